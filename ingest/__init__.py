@@ -1,0 +1,1 @@
+"""From the exchange to the landing zone. Never imports Spark."""

@@ -1,0 +1,83 @@
+"""Policy of reconnecting: how long to wait, and whether to try again at all. Nothing here waits."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from websocket import WebSocketAddressException, WebSocketBadStatusException, WebSocketException
+
+FIVE_MINUTES = 300.0
+TOO_MANY_REQUESTS = 429
+BANNED = 418  # Binance: you went on after a 429
+HOST_SAYS_NO = (401, 403, 404, 410, 451)  # 403: a firewall; 451: not served in this region. Asking again makes it worse
+
+
+class RefusedError(Exception):
+    """The venue answered a subscription with an error; its words."""
+
+
+class SilenceError(Exception):
+    """Nothing arrived for so long, not even the answer to a ping, that the connection must be dead."""
+
+
+class ClosedError(Exception):
+    """The venue ended the connection."""
+
+
+class ProtocolError(Exception):
+    """What arrived is not the websocket protocol."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to do after a connection failed or ended."""
+
+    action: Literal["again", "other_host", "stop"]  # other_host: never this one again; stop: no host of this venue again
+    why: str
+    at_least: float = 0.0  # seconds before the next attempt, whatever the back-off says
+
+
+def delays(random: Callable[[], float], *, first: float = 0.5, cap: float = 60.0) -> Iterator[float]:
+    """Seconds before each next attempt: doubling up to the cap, jittered down to the half so that clients spread."""
+    for attempt in itertools.count():
+        whole = min(cap, first * 2 ** min(attempt, 32))
+        yield whole / 2 + whole / 2 * random()
+
+
+def verdict(error: Exception) -> Verdict:
+    """Decide by the error alone. What nobody foresaw is no reason to give up: it is tried again, ever more slowly."""
+    if isinstance(error, WebSocketBadStatusException):
+        return _by_status(error.status_code, error.resp_headers or {})
+    if isinstance(error, WebSocketAddressException):
+        return Verdict("again", f"address not found: {error}")
+    if isinstance(error, RefusedError):
+        return Verdict("again", f"refused by the venue: {error}", at_least=5.0)
+    if isinstance(error, (SilenceError, ClosedError, ProtocolError, WebSocketException, OSError)):
+        return Verdict("again", f"{type(error).__name__}: {error}")
+    return Verdict("again", f"unexpected {type(error).__name__}: {error}", at_least=5.0)
+
+
+def retryable(error: Exception) -> bool:
+    """Say whether the same host may be asked again."""
+    return verdict(error).action == "again"
+
+
+def pause(attempts: deque[float], now: float, limit: int) -> float:
+    """Seconds until another attempt keeps the venue's limit in any five minutes. Forgets attempts that no longer count."""
+    while attempts and now - attempts[0] >= FIVE_MINUTES:
+        attempts.popleft()
+    return 0.0 if len(attempts) < limit else attempts[len(attempts) - limit] + FIVE_MINUTES - now
+
+
+def _by_status(status: int, headers: Mapping[str, str]) -> Verdict:
+    why = f"HTTP {status} instead of a websocket"
+    if status == BANNED:
+        return Verdict("stop", f"{why}: this address is banned")
+    if status in HOST_SAYS_NO:
+        return Verdict("other_host", why)
+    if status == TOO_MANY_REQUESTS:
+        told = headers.get("retry-after", "")
+        return Verdict("again", why, at_least=float(told) if told.isdecimal() else 60.0)
+    return Verdict("again", why)

@@ -1,0 +1,92 @@
+"""The websocket protocol's frames, from the bytes of a server (RFC 6455, no extension). Does no IO."""
+
+from collections.abc import Iterator
+from enum import IntEnum
+
+from ingest.delays import ProtocolError
+
+
+class Opcode(IntEnum):
+    """What a frame is."""
+
+    CONTINUATION = 0
+    TEXT = 1
+    BINARY = 2
+    CLOSE = 8
+    PING = 9
+    PONG = 10
+
+
+FIN_TEXT = 0x80 | Opcode.TEXT
+FIN = 0x80
+RESERVED = 0x70
+MASK = 0x80
+SHORT = 126  # lengths below stand in the header itself
+CONTROL_LIMIT = 125
+
+
+class Frames:
+    """Bytes in, whole messages out. One object a connection."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._chunks: list[bytes] = []  # what arrived of a message that is not whole yet
+        self._have = 0
+        self._need = 2
+        self._parts: list[bytes] = []  # frames of a fragmented message
+        self._parts_opcode = 0
+
+    def take(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Messages that are whole now: (opcode, payload). Must be exhausted before the next call."""
+        self._chunks.append(data)
+        self._have += len(data)
+        if self._have < self._need:  # joining only once what is missing is there keeps a big frame linear
+            return
+        buffer = b"".join(self._chunks) if len(self._chunks) > 1 else data
+        at, end, limit = 0, len(buffer), self._limit
+        self._need = 2
+        while end - at >= self._need:
+            first, length = buffer[at], buffer[at + 1]
+            start = at + 2
+            if length >= SHORT:
+                if length & MASK:
+                    raise ProtocolError("a masked frame from a server")
+                start += 2 if length == SHORT else 8
+                if start > end:
+                    self._need = start - at
+                    break
+                length = int.from_bytes(buffer[at + 2 : start], "big")
+            if length > limit:
+                raise ProtocolError(f"a frame of {length} bytes; at most {limit} are taken")
+            stop = start + length
+            if stop > end:
+                self._need = stop - at
+                break
+            at = stop
+            if first == FIN_TEXT and not self._parts:
+                yield 1, buffer[start:stop]
+            else:
+                yield from self._other(first, buffer[start:stop])
+            self._need = 2
+        self._chunks = [buffer[at:]] if at < end else []
+        self._have = end - at
+
+    def _other(self, first: int, payload: bytes) -> Iterator[tuple[int, bytes]]:
+        opcode = first & 0x0F
+        if first & RESERVED or opcode not in Opcode.__members__.values():
+            raise ProtocolError(f"a frame that starts with byte {first:#04x}")
+        if opcode >= Opcode.CLOSE:
+            if not first & FIN or len(payload) > CONTROL_LIMIT:
+                raise ProtocolError("a control frame that is fragmented or too long")
+            yield opcode, payload
+            return
+        if bool(self._parts) != (opcode == Opcode.CONTINUATION):
+            raise ProtocolError("a fragment without its beginning, or a message inside a fragmented one")
+        if opcode != Opcode.CONTINUATION:
+            self._parts_opcode = opcode
+        self._parts.append(payload)
+        if sum(map(len, self._parts)) > self._limit:
+            raise ProtocolError(f"a message of more than {self._limit} bytes in fragments")
+        if first & FIN:
+            yield self._parts_opcode, b"".join(self._parts)
+            self._parts = []
