@@ -1,0 +1,140 @@
+"""What Binance's markets share: symbols, stream names, the control protocol of combined streams, REST and dump fields."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ingest.exchanges.exchange import Feed, Reading, Seen, Source
+from ingest.settings import PAIR
+
+PARAMS_PER_MESSAGE = 200  # streams in one SUBSCRIBE; the length of a message is not documented, 1024 names would be 20 kB
+_CHANNELS = {"aggTrade": "agg_trade", "trade": "trade"}  # the name of a stream after the @, which is also the event's type
+_IDS = {"agg_trade": "a", "trade": "t"}
+
+
+def pair_of(symbol: str, quotes: Sequence[str]) -> str:
+    """BTCUSDT -> BTC-USDT. The venue writes no dash, so the quote asset must be a known one; the longest that fits wins."""
+    if not symbol.isascii():
+        raise ValueError(f"symbol {symbol!r}: not ASCII, so it has no pair BASE-QUOTE of A-Z and 0-9")
+    if symbol.endswith("_PERP"):
+        raise ValueError(
+            f"symbol {symbol!r}: a COIN-M perpetual; its quantities are contracts, not coins, so it is not collected"
+        )
+    if "_" in symbol:
+        raise ValueError(f"symbol {symbol!r}: a dated future; only perpetual and spot symbols such as BTCUSDT have a pair")
+    for quote in sorted(quotes, key=len, reverse=True):
+        pair = f"{symbol.removesuffix(quote)}-{quote}"
+        if symbol.endswith(quote) and PAIR.fullmatch(pair):
+            return pair
+    raise ValueError(f"symbol {symbol!r}: ends with no known quote asset; one of {', '.join(quotes)}")
+
+
+def symbol_of(pair: str, quotes: Sequence[str]) -> str:
+    """BTC-USDT -> BTCUSDT, where that symbol means this pair and no other."""
+    if not PAIR.fullmatch(pair):
+        raise ValueError(f"pair {pair!r}: BASE-QUOTE of A-Z and 0-9, such as BTC-USDT")
+    symbol = pair.replace("-", "")
+    means = pair_of(symbol, quotes)
+    if means != pair:
+        raise ValueError(f"pair {pair!r}: its symbol {symbol} is read as {means}")
+    return symbol
+
+
+def stream_name(channel: str) -> Callable[[str], str]:
+    """Pair -> btcusdt@<channel>. Whether the pair has a symbol is the exchange's `symbol` to say."""
+    return lambda pair: f"{pair.replace('-', '').lower()}@{channel}"
+
+
+def subscriptions(streams: Sequence[str]) -> Sequence[str]:
+    """One SUBSCRIBE for many streams: messages to the venue are counted, names in them are not."""
+    starts = range(0, len(streams), PARAMS_PER_MESSAGE)
+    parts = [list(streams[start : start + PARAMS_PER_MESSAGE]) for start in starts]
+    messages = [{"method": "SUBSCRIBE", "params": part, "id": number} for number, part in enumerate(parts, start=1)]
+    return [json.dumps(message, separators=(",", ":")) for message in messages]
+
+
+def recognise_among(feeds: Mapping[str, Feed]) -> Callable[[Any], Seen]:
+    """The `recognise` of a market with these feeds."""
+
+    def recognise(frame: Any) -> Seen:  # noqa: ANN401 - any JSON value
+        if not isinstance(frame, dict):
+            return Seen("unknown")
+        stream, data = frame.get("stream"), frame.get("data")
+        if not isinstance(stream, str) or not isinstance(data, dict):
+            return _control(frame)
+        channel = stream.partition("@")[2]
+        kind = _CHANNELS.get(channel)
+        if kind is not None and kind in feeds and data.get("e") == channel:
+            number = _whole(data.get(_IDS[kind]))
+            return Seen(kind, stream, number, number, _whole(data.get("E")))
+        return _control(data)
+
+    return recognise
+
+
+def _control(frame: dict[str, Any]) -> Seen:
+    """What the venue says about the connection: an acknowledgement, a refusal (either spelling), the coming end."""
+    if frame.get("e") == "serverShutdown":
+        return Seen("control", event_ms=_whole(frame.get("E")))
+    refusal = frame.get("error", frame)
+    if isinstance(refusal, dict) and "code" in refusal and "msg" in refusal:
+        return Seen("control", error=f"{refusal['code']} {refusal['msg']}")
+    if "result" in frame and "id" in frame:
+        return Seen("control")
+    return Seen("unknown")
+
+
+def _whole(value: Any) -> int | None:  # noqa: ANN401 - any JSON value
+    return value if type(value) is int else None  # isinstance would let true and false through
+
+
+def readings(sources: Mapping[str, Sequence[Source]], order_type: str | None = None) -> dict[tuple[str, Source], Reading]:
+    """How trades and aggregates stand in combined frames (ws), response bodies (rest) and rows of dumps (dump)."""
+    known: dict[tuple[str, Source], Reading] = {}
+    for source in ("rest", "dump"):
+        known["agg_trade", source] = Reading(
+            trade_id="a",
+            first_id="f",  # the first and the last of the trades in it
+            last_id="l",
+            price="p",
+            quantity="q",
+            time="T",
+            taker="m",  # the buyer is the maker: true means that the taker sold
+            buy="false",
+            sell="true",
+            items="" if source == "rest" else None,
+        )
+        known["trade", source] = Reading(
+            trade_id="id",
+            price="price",
+            quantity="qty",
+            time="time",
+            taker="isBuyerMaker",
+            buy="false",
+            sell="true",
+            items="" if source == "rest" else None,
+        )
+    known["agg_trade", "ws"] = Reading(
+        trade_id="data.a",
+        first_id="data.f",
+        last_id="data.l",
+        price="data.p",
+        quantity="data.q",
+        time="data.T",  # when it was traded
+        event_time="data.E",  # when the venue sent it
+        taker="data.m",
+        buy="false",
+        sell="true",
+    )
+    known["trade", "ws"] = Reading(
+        trade_id="data.t",
+        price="data.p",
+        quantity="data.q",
+        time="data.T",
+        event_time="data.E",
+        taker="data.m",
+        buy="false",
+        sell="true",
+        order_type=order_type,
+    )
+    return {(kind, source): known[kind, source] for kind, found in sources.items() for source in found}

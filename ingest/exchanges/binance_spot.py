@@ -1,0 +1,55 @@
+"""Binance spot. Evidence: docs/exchanges.md."""
+
+from functools import partial
+
+from ingest.exchanges.binance import pair_of, readings, recognise_among, stream_name, subscriptions, symbol_of
+from ingest.exchanges.exchange import Exchange, Feed, Limits
+
+# AEUR, BIDR and IDR are left out: ADAEUR and BNBIDR would have two readings each
+QUOTES = (
+    *(
+        "USDT",
+        "USDC",
+        "FDUSD",
+        "TUSD",
+        "BUSD",
+        "USDP",
+        "USDS",
+        "USD1",
+        "DAI",
+        "PAX",
+        "UST",
+        "VAI",
+        "EURI",
+        "IDRT",
+        "BVND",
+        "BKRW",
+    ),
+    *("BTC", "ETH", "BNB", "SOL", "XRP", "TRX", "DOGE", "DOT"),
+    *("EUR", "GBP", "AUD", "BRL", "TRY", "ARS", "COP", "CZK", "JPY", "MXN", "NGN", "PLN", "RON", "RUB", "UAH", "ZAR"),
+)
+_FEEDS = {
+    "agg_trade": Feed("agg_trade", "trades", stream_name("aggTrade"), dense=True, counts_trades=True),
+    "trade": Feed("trade", "trades", stream_name("trade"), dense=True),
+}
+
+BINANCE_SPOT = Exchange(
+    venue="binance",
+    market="spot",
+    hosts=("wss://stream.binance.com:9443", "wss://stream.binance.com:443", "wss://data-stream.binance.vision"),
+    feeds=_FEEDS,
+    limits=Limits(
+        streams_per_connection=1024,
+        messages_per_second=5,
+        connections_per_5_minutes=300,
+        connection_hours=24,
+        ping_seconds=20,
+    ),
+    time_unit="ms",  # dumps since 2025 have microseconds, the streams do not
+    symbol=partial(symbol_of, quotes=QUOTES),
+    pair=partial(pair_of, quotes=QUOTES),
+    address=lambda host, streams: f"{host}/stream",  # noqa: ARG005 - streams are asked for by message, so that each is acknowledged
+    subscriptions=subscriptions,
+    recognise=recognise_among(_FEEDS),
+    readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}),
+)

@@ -1,0 +1,34 @@
+"""Binance USD-M futures. Evidence: docs/exchanges.md."""
+
+from functools import partial
+
+from ingest.exchanges.binance import pair_of, readings, recognise_among, stream_name, subscriptions, symbol_of
+from ingest.exchanges.exchange import Exchange, Feed, Limits
+
+QUOTES = ("USDT", "USDC", "BUSD", "BTC")
+# First and last ids of an aggregate skip the fills of the insurance fund, so they do not count the trades
+_FEEDS = {"agg_trade": Feed("agg_trade", "trades", stream_name("aggTrade"), dense=True)}
+_RECORDED = {"trade": Feed("trade", "trades", stream_name("trade"), dense=True)}
+
+BINANCE_USDM = Exchange(
+    venue="binance",
+    market="usdm",
+    hosts=("wss://fstream.binance.com",),
+    feeds=_FEEDS,
+    recorded=_RECORDED,
+    limits=Limits(
+        streams_per_connection=200,  # 1024 was the documented number before the routes were split
+        messages_per_second=10,
+        connections_per_5_minutes=300,
+        connection_hours=24,
+        ping_seconds=180,
+    ),
+    time_unit="ms",
+    symbol=partial(symbol_of, quotes=QUOTES),
+    pair=partial(pair_of, quotes=QUOTES),
+    # Without /market the venue still connects and acknowledges, and then never sends an aggregate
+    address=lambda host, streams: f"{host}/market/stream",  # noqa: ARG005 - streams are asked for by message
+    subscriptions=subscriptions,
+    recognise=recognise_among({**_FEEDS, **_RECORDED}),
+    readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}, order_type="data.X"),
+)

@@ -1,0 +1,95 @@
+"""Bitso, spot. Evidence: docs/exchanges.md."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ingest.exchanges.exchange import Exchange, Feed, Limits, Reading, Seen
+from ingest.settings import PAIR
+
+_BOOK = re.compile(r"[a-z0-9]+_[a-z0-9]+")
+
+
+def _book(pair: str) -> str:
+    """BTC-MXN -> btc_mxn."""
+    if not PAIR.fullmatch(pair):
+        raise ValueError(f"pair {pair!r}: BASE-QUOTE of A-Z and 0-9, such as BTC-MXN")
+    return pair.lower().replace("-", "_")
+
+
+def _pair(book: str) -> str:
+    """btc_mxn -> BTC-MXN."""
+    if not _BOOK.fullmatch(book):
+        raise ValueError(f"book {book!r}: base_quote of a-z and 0-9, such as btc_mxn")
+    return book.upper().replace("_", "-")
+
+
+def _subscriptions(streams: Sequence[str]) -> Sequence[str]:
+    """A message a book: the venue takes no lists."""
+    messages = [{"action": "subscribe", "book": stream.removeprefix("trades:"), "type": "trades"} for stream in streams]
+    return [json.dumps(message, separators=(",", ":")) for message in messages]
+
+
+def _recognise(frame: Any) -> Seen:  # noqa: ANN401 - any JSON value
+    if not isinstance(frame, dict):
+        return Seen("unknown")
+    if "action" in frame and "response" in frame:
+        refused = frame["response"] != "ok"
+        return Seen("control", error=f"{frame['action']}: {frame['response']}" if refused else None)
+    type_, book, payload = frame.get("type"), frame.get("book"), frame.get("payload")
+    if type_ == "ka":
+        return Seen("control")
+    if type_ == "trades" and isinstance(book, str) and isinstance(payload, list):
+        ids = [item["i"] for item in payload if isinstance(item, dict) and type(item.get("i")) is int]
+        sent = frame.get("sent")
+        event_ms = sent if type(sent) is int else None
+        return Seen("trade", f"trades:{book}", min(ids, default=None), max(ids, default=None), event_ms)
+    return Seen("unknown")
+
+
+_FEEDS = {"trade": Feed("trade", "trades", lambda pair: f"trades:{pair.lower().replace('-', '_')}", dense=False)}
+
+BITSO = Exchange(
+    venue="bitso",
+    market="spot",
+    hosts=("wss://ws.bitso.com",),
+    feeds=_FEEDS,
+    limits=Limits(  # the venue documents none for its websocket; these are ours, and low
+        streams_per_connection=50,
+        messages_per_second=5,
+        connections_per_5_minutes=60,
+        connection_hours=None,
+        ping_seconds=None,
+    ),
+    time_unit="s",  # REST tells whole seconds
+    symbol=_book,
+    pair=_pair,
+    address=lambda host, streams: host,  # noqa: ARG005 - streams are asked for by message
+    subscriptions=_subscriptions,
+    recognise=_recognise,
+    readings={
+        ("trade", "ws"): Reading(
+            trade_id="i",
+            price="r",  # rate
+            quantity="a",  # amount
+            time="x",  # when it was traded
+            event_time="sent",
+            taker="t",  # the taker's side: 0 bought, 1 sold
+            buy="0",
+            sell="1",
+            items="payload",
+        ),
+        ("trade", "rest"): Reading(
+            trade_id="tid",
+            price="price",
+            quantity="amount",
+            time="created_at",
+            time_unit="iso",
+            taker="maker_side",  # the maker's: where the maker sold, the taker bought
+            buy="sell",
+            sell="buy",
+            items="payload",
+        ),
+    },
+)

@@ -1,0 +1,95 @@
+"""What an exchange is: a value. One file an exchange, one line in the registry; nothing here does IO or reads a clock."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Source = Literal["ws", "rest", "dump", "adopted"]
+TimeUnit = Literal["epoch", "iso"]  # epoch: milliseconds or microseconds, told apart by the number of digits
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a frame is, as far as the socket side needs to know. `stream` is the name under which it was subscribed.
+
+    A heartbeat (kind control) may tell the last id that the venue has sent: only then has a control frame a `last_id`.
+    """
+
+    kind: str  # trade, agg_trade, …; control: the venue talks about the connection; unknown: belongs to nothing known
+    stream: str | None = None
+    first_id: int | None = None  # least and greatest id of the feed's own ids in the frame
+    last_id: int | None = None
+    event_ms: int | None = None  # the exchange's own time
+    error: str | None = None  # the venue refused something; its words
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Where the columns of a trade stand in a raw text of one kind and one source; data, so that Spark can obey it.
+
+    Paths are dotted. `buy` and `sell` are compared with the lower-cased text: a dump writes True where a frame has true.
+
+    `items` is the path of the array that holds the trades ("" for a text that is the array itself); None: the text is one trade.
+    With `items`, the other paths start at the array's element.
+    """
+
+    trade_id: str
+    price: str
+    quantity: str
+    time: str
+    taker: str
+    buy: str  # the value of `taker` that means: the taker bought
+    sell: str
+    time_unit: TimeUnit = "epoch"
+    items: str | None = None
+    first_id: str | None = None
+    last_id: str | None = None
+    event_time: str | None = None  # always read from the top of the text, never from the array's element
+    order_type: str | None = None  # a fill is of the market only where this path says `MARKET`
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One kind of live stream that this exchange offers."""
+
+    kind: str
+    channel: str  # of the landing zone
+    stream: Callable[[str], str]  # pair -> the name under which it is subscribed
+    dense: bool  # are ids dense, so that a missing id is a missing trade?
+    counts_trades: bool = False  # does last_id - first_id + 1 count the exchange's trades in an aggregate?
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the venue allows a client; exceed none of them."""
+
+    streams_per_connection: int
+    messages_per_second: float  # that we send, control frames included
+    connections_per_5_minutes: int
+    connection_hours: float | None  # the venue ends a connection after this long; None: it does not say
+    ping_seconds: float | None  # the venue's own ping; None: it sends none, so we do
+    frame_bytes: int = 16_000_000
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """An exchange's market."""
+
+    venue: str
+    market: str
+    hosts: Sequence[str]  # base addresses, wss://…; the first one is tried first
+    feeds: Mapping[str, Feed]  # kind -> feed
+    limits: Limits
+    time_unit: Literal["s", "ms", "us"]  # the coarsest unit of trade time of any source: every copy of a trade is floored to it
+    symbol: Callable[[str], str]  # canonical pair -> the venue's symbol; ValueError where it cannot be
+    pair: Callable[[str], str]  # the venue's symbol -> canonical pair; ValueError where it cannot be
+    address: Callable[[str, Sequence[str]], str]  # host, streams -> where to connect
+    subscriptions: Callable[[Sequence[str]], Sequence[str]]  # streams -> texts to send once connected
+    recognise: Callable[[Any], Seen]  # a parsed frame -> what it is; total: never raises on any JSON value
+    readings: Mapping[tuple[str, Source], Reading] = field(default_factory=dict)  # (kind, source) -> how Spark reads it
+    recorded: Mapping[str, Feed] = field(default_factory=dict)  # kinds that recordings and old files hold, no longer offered live
+
+    @property
+    def name(self) -> str:
+        """As people and conf files say it."""
+        return f"{self.venue} {self.market}"
