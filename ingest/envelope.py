@@ -1,0 +1,78 @@
+"""The line of a landing object: what arrived, spliced in unchanged, with where it came from around it."""
+
+import base64
+import gzip
+import hashlib
+import json
+from dataclasses import dataclass
+
+VERSION = 1
+LEVEL = 4  # of gzip. Measured on Binance lines: 1 is 1.3 µs and 44 bytes a line, 4 is 2.3 and 38, 6 is 4.0 and 35
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What all lines of one stream on one connection share."""
+
+    venue: str
+    market: str
+    channel: str
+    kind: str
+    pair: str | None
+    stream: str | None
+    source: str
+    conn: str
+
+
+def head(origin: Origin) -> bytes:
+    """The part of a line that does not change along a stream; made once, spliced in front of every frame."""
+    fields = {
+        "v": VERSION,
+        "venue": origin.venue,
+        "market": origin.market,
+        "channel": origin.channel,
+        "kind": origin.kind,
+        "pair": origin.pair,
+        "stream": origin.stream,
+        "source": origin.source,
+        "conn": origin.conn,
+    }
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()[:-1]
+
+
+def line(head: bytes, seq: int, recv_ns: int, raw: bytes, *, is_json: bool) -> bytes:
+    """One landing line. `is_json` says that somebody parsed `raw` and it was JSON; only then is it spliced in as it is."""
+    return b'%b,"seq":%d,"recv_ns":%d,%b}\n' % (head, seq, recv_ns, _raw(raw, is_json=is_json))
+
+
+def _raw(raw: bytes, *, is_json: bool) -> bytes:
+    if is_json and b"\n" not in raw and b"\r" not in raw:
+        return b'"raw":' + raw
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return b'"raw_b64":"' + base64.b64encode(raw) + b'"'
+    return b'"raw_text":' + json.dumps(text, ensure_ascii=False).encode()
+
+
+def object_key(  # noqa: PLR0913 - the parts of a name, all by keyword
+    *, channel: str, venue: str, market: str, day: str, first_recv_ns: int, collector: str, lines: bytes
+) -> str:
+    """Name a landing object, below the lake, by its content, so that a retry writes the same object."""
+    digest = hashlib.sha256(lines).hexdigest()[:12]
+    return f"landing/channel={channel}/venue={venue}/market={market}/dt={day}/{first_recv_ns}-{collector}-{digest}.jsonl.gz"
+
+
+def members(lines: bytes, *, text_limit: int = 1_000_000) -> bytes:
+    """Compress whole lines into a chain of gzip members of at most `text_limit` of text each (more only for one longer line).
+
+    So damage stays small and every CRC speaks early. The same lines give the same bytes under one build of zlib.
+    """
+    found, at = [], 0
+    while at < len(lines):
+        end = at + text_limit
+        if end < len(lines):
+            end = lines.rfind(b"\n", at, end) + 1 or lines.find(b"\n", at) + 1 or len(lines)
+        found.append(gzip.compress(lines[at:end], compresslevel=LEVEL, mtime=0))
+        at = end
+    return b"".join(found)
