@@ -1,0 +1,201 @@
+"""The lake's objects, on files or on S3: written once, complete or absent; replaced only by whoever knows the newest version."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from ingest.settings import Lake
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PRECONDITION_FAILED = (409, 412)  # 409: another conditional write of the key was under way; nothing was written, ask again
+
+
+class Store(Protocol):
+    """What the lake asks of a place. Keys are relative to the lake."""
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write a new object, durably. False: the key is there already, nothing was written."""
+        ...
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """The object and its version; None where there is none."""
+        ...
+
+    def replace(self, key: str, data: bytes, version: str | None) -> str | None:
+        """Write over exactly that version (None: over nothing). The new version; None: somebody else was faster."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object if it is there."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """The keys below a prefix that ends with a slash, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Files:
+    """A lake in a folder. Writing goes through a temporary name outside the landing prefix, so that no reader sees a part."""
+
+    root: Path
+
+    def create(self, key: str, data: bytes) -> bool:
+        target = self.root / key
+        _make_folders(target.parent, self.root)
+        part = self._part(data)
+        try:
+            os.link(part, target)
+        except FileExistsError:
+            return False
+        finally:
+            part.unlink()
+            _sync_folder(target.parent)  # also for False: whoever wrote it may have crashed before this line
+        return True
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        try:
+            data = (self.root / key).read_bytes()
+        except FileNotFoundError:
+            return None
+        return data, _version(data)
+
+    def replace(self, key: str, data: bytes, version: str | None) -> str | None:
+        target = self.root / key
+        _make_folders(target.parent, self.root)
+        with self._locked():
+            there = self.get(key)
+            if (there[1] if there else None) != version:
+                return None
+            self._part(data).replace(target)
+            _sync_folder(target.parent)
+        return _version(data)
+
+    def delete(self, key: str) -> None:
+        (self.root / key).unlink(missing_ok=True)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        try:
+            entries = list(os.scandir(self.root / prefix))
+        except FileNotFoundError:
+            return
+        # a folder sorts with its slash, as its keys do on S3
+        for name in sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries):
+            if name.endswith("/"):
+                yield from self.keys(prefix + name)
+            else:
+                yield prefix + name
+
+    def _part(self, data: bytes) -> Path:
+        """A complete, fsynced file in a folder that nothing reads."""
+        parts = self.root / "control" / "parts"
+        parts.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=parts)
+        with os.fdopen(handle, "wb") as part:
+            part.write(data)
+            part.flush()
+            os.fsync(part.fileno())
+        return Path(name)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = self.root / "control" / "replace.lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with lock.open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A lake in an S3 bucket."""
+
+    client: "S3Client"
+    bucket: str
+    prefix: str  # empty, or ending with a slash
+    kms_key: str | None = None
+
+    def create(self, key: str, data: bytes) -> bool:
+        return self._put(key, data, {"IfNoneMatch": "*"}) is not None
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        try:
+            answer = self.client.get_object(Bucket=self.bucket, Key=self.prefix + key)
+        except self.client.exceptions.NoSuchKey:
+            return None
+        return answer["Body"].read(), answer["ETag"]
+
+    def replace(self, key: str, data: bytes, version: str | None) -> str | None:
+        return self._put(key, data, {"IfMatch": version} if version else {"IfNoneMatch": "*"})
+
+    def delete(self, key: str) -> None:
+        self.client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
+            for found in page.get("Contents", []):
+                yield found["Key"].removeprefix(self.prefix)
+
+    def _put(self, key: str, data: bytes, condition: dict[str, str]) -> str | None:
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 takes half a second to import; a lake on files never pays it
+
+        encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key} if self.kms_key else {}
+        try:
+            return self.client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, **condition, **encryption)["ETag"]  # type: ignore[arg-type]
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in PRECONDITION_FAILED:
+                return None
+            raise
+
+
+def store(lake: Lake) -> Store:
+    """The lake's place."""
+    if not lake.path.startswith("s3://"):
+        return Files(Path(lake.path).absolute())
+    import boto3  # noqa: PLC0415 - see above
+    from botocore.config import Config  # noqa: PLC0415
+
+    where = urlsplit(lake.path)
+    client = boto3.client(
+        "s3",
+        endpoint_url=lake.endpoint,
+        region_name=lake.region,
+        config=Config(
+            s3={"addressing_style": "path" if lake.path_style else "auto"},
+            retries={"mode": "standard", "max_attempts": 5},
+            connect_timeout=5,  # seconds; a stalled request must not outlive the grace period of a stop by much
+            read_timeout=20,
+        ),
+    )
+    return Bucket(client, where.netloc, f"{where.path.strip('/')}/" if where.path.strip("/") else "", lake.kms_key)
+
+
+def _version(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _make_folders(folder: Path, root: Path) -> None:
+    """The folder and those above it, up to the lake's root, each synced in its parent: a rename survives a crash only so."""
+    if folder.is_dir():
+        return
+    if folder != root:
+        _make_folders(folder.parent, root)
+    folder.mkdir(parents=True, exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
