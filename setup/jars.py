@@ -134,10 +134,11 @@ def _tail(text: str, lines: int = 25) -> str:
 
 
 def fetch(lock: Path, folder: Path) -> str:
-    """Bring the folder to what the lock says. What it did, in a sentence."""
+    """Bring the folder to what the lock says. What it did, in a sentence; nothing where nothing was to do."""
     jars = read_lock(lock.read_text(encoding="utf-8"))
     if sorted(path.name for path in folder.glob("*")) == sorted(jar.file for jar in jars) and not wrong(jars, sums(folder)):
-        return f"{len(jars)} jars are there already"
+        return ""
+    print(f"==> {len(jars)} jars for Spark")
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     retrieve(ivy_file([jar.coordinate for jar in jars], transitive=False), fresh, "[artifact]-[revision].[ext]")
@@ -145,7 +146,7 @@ def fetch(lock: Path, folder: Path) -> str:
         raise JarsError("; ".join(faults) + ". Remove .cache/ivy and try again; if it stays so, somebody changed the jar")
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
-    return f"{len(jars)} jars fetched and verified"
+    return f"{len(jars)} jars fetched and verified\n"
 
 
 def resolve(wanted: Mapping[str, Mapping[str, str]], folder: Path) -> list[Jar]:
@@ -168,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         if asked.command == "fetch":
-            print(fetch(LOCK, CACHE / "jars"))
+            print(fetch(LOCK, CACHE / "jars"), end="")
         else:
             import yaml  # noqa: PLC0415 - fetching does without
 

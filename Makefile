@@ -1,0 +1,80 @@
+# `make` lists what there is. Each target that needs the set-up does it, once; a second run needs no network.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+BIN := .venv/bin
+# named by what it depends on, so that a changed lock or version, and nothing else, makes it again
+VENV := .venv/.locked-$(shell cat requirements.lock setup.cfg setup/venv.sh | cksum | cut -d' ' -f1)
+SHELLSCRIPTS := spark-submit.sh .ci/run setup/prerequisites.sh setup/venv.sh
+
+.PHONY: help
+help: ## This list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV):
+	@setup/venv.sh $@
+
+.PHONY: setup
+setup: $(VENV) ## Python packages, Spark's jars, class-data archive: all that the rest needs, once
+	@setup/prerequisites.sh >/dev/null
+	@$(PY) -m setup.jars fetch
+	@$(PY) -m setup.archive
+
+.PHONY: demo
+demo: setup ## A simulated market, collected and turned into minute bars before your eyes
+	@$(PY) -m setup.demo
+
+.PHONY: test
+test: setup ## All tests but the long ones
+	@$(BIN)/pytest
+
+.PHONY: test-long
+test-long: setup ## All tests, with more seeds and bigger data
+	@$(BIN)/pytest -m "long or not long" --hypothesis-profile=long
+
+.PHONY: bench
+bench: setup ## How fast the stream is, beside DuckDB; writes docs/benchmarks.md
+	@$(PY) -m tests.benchmarks
+
+.PHONY: format-check
+format-check: $(VENV)
+	@$(BIN)/ruff format --check --quiet
+
+.PHONY: lint
+lint: $(VENV) ## Ruff, import contracts, shellcheck
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/lint-imports --no-logo 2>&1 || exit 1
+	@$(BIN)/shellcheck $(SHELLSCRIPTS)
+
+.PHONY: types
+types: $(VENV) ## Mypy, strict
+	@$(BIN)/mypy
+
+.PHONY: check
+check: format-check lint types test ## What CI runs: format, lint, types, contracts, shell, docs, then all tests
+
+.PHONY: fmt
+fmt: $(VENV) ## Format, and fix what ruff can fix
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+.PHONY: docs
+docs: $(VENV) ## Write the generated pages again: docs/tables.md
+	@$(PY) -m setup.docs
+
+.PHONY: lock
+lock: $(VENV) ## Write requirements.lock from setup.cfg; UPGRADE=1 takes newer versions
+	@$(BIN)/uv pip compile --quiet --all-extras --generate-hashes --no-annotate --no-header --universal \
+	  --python-version 3.11 $(if $(UPGRADE),--upgrade) --output-file requirements.lock setup.cfg
+
+.PHONY: lock-jars
+lock-jars: $(VENV) ## Write conf/jars.lock from conf/jars.yaml
+	@$(PY) -m setup.jars lock
+
+.PHONY: clean
+clean: ## Remove what runs leave: lake, spool, demo, dist, caches of tools
+	rm -rf lake spool demo dist build spark-warehouse .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+.PHONY: distclean
+distclean: clean ## Remove what set-up made, too
+	rm -rf .venv .cache *.egg-info

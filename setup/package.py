@@ -1,0 +1,64 @@
+"""The zip that jobs run from: our two packages and the pure-Python half of PyYAML. The same sources give the same bytes."""
+
+import configparser
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parent.parent
+OURS = ("ingest", "jobs")
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name; a build's own time would change its bytes
+
+
+def version(setup_cfg: str) -> str:
+    """The project's version."""
+    parser = configparser.ConfigParser()
+    parser.read_string(setup_cfg)
+    return parser["metadata"]["version"]
+
+
+def members(home: Path, yaml: Path) -> dict[str, Path]:
+    """Name in the zip -> file."""
+    found = {path.relative_to(home).as_posix(): path for package in OURS for path in (home / package).rglob("*.py")}
+    return found | {f"yaml/{path.name}": path for path in yaml.glob("*.py")}
+
+
+def write(members: Mapping[str, Path], target: Path) -> None:
+    """Write the zip; whoever reads the target sees the old one or the new one, whole."""
+    target.parent.mkdir(exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=target.parent, suffix=".part")
+    with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, path in sorted(members.items()):
+            info = zipfile.ZipInfo(name, LONG_AGO)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, path.read_bytes())
+    Path(part).chmod(0o644)
+    Path(part).replace(target)
+
+
+def is_stale(target: Path, home: Path, sources: Iterable[Path]) -> bool:
+    """Is a source newer than the zip, or one gone? A folder is as new as the last file that came or went."""
+    if not target.exists():
+        return True
+    folders = {path.parent for path in sources} - {home}
+    return any(path.stat().st_mtime_ns > target.stat().st_mtime_ns for path in [*sources, *folders, home / "setup.cfg"])
+
+
+def main() -> int:
+    """Build the zip where it is missing or older than its sources; print its path."""
+    import yaml  # noqa: PLC0415 - its files are what goes into the zip
+
+    target = HOME / "dist" / f"ticklake-{version((HOME / 'setup.cfg').read_text(encoding='utf-8'))}.zip"
+    wanted = members(HOME, Path(yaml.__file__).parent)
+    if is_stale(target, HOME, wanted.values()):
+        write(wanted, target)
+    print(target)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
