@@ -79,7 +79,7 @@ def _spot_trades(listing: Listing, series: Series, ticks: list[Tick]) -> Iterato
 def _matches(listing: Listing, series: Series, ticks: list[Tick]) -> Iterator[Frame]:
     price_text, quantity_text = _writers(listing, "trimmed")
     for tick in ticks:
-        time, price = _iso(tick.at), price_text(tick.price)
+        time, price = iso(tick.at), price_text(tick.price)
         maker_side = "sell" if tick.is_buy else "buy"
         for trade_id, part in _fills(tick):
             quantity = quantity_text(part)
@@ -163,6 +163,7 @@ def _order(number: int) -> str:
     return f"{number & 0xFFFFFFFF:08x}-0000-4000-8000-{number:012x}"
 
 
-def _iso(at: int) -> str:
+def iso(at: int) -> str:
+    """Microseconds since 1970 as Coinbase writes them."""
     seconds, micros = divmod(at, 1_000_000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{micros:06d}Z"

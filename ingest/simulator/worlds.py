@@ -1,0 +1,62 @@
+"""What the venues have: a market made from a seed, or a recording. With the faults that were asked for."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.exchanges.exchange import Exchange
+from ingest.simulator.faults import Drop, with_drops
+from ingest.simulator.listings import LISTINGS, Series, series
+from ingest.simulator.market import market
+from ingest.simulator.recording import recording
+from ingest.simulator.ticks import MINUTE
+from ingest.simulator.wire import Frame
+
+Key = tuple[str, str, str]  # venue, market, stream
+
+
+@dataclass(frozen=True)
+class World:
+    """What the venues have."""
+
+    frames: Iterable[tuple[Frame, bool]]  # and whether the frame is kept back
+    offered: Mapping[Key, Series]
+    start: int  # market time
+    speed: float | None  # None: flat out
+    before: Sequence[Frame] = ()  # the last ones before the start, which Coinbase tells a new subscriber
+    is_recorded: bool = False  # then only what was recorded is sent: no heartbeats, no last match, on any path
+
+
+def made(seed: int, start: int, end: int | None, speed: float | None, drops: Sequence[Drop] = ()) -> World:
+    """The market of a seed."""
+    offered = _offered(feed for listing in LISTINGS for feed in series(listing).values())
+    _check(drops, offered)
+    before = {
+        frame.series: frame for frame in market(seed, start - 5 * MINUTE, start, wanted=lambda feed: feed.venue == "coinbase")
+    }
+    return World(with_drops(market(seed, start, end), drops, start), offered, start, speed, tuple(before.values()))
+
+
+def recorded(path: Path, exchange: Exchange, speed: float | None, drops: Sequence[Drop] = ()) -> World:
+    """A recording, read once to see what is in it: better refused now than in the middle."""
+    offered: dict[Key, Series] = {}
+    start = None
+    for frame in recording(path, exchange):
+        start = frame.at if start is None else start
+        offered.update(_offered([frame.series]))
+    if start is None:
+        raise ValueError(f"{path}: no frame of {exchange.name} in it; --venue and --market say whose recording it is")
+    _check(drops, offered)
+    return World(with_drops(recording(path, exchange), drops, start), offered, start, speed, is_recorded=True)
+
+
+def _offered(feeds: Iterable[Series]) -> dict[Key, Series]:
+    return {(feed.venue, feed.market, feed.stream): feed for feed in feeds}
+
+
+def _check(drops: Iterable[Drop], offered: Mapping[Key, Series]) -> None:
+    known = {(feed.venue, feed.market, feed.pair) for feed in offered.values()}
+    for drop in drops:
+        if (drop.venue, drop.market, drop.pair) not in known:
+            names = ", ".join(" ".join(name) for name in sorted(known))
+            raise ValueError(f"--drop {drop.venue} {drop.market} {drop.pair}: not here; one of {names}")
