@@ -1,0 +1,165 @@
+"""Live feeds into the landing zone: a thread a connection, one that syncs and seals, one that uploads."""
+
+import itertools
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ingest.envelope import Origin, head, line
+from ingest.journal import EVENTS, Sequences, event_text
+from ingest.landing import Store
+from ingest.link import Link, Pace, World
+from ingest.plan import Plan
+from ingest.salvage import salvage
+from ingest.settings import Ingest
+from ingest.spool import Place, Spool, SpoolError, prepare
+from ingest.upload import Uploader
+
+GRACE_SECONDS = 15.0  # for everything a stop still has to do; what has not landed then waits for the next start
+WATCH_SECONDS = 0.5
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, or how far it came."""
+
+    seconds: float
+    frames: int
+    trades: int
+    connected: int
+    connections: int  # that should be
+    reconnects: int
+    objects: int
+    landed_bytes: int
+    spool_bytes: int
+    waiting: int  # sealed segments that have not landed
+    lost: int  # lines that the spool refused
+    failures: Sequence[str]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether everything that was received has landed, and nothing was given up."""
+        return not (self.failures or self.waiting or self.lost)
+
+
+class Collector:
+    """One run of `collect`."""
+
+    def __init__(self, ingest: Ingest, plans: Sequence[Plan], store: Store, world: World) -> None:
+        self._ingest = ingest
+        self._plans = plans
+        self._store = store
+        self._world = world
+        self._stop = world.stop
+        self._faults: list[str] = []
+        self._began = world.clock.monotonic()
+        self._run = f"{ingest.collector}-{world.clock.wall_ns()}"
+        self._process_seq = Sequences()
+
+    def run(self, report: Callable[[Progress], None], seconds: float | None = None) -> Progress:
+        """Collect until told to stop, or for so many seconds; then drain. SpoolError: another collector has the spool."""
+        folder = self._ingest.spool.path / "collect"
+        lock = prepare(folder)
+        try:
+            salvage(folder)
+            ingest, clock = self._ingest, self._world.clock
+            self._spool = Spool(folder, ingest.collector, ingest.rotate, ingest.spool.max_bytes, clock)
+            self._uploader = Uploader(self._spool, self._store, self._world.delays)
+            for path in self._spool.sealed():
+                self._uploader.add(path)
+            return self._collect(report, seconds)
+        finally:
+            os.close(lock)
+
+    def _collect(self, report: Callable[[Progress], None], seconds: float | None) -> Progress:
+        self._process_events("start")
+        numbers = itertools.count(1)
+        paces = {plan.exchange.name: Pace(plan.exchange.limits.connections_per_5_minutes) for plan in self._plans}
+        self._links = [
+            Link(plan, self._spool, self._world, paces[plan.exchange.name], lambda: f"{self._run}-{next(numbers)}")
+            for plan in self._plans
+        ]
+        enough = threading.Event()
+        uploads = self._thread("upload", self._uploader.run)
+        keeper = self._thread("keeper", lambda: self._keep(enough))
+        links = [self._thread(f"link-{number}", link.run) for number, link in enumerate(self._links, 1)]
+        while any(link.is_alive() for link in links) and not self._stop.wait(WATCH_SECONDS):
+            report(self._progress())
+            if seconds is not None and self._seconds() >= seconds:
+                break
+        self._stop.set()
+        end = self._seconds() + GRACE_SECONDS
+        for thread in links:
+            thread.join(max(0.0, end - self._seconds()))
+        self._process_events("stop")
+        enough.set()
+        keeper.join(max(0.0, end - self._seconds()))
+        self._seal(everything=True)
+        self._uploader.finish()
+        uploads.join(max(0.0, end - self._seconds()))
+        self._uploader.abandon()
+        return self._progress()
+
+    def _keep(self, enough: threading.Event) -> None:
+        while not enough.wait(self._ingest.spool.fsync_ms / 1000):
+            self._spool.sync()
+            self._seal()
+
+    def _seal(self, *, everything: bool = False) -> None:
+        for path in self._spool.seal(everything=everything):
+            self._uploader.add(path)
+
+    def _thread(self, name: str, body: Callable[[], None]) -> threading.Thread:
+        """Run `body`. A fault that nobody foresaw ends the whole collector: half of one must not look like a whole one."""
+
+        def guarded() -> None:
+            try:
+                body()
+            except Exception as error:  # noqa: BLE001 - the last line of defence, it reports and ends everything
+                _LOG.exception("event=fault thread=%s", name)
+                self._faults.append(f"{name}: {error!r}")
+                self._stop.set()
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _process_events(self, event: str) -> None:
+        """Write an event about this process, once a venue and market."""
+        at = self._world.clock.wall_ns()
+        feeds: dict[tuple[str, str], list[str]] = {}
+        for plan in self._plans:
+            feeds.setdefault((plan.exchange.venue, plan.exchange.market), []).append(
+                f"{plan.kind} {' '.join(plan.pairs.values())}"
+            )
+        for (venue, market), found in feeds.items():
+            origin = Origin(venue, market, EVENTS, "control", None, None, "ws", f"{self._run}-0")
+            raw = event_text(event, at, detail="; ".join(found))
+            text = line(head(origin), self._process_seq.next(EVENTS), at, raw, is_json=True)
+            try:
+                self._spool.append(Place(EVENTS, venue, market), at, text)
+            except SpoolError as error:  # a full disk must not keep us from uploading, which makes room
+                _LOG.warning("event=lost_event name=%s venue=%s market=%s detail=%r", event, venue, market, str(error))
+
+    def _seconds(self) -> float:
+        return self._world.clock.monotonic() - self._began
+
+    def _progress(self) -> Progress:
+        links, landed = [link.counts for link in self._links], self._uploader.landed
+        return Progress(
+            seconds=self._seconds(),
+            frames=sum(link.frames for link in links),
+            trades=sum(link.trades for link in links),
+            connected=sum(link.is_connected for link in links),
+            connections=len(links),
+            reconnects=sum(max(0, link.connections - 1) for link in links),
+            objects=landed.objects,
+            landed_bytes=landed.bytes,
+            spool_bytes=self._spool.bytes,
+            waiting=len(self._spool.sealed()),
+            lost=sum(link.lost for link in links),
+            failures=[*self._faults, *landed.conflicts, *(link.given_up for link in links if link.given_up)],
+        )

@@ -1,0 +1,149 @@
+"""The landing lines of one connection: frames and our own events go in, lines by channel come out. Does no IO."""
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ingest.clock import iso
+from ingest.envelope import Origin, head, line
+from ingest.exchanges.exchange import Seen
+from ingest.plan import Plan
+
+EVENTS = "events"
+UNKNOWN = Seen("unknown")
+_BLANK: Mapping[str, Any] = {
+    **dict.fromkeys(("event", "feed", "stream", "at")),
+    **dict.fromkeys(("before_id", "after_id", "first_missing_id", "last_missing_id", "before_ts", "after_ts")),
+    **dict.fromkeys(("rows", "outcome", "detail")),
+}
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Track:
+    """One stream of the connection, and how far it has come."""
+
+    head: bytes
+    last_id: int | None = None
+    last_ms: int | None = None
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a batch became."""
+
+    lines: Mapping[str, Sequence[bytes]]  # channel -> lines, in the order received
+    refused: str | None = None  # the venue refused something; its words
+
+
+class Sequences:
+    """Counts lines per connection and channel, so that a loss inside our own process can be proved."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = defaultdict(int)
+
+    def next(self, channel: str) -> int:
+        found = self._next[channel]
+        self._next[channel] = found + 1
+        return found
+
+
+class Journal:
+    """The lines of one connection."""
+
+    def __init__(self, plan: Plan, conn: str) -> None:
+        self._plan = plan
+        self._conn = conn
+        self._next = Sequences().next
+        self.tracks = {
+            stream: Track(head(self._origin(plan.channel, plan.kind, pair, stream))) for stream, pair in plan.pairs.items()
+        }
+
+    def take(self, batch: Sequence[tuple[int, bytes]]) -> Taken:
+        """Frames as lines: the frames of a subscribed stream on the plan's channel, everything else on events."""
+        recognise, loads, tracks, kind, next_seq = (
+            self._plan.exchange.recognise,
+            orjson.loads,
+            self.tracks,
+            self._plan.kind,
+            self._next,
+        )
+        channel = self._plan.channel
+        ours: list[bytes] = []
+        others: list[bytes] = []
+        refused = None
+        for recv_ns, raw in batch:
+            try:
+                tree = loads(raw)
+            except orjson.JSONDecodeError:
+                seen, is_json = UNKNOWN, False
+            else:
+                is_json = True
+                try:
+                    seen = recognise(tree)
+                except Exception:  # noqa: BLE001 - raw first: a recogniser's fault must not lose what arrived
+                    _LOG.exception("event=recogniser_failed exchange=%r frame=%r", self._plan.exchange.name, raw[:200])
+                    seen = UNKNOWN
+            track = tracks.get(seen.stream) if seen.kind == kind and seen.stream else None
+            if track is None:
+                others.append(line(self._other_head(seen), next_seq(EVENTS), recv_ns, raw, is_json=is_json))
+                refused = refused or seen.error
+                continue
+            ours.append(line(track.head, next_seq(channel), recv_ns, raw, is_json=is_json))
+            track.rows += 1
+            if seen.last_id is not None:
+                track.last_id, track.last_ms = seen.last_id, seen.event_ms
+        return Taken({name: lines for name, lines in ((channel, ours), (EVENTS, others)) if lines}, refused)
+
+    def event(self, event: str, at_ns: int, *, stream: str | None = None, **told: Any) -> bytes:  # noqa: ANN401 - see _BLANK
+        """One of our own events, about the connection or about one of its streams."""
+        pair = self._plan.pairs.get(stream) if stream else None
+        origin = self._origin(EVENTS, "control", pair, stream)
+        raw = event_text(event, at_ns, feed=self._plan.kind, stream=stream, **told)
+        return line(head(origin), self._next(EVENTS), at_ns, raw, is_json=True)
+
+    def farewells(self, at_ns: int, outcome: str, detail: str) -> Sequence[bytes]:
+        """A disconnect event a stream: where it had come to, so that what follows can be joined to it."""
+        return [
+            self.event(
+                "disconnect",
+                at_ns,
+                stream=stream,
+                before_id=track.last_id,
+                before_ts=_time(track.last_ms),
+                rows=track.rows,
+                outcome=outcome,
+                detail=detail,
+            )
+            for stream, track in self.tracks.items()
+        ]
+
+    def _other_head(self, seen: Seen) -> bytes:
+        if seen.kind != "control":
+            return head(self._origin(EVENTS, "unknown", None, None))
+        pair = self._plan.pairs.get(seen.stream) if seen.stream else None
+        return head(self._origin(EVENTS, "control", pair, seen.stream))
+
+    def _origin(self, channel: str, kind: str, pair: str | None, stream: str | None) -> Origin:
+        exchange = self._plan.exchange
+        return Origin(exchange.venue, exchange.market, channel, kind, pair, stream, "ws", self._conn)
+
+
+def _time(ms: int | None) -> str | None:
+    try:
+        return None if ms is None else iso(ms * 1_000_000)
+    except (ValueError, OverflowError, OSError):
+        return None  # the venue's number is no time; the frame itself is kept as it came
+
+
+def event_text(event: str, at_ns: int, **told: Any) -> bytes:  # noqa: ANN401 - see _BLANK
+    """The `raw` of an event: always all fields, null where there is nothing to tell."""
+    if unknown := told.keys() - _BLANK.keys():
+        raise TypeError(f"an event has no fields {sorted(unknown)}; it has {list(_BLANK)}")
+    return json.dumps({**_BLANK, "event": event, "at": iso(at_ns), **told}, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,75 @@
+"""What the configuration asks for, as the connections it takes. A refusal names the key, the value and what would be right."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ingest.exchanges.exchange import Exchange
+from ingest.settings import FeedSettings, Ingest, SettingsError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One connection: the streams of one kind of one exchange, no more than the venue allows on one."""
+
+    exchange: Exchange
+    kind: str
+    channel: str
+    pairs: Mapping[str, str]  # stream -> canonical pair
+    hosts: Sequence[str]
+
+
+def plans(ingest: Ingest, find: Callable[[str, str], Exchange]) -> Sequence[Plan]:
+    """Expand the feeds. A connection carries one kind: USD-M serves kinds at different addresses, and a mute kind shows by itself."""
+    if not ingest.feeds:
+        raise SettingsError("ingest.feeds is []: at least one, {venue: binance, market: spot, kind: trade, pairs: [BTC-USDT]}")
+    for venue, markets in ingest.endpoints.items():
+        for market in markets:
+            _exchange(find, venue, market, f"ingest.endpoints.{venue}.{market}")
+    wanted: dict[tuple[str, str, str], dict[str, str]] = {}
+    exchanges: dict[tuple[str, str], Exchange] = {}
+    for number, feed in enumerate(ingest.feeds):
+        where = f"ingest.feeds[{number}]"
+        exchange = exchanges[feed.venue, feed.market] = _exchange(find, feed.venue, feed.market, where)
+        streams = wanted.setdefault((feed.venue, feed.market, feed.kind), {})
+        for stream, pair in _streams(exchange, feed, where):
+            if stream in streams:
+                raise SettingsError(f"{where}.pairs is {pair!r}: listed twice for {exchange.name} {feed.kind}; once is right")
+            streams[stream] = pair
+    return [
+        _plan(ingest, exchanges[venue, market], kind, part)
+        for (venue, market, kind), streams in wanted.items()
+        for part in _parts(streams, exchanges[venue, market].limits.streams_per_connection)
+    ]
+
+
+def _exchange(find: Callable[[str, str], Exchange], venue: str, market: str, where: str) -> Exchange:
+    try:
+        return find(venue, market)
+    except LookupError as error:
+        raise SettingsError(f"{where}: {error.args[0]}") from error
+
+
+def _streams(exchange: Exchange, feed: FeedSettings, where: str) -> Iterator[tuple[str, str]]:
+    if feed.kind not in exchange.feeds:
+        past = "only in recordings and old files; " if feed.kind in exchange.recorded else ""
+        raise SettingsError(f"{where}.kind is {feed.kind!r}: {past}{exchange.name} offers {', '.join(exchange.feeds)}")
+    for pair in feed.pairs:
+        try:
+            back = exchange.pair(exchange.symbol(pair))
+        except ValueError as error:
+            raise SettingsError(f"{where}.pairs is {pair!r}: {error}") from error
+        if back != pair:
+            raise SettingsError(f"{where}.pairs is {pair!r}: {exchange.name} would read its symbol as {back}")
+        yield exchange.feeds[feed.kind].stream(pair), pair
+
+
+def _parts(streams: Mapping[str, str], size: int) -> Iterator[Mapping[str, str]]:
+    names = iter(streams.items())
+    while part := dict(itertools.islice(names, size)):
+        yield part
+
+
+def _plan(ingest: Ingest, exchange: Exchange, kind: str, pairs: Mapping[str, str]) -> Plan:
+    other = ingest.endpoints.get(exchange.venue, {}).get(exchange.market)
+    return Plan(exchange, kind, exchange.feeds[kind].channel, pairs, other.websocket if other else exchange.hosts)
