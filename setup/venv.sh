@@ -14,10 +14,10 @@ if [[ $(.venv/bin/python --version 2>/dev/null) != "Python 3.11."* ]]; then
 fi
 pip() { .venv/bin/python -m pip "$@" --quiet --disable-pip-version-check; }
 say "the locked packages; pyspark alone is 455 MB, so the first time takes some minutes"
-# pyspark comes as source. Its build gets these two from the lock, not whatever is newest today
+# pyspark comes as source. Its build gets these from the lock, not whatever is newest today
 tools=$(mktemp)
 trap 'rm -f "$tools"' EXIT
-awk '/^[a-zA-Z]/ { wanted = /^(setuptools|wheel)==/ } wanted' requirements.lock >"$tools"
+awk '/^[a-zA-Z]/ { wanted = /^(setuptools|wheel|packaging)==/ } wanted' requirements.lock >"$tools"
 pip install --require-hashes --only-binary :all: -r "$tools"
 pip install --require-hashes --no-build-isolation --only-binary :all: --no-binary pyspark -r requirements.lock
 say "ticklake itself, in place, with its command ticklake-ingest"
