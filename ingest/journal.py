@@ -38,7 +38,7 @@ class Track:
 class Taken:
     """What a batch became."""
 
-    lines: Mapping[str, Sequence[bytes]]  # channel -> lines, in the order received
+    parts: Sequence[tuple[str, int, Sequence[bytes]]]  # channel, when its first line was received, lines in the order received
     refused: str | None = None  # the venue refused something; its words
 
 
@@ -77,6 +77,7 @@ class Journal:
         channel = self._plan.channel
         ours: list[bytes] = []
         others: list[bytes] = []
+        ours_at = others_at = 0
         refused = None
         for recv_ns, raw in batch:
             try:
@@ -92,14 +93,16 @@ class Journal:
                     seen = UNKNOWN
             track = tracks.get(seen.stream) if seen.kind == kind and seen.stream else None
             if track is None:
+                others_at = others_at or recv_ns
                 others.append(line(self._other_head(seen), next_seq(EVENTS), recv_ns, raw, is_json=is_json))
                 refused = refused or seen.error
                 continue
+            ours_at = ours_at or recv_ns
             ours.append(line(track.head, next_seq(channel), recv_ns, raw, is_json=is_json))
             track.rows += 1
             if seen.last_id is not None:
                 track.last_id, track.last_ms = seen.last_id, seen.event_ms
-        return Taken({name: lines for name, lines in ((channel, ours), (EVENTS, others)) if lines}, refused)
+        return Taken([part for part in ((channel, ours_at, ours), (EVENTS, others_at, others)) if part[2]], refused)
 
     def event(self, event: str, at_ns: int, *, stream: str | None = None, **told: Any) -> bytes:  # noqa: ANN401 - see _BLANK
         """One of our own events, about the connection or about one of its streams."""
@@ -108,7 +111,7 @@ class Journal:
         raw = event_text(event, at_ns, feed=self._plan.kind, stream=stream, **told)
         return line(head(origin), self._next(EVENTS), at_ns, raw, is_json=True)
 
-    def farewells(self, at_ns: int, outcome: str, detail: str) -> Sequence[bytes]:
+    def farewells(self, at_ns: int, outcome: str, detail: str | None) -> Sequence[bytes]:
         """A disconnect event a stream: where it had come to, so that what follows can be joined to it."""
         return [
             self.event(

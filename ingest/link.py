@@ -16,6 +16,7 @@ from ingest.spool import Place, Spool, SpoolError
 
 PROVEN_SECONDS = 60.0  # a connection that lived so long was a good one: the next back-off starts anew
 FULL_SECONDS = 5.0  # how often a link that was closed at the spool's bound looks again
+TRADES = "trades"
 _LOG = logging.getLogger(__name__)
 
 
@@ -113,7 +114,8 @@ class Link:
         try:
             socket = self._world.connect(address)
         except Exception as error:  # noqa: BLE001 - a library of sockets, TLS and proxies fails in many ways; `verdict` judges each
-            self._events([journal.event("connect", clock.wall_ns(), outcome="failed", detail=f"{address}: {error}")])
+            at = clock.wall_ns()
+            self._events(at, [journal.event("connect", at, outcome="failed", detail=f"{address}: {error}")])
             return error
         _LOG.info("event=connected %s conn=%s address=%s streams=%d", self._label, conn, address, len(plan.pairs))
         self.counts.connections += 1
@@ -123,7 +125,8 @@ class Link:
         connection = Connection(socket, texts, per_second=limits.messages_per_second, frame_bytes=limits.frame_bytes, clock=clock)
         end: Exception | None = None
         try:
-            self._events([journal.event("connect", clock.wall_ns(), outcome="ok", detail=address)])
+            at = clock.wall_ns()
+            self._events(at, [journal.event("connect", at, outcome="ok", detail=address)])
             self._receive(connection, journal)
         except Exception as error:  # noqa: BLE001 - see above; a spool that refuses is among them
             end = error
@@ -132,7 +135,8 @@ class Link:
             with contextlib.suppress(Exception):
                 connection.close()
         why = "stopped" if end is None else type(end).__name__.removesuffix("Error").lower()
-        self._events(journal.farewells(clock.wall_ns(), why, str(end or "")))
+        at = clock.wall_ns()
+        self._events(at, journal.farewells(at, why, None if end is None else str(end)))
         return end
 
     def _receive(self, connection: Connection, journal: Journal) -> None:
@@ -143,7 +147,7 @@ class Link:
             if not announced and connection.subscribed:
                 announced = True
                 at = self._world.clock.wall_ns()
-                self._events([journal.event("subscribed", at, stream=stream) for stream in self._plan.pairs])
+                self._events(at, [journal.event("subscribed", at, stream=stream) for stream in self._plan.pairs])
             if self._stop.is_set():
                 return
             if self._spool.is_full:
@@ -151,16 +155,16 @@ class Link:
 
     def _keep(self, journal: Journal, batch: Sequence[Frame]) -> None:
         taken = journal.take(batch)
-        for channel, lines in taken.lines.items():
-            self._append(channel, batch[0][0], lines)
+        for channel, recv_ns, lines in taken.parts:
+            self._append(channel, recv_ns, lines)
+            self.counts.trades += len(lines) if channel == TRADES else 0
         self.counts.frames += len(batch)
-        self.counts.trades += len(taken.lines.get("trades", ()))
         if taken.refused:
             raise RefusedError(taken.refused)
 
-    def _events(self, lines: Sequence[bytes]) -> None:
+    def _events(self, at: int, lines: Sequence[bytes]) -> None:
         with contextlib.suppress(SpoolError):  # counted and logged; the missing `seq` tells of it
-            self._append(EVENTS, self._world.clock.wall_ns(), lines)
+            self._append(EVENTS, at, lines)
 
     def _append(self, channel: str, recv_ns: int, lines: Sequence[bytes]) -> None:
         try:

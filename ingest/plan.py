@@ -20,9 +20,9 @@ class Plan:
 
 
 def plans(ingest: Ingest, find: Callable[[str, str], Exchange]) -> Sequence[Plan]:
-    """Expand the feeds. A connection carries one kind: USD-M serves kinds at different addresses, and a mute kind shows by itself."""
+    """Expand the feeds. A connection carries one kind: USD-M serves kinds at different addresses, and a mute kind shows."""
     if not ingest.feeds:
-        raise SettingsError("ingest.feeds is []: at least one, {venue: binance, market: spot, kind: trade, pairs: [BTC-USDT]}")
+        raise SettingsError("ingest.feeds is []: at least one feed; conf/local.yaml shows some")
     for venue, markets in ingest.endpoints.items():
         for market in markets:
             _exchange(find, venue, market, f"ingest.endpoints.{venue}.{market}")

@@ -1,0 +1,92 @@
+"""What is asked for, as connections; every refusal by name."""
+
+import pytest
+
+from ingest.exchanges import find_exchange
+from ingest.plan import Plan, plans
+from ingest.settings import Endpoint, FeedSettings, Ingest, SettingsError
+from tests.support.exchanges import exchange, find
+
+
+def ingest(*feeds, **others):
+    return Ingest("laptop", feeds=feeds, **others)
+
+
+def summary(found):
+    return [(plan.exchange.name, plan.kind, plan.channel, dict(plan.pairs), list(plan.hosts)) for plan in found]
+
+
+def test_a_connection_carries_no_more_streams_than_the_venue_allows():
+    asked = ingest(FeedSettings("test", "spot", "trade", ("A-B", "C-D")), FeedSettings("test", "spot", "trade", ("E-F",)))
+    hosts = ["wss://one", "wss://two"]
+    assert summary(plans(asked, find)) == [
+        ("test spot", "trade", "trades", {"a_b": "A-B", "c_d": "C-D"}, hosts),
+        ("test spot", "trade", "trades", {"e_f": "E-F"}, hosts),
+    ]
+
+
+def test_configured_addresses_replace_the_venues_own():
+    asked = ingest(FeedSettings("test", "spot", "trade", ("A-B",)), endpoints={"test": {"spot": Endpoint(("ws://here",))}})
+    (found,) = plans(asked, find)
+    assert isinstance(found, Plan)
+    assert found.hosts == ("ws://here",)
+
+
+def test_kinds_do_not_share_a_connection():
+    asked = ingest(
+        FeedSettings("binance", "spot", "trade", ("BTC-USDT",)), FeedSettings("binance", "spot", "agg_trade", ("BTC-USDT",))
+    )
+    assert [(plan.kind, dict(plan.pairs)) for plan in plans(asked, find_exchange)] == [
+        ("trade", {"btcusdt@trade": "BTC-USDT"}),
+        ("agg_trade", {"btcusdt@aggTrade": "BTC-USDT"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("feeds", "others", "message"),
+    [
+        ([], {}, "ingest.feeds is []: at least one feed"),
+        (
+            [FeedSettings("kraken", "spot", "trade", ("A-B",))],
+            {},
+            "ingest.feeds[0]: exchange kraken spot: not known; one of test spot",
+        ),
+        ([FeedSettings("test", "spot", "trades", ("A-B",))], {}, "ingest.feeds[0].kind is 'trades': test spot offers trade"),
+        (
+            [FeedSettings("test", "spot", "old", ("A-B",))],
+            {},
+            "ingest.feeds[0].kind is 'old': only in recordings and old files; test",
+        ),
+        (
+            [FeedSettings("test", "spot", "trade", ("BAD-B",))],
+            {},
+            "ingest.feeds[0].pairs is 'BAD-B': pair 'BAD-B': test knows no",
+        ),
+        (
+            [FeedSettings("test", "spot", "trade", ("A-B",)), FeedSettings("test", "spot", "trade", ("A-B",))],
+            {},
+            "ingest.feeds[1].pairs is 'A-B': listed twice for test spot trade",
+        ),
+        (
+            [FeedSettings("test", "spot", "trade", ("A-B",))],
+            {"endpoints": {"tset": {"spot": Endpoint(("ws://x",))}}},
+            "ingest.endpoints.tset.spot: exchange tset spot: not known; one of test spot",
+        ),
+    ],
+)
+def test_what_cannot_be_collected_is_refused_by_name(feeds, others, message):
+    with pytest.raises(SettingsError) as caught:
+        plans(ingest(*feeds, **others), find)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_symbol_that_would_read_as_another_pair_is_refused():
+    odd = exchange()
+    object.__setattr__(odd, "pair", lambda _: "X-Y")
+    with pytest.raises(SettingsError, match="'A-B': test spot would read its symbol as X-Y"):
+        plans(ingest(FeedSettings("test", "spot", "trade", ("A-B",))), lambda *_: odd)
+
+
+def test_coin_margined_futures_are_refused_by_name():
+    with pytest.raises(SettingsError, match=r"ingest.feeds\[0\]: exchange binance coinm: refused, its quantities are contracts"):
+        plans(ingest(FeedSettings("binance", "coinm", "agg_trade", ("BTC-USD",))), find_exchange)
