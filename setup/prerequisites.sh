@@ -20,7 +20,7 @@ python_fault() { # the python to use -> nothing if it is right
     echo "Python: $found is here, Python 3.11 is needed: $fix"
   elif found=$("$1" --version 2>&1) && [[ $found != "Python 3.11."* ]]; then
     echo "Python: $found ($(command -v "$1")) is here, Python 3.11 is needed: $fix"
-  elif ! "$1" -c 'import venv, ensurepip' 2>/dev/null; then
+  elif ! "$1" -c 'import venv, ensurepip' >/dev/null 2>&1; then
     echo "Python: $found is here without its module ensurepip, which makes virtual environments: $fix"
   fi
 }
