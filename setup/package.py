@@ -29,15 +29,19 @@ def members(home: Path, yaml: Path) -> dict[str, Path]:
 def write(members: Mapping[str, Path], target: Path) -> None:
     """Write the zip; whoever reads the target sees the old one or the new one, whole."""
     target.parent.mkdir(exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=target.parent, suffix=".part")
-    with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, path in sorted(members.items()):
-            info = zipfile.ZipInfo(name, LONG_AGO)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, path.read_bytes())
-    Path(part).chmod(0o644)
-    Path(part).replace(target)
+    handle, name = tempfile.mkstemp(dir=target.parent, suffix=".part")
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for member, path in sorted(members.items()):
+                info = zipfile.ZipInfo(member, LONG_AGO)
+                info.compress_type = zipfile.ZIP_DEFLATED
+                info.external_attr = 0o644 << 16
+                archive.writestr(info, path.read_bytes())
+        part.chmod(0o644)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def is_stale(target: Path, home: Path, sources: Iterable[Path]) -> bool:
