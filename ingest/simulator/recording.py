@@ -24,7 +24,7 @@ def recording(path: Path, exchange: Exchange) -> Iterator[Frame]:
     latest = 0
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if line.startswith(b"wss://"):  # what the recorder asked for
+            if line.startswith(b"wss://") or not line.strip():  # what the recorder asked for
                 continue
             found = _LINE.fullmatch(line.rstrip(b"\r\n"))
             if not found:
