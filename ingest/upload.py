@@ -16,7 +16,6 @@ from ingest.spool import Spool, key_of
 
 Outcome = Literal["landed", "there", "conflict"]
 _ASK_AGAIN = 5
-LAST_PAUSE_SECONDS = 1.0  # between tries once the collector wants to end
 _LOG = logging.getLogger(__name__)
 
 
@@ -54,10 +53,11 @@ class Landed:
 class Uploader:
     """One thread's work: segment after segment, each tried until it has landed."""
 
-    def __init__(self, spool: Spool, store: Store, delays: Callable[[], Iterator[float]]) -> None:
+    def __init__(self, spool: Spool, store: Store, delays: Callable[[], Iterator[float]], last_pause: float = 1.0) -> None:
         self._spool = spool
         self._store = store
         self._delays = delays
+        self._last_pause = last_pause  # between tries once the collector wants to end
         self._waiting: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
         self._hurry = threading.Event()
         self._abandoned = threading.Event()
@@ -82,7 +82,7 @@ class Uploader:
             while not self._abandoned.is_set() and not self._try(path):
                 if not self._hurry.wait(next(pauses)):
                     continue
-                self._abandoned.wait(LAST_PAUSE_SECONDS)
+                self._abandoned.wait(self._last_pause)
 
     def _try(self, path: Path) -> bool:
         size = path.stat().st_size

@@ -33,7 +33,7 @@ def journal(**changes):
     return Journal(Plan(value, "trade", "trades", PAIRS, ()), "laptop-5-1")
 
 
-def landed(channel, kind, pair, stream, seq, recv_ns, **raw):  # noqa: PLR0913, PLR0917 - a line, in its own order
+def landed(channel, kind, pair, stream, seq, recv_ns, **raw):
     return {
         "v": 1,
         "venue": "test",

@@ -1,0 +1,162 @@
+"""From the spool into the landing zone: once, verified, and never forgotten too early."""
+
+import gzip
+import itertools
+import os
+import threading
+
+import pytest
+
+from ingest.landing import Files
+from ingest.settings import Rotate
+from ingest.spool import Place, Spool, prepare
+from ingest.upload import Uploader, land
+from tests.support.fakes import FakeTime
+
+TRADES = Place("trades", "test", "spot")
+NOW = FakeTime().wall
+
+
+@pytest.fixture
+def spool(tmp_path):
+
+    os.close(prepare(tmp_path / "spool"))
+    return Spool(tmp_path / "spool", "laptop", Rotate(), 10**9, FakeTime().clock)
+
+
+@pytest.fixture
+def files(tmp_path):
+    return Files(tmp_path / "lake")
+
+
+def sealed(spool, text=b"a\nb\n"):
+    spool.append(TRADES, NOW, text)
+    (path,) = spool.seal(everything=True)
+    return path
+
+
+class Flaky:
+    """A store whose next calls fail, each in the way that is told; then it works."""
+
+    def __init__(self, real, *failures) -> None:
+        self._real = real
+        self._failures = list(failures)
+        self.calls = 0
+
+    def create(self, key, data):
+        self.calls += 1
+        failure = self._failures.pop(0) if self._failures else "none"
+        if failure == "lost answer":
+            self._real.create(key, data)
+        if failure in ("lost answer", "refused"):
+            raise OSError(failure)
+        return False if failure == "busy" else self._real.create(key, data)
+
+    def __getattr__(self, name) -> object:
+        return getattr(self._real, name)
+
+
+def test_an_object_holds_the_lines_in_small_members(spool, files):
+    text = b"".join(b"%07d" % number + b"x" * 992 + b"\n" for number in range(2500))
+    path = sealed(spool, text)
+    key, outcome = land(files, path)
+    data, _ = files.get(key)
+    assert outcome == "landed"
+    assert gzip.decompress(data) == text
+    assert data.count(b"\x1f\x8b\x08") >= 3
+    assert key == f"{path.name.replace('+', '/')}.gz"
+
+
+def test_what_is_there_already_is_ours_if_its_lines_are(spool, files):
+    path = sealed(spool)
+    key = f"{path.name.replace('+', '/')}.gz"
+    files.create(key, gzip.compress(b"a\n", 9) + gzip.compress(b"b\n", 9))  # other bytes, as another zlib writes them
+    assert land(files, path) == (key, "there")
+
+
+@pytest.mark.parametrize("data", [gzip.compress(b"other\n"), b"no gzip", gzip.compress(b"a\nb\n")[:-3], b""])
+def test_other_lines_under_our_name_are_a_conflict(spool, files, data):
+    path = sealed(spool)
+    files.create(f"{path.name.replace('+', '/')}.gz", data)
+    assert land(files, path)[1] == "conflict"
+
+
+def test_a_write_that_was_still_under_way_is_asked_for_again(spool, files):
+    flaky = Flaky(files, "busy", "busy")
+    assert land(flaky, sealed(spool))[1] == "landed"
+    assert land(Flaky(files, *["busy"] * 9), sealed(spool))[1] == "there"
+    with pytest.raises(OSError, match="neither created nor there, 5 times"):
+        land(Flaky(Files(files.root / "other"), *["busy"] * 9), sealed(spool))
+
+
+def test_a_segment_that_changed_on_the_disk_lands_under_the_name_of_what_it_is_now(spool, files):
+    path = sealed(spool)
+    path.write_bytes(b"rotten\n")
+    key, outcome = land(files, path)
+    assert outcome == "landed"
+    assert key.endswith("-87f902ea9caa.jsonl.gz")
+    assert gzip.decompress(files.get(key)[0]) == b"rotten\n"
+
+
+def uploaded(spool, store, *paths):
+    uploader = Uploader(spool, store, lambda: itertools.repeat(0.0), last_pause=0.0)
+    for path in paths:
+        uploader.add(path)
+    uploader.finish()
+    uploader.run()
+    return uploader.landed
+
+
+def test_every_segment_lands_and_is_forgotten(spool, files):
+    first, second = sealed(spool, b"a\n"), sealed(spool, b"b\n")
+    found = uploaded(spool, files, first, second)
+    assert (found.objects, found.bytes, found.failures, found.conflicts) == (2, 4, 0, [])
+    assert sorted(gzip.decompress(files.get(key)[0]) for key in files.keys("landing/")) == [b"a\n", b"b\n"]
+    assert (spool.sealed(), spool.bytes) == ([], 0)
+
+
+def test_a_store_that_fails_is_asked_until_it_takes_the_segment(spool, files):
+    flaky = Flaky(files, "refused", "refused", "lost answer")
+    found = uploaded(spool, flaky, sealed(spool, b"a\n"))
+    assert (found.objects, found.failures, flaky.calls) == (1, 3, 4)
+    assert [gzip.decompress(files.get(key)[0]) for key in files.keys("landing/")] == [b"a\n"]
+
+
+def test_a_segment_is_kept_until_its_object_is_confirmed(spool, files):
+    path = sealed(spool)
+    seen = []
+
+    class Watching(Flaky):
+        def create(self, key, data):
+            seen.append(path.exists())
+            return super().create(key, data)
+
+    uploaded(spool, Watching(files), path)
+    assert seen == [True]
+    assert not path.exists()
+
+
+def test_on_a_conflict_both_are_kept_and_it_is_said(spool, files, caplog):
+    path = sealed(spool, b"ours\n")
+    key = f"{path.name.replace('+', '/')}.gz"
+    files.create(key, gzip.compress(b"theirs\n"))
+    found = uploaded(spool, files, path)
+    aside = path.parent.parent / "conflict" / path.name
+    assert found.conflicts == [f"{key} has other lines; ours are kept in {aside}"]
+    assert aside.read_bytes() == b"ours\n"
+    assert gzip.decompress(files.get(key)[0]) == b"theirs\n"
+    assert (spool.sealed(), spool.bytes) == ([], 0)
+    assert "event=landing_conflict" in caplog.text
+
+
+def test_an_abandoned_uploader_leaves_the_rest_in_the_spool(spool, files):
+    path = sealed(spool)
+    gone = Flaky(files, *["refused"] * 10**6)
+    uploader = Uploader(spool, gone, lambda: itertools.repeat(60.0))
+    uploader.add(path)
+    thread = threading.Thread(target=uploader.run)
+    thread.start()
+    uploader.abandon()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert spool.sealed() == [path]
