@@ -62,6 +62,10 @@ fmt: $(VENV) ## Format, and fix what ruff can fix
 docs: $(VENV) ## Write the generated pages again: docs/tables.md
 	@$(PY) -m setup.docs
 
+.PHONY: hooks
+hooks: $(VENV) ## Install the quick checks as a git hook
+	@$(BIN)/pre-commit install
+
 .PHONY: lock
 lock: $(VENV) ## Write requirements.lock from setup.cfg; UPGRADE=1 takes newer versions
 	@$(BIN)/uv pip compile --quiet --all-extras --generate-hashes --no-annotate --no-header --universal \
