@@ -118,6 +118,15 @@ def test_a_frame_with_one_part_replaced_is_recognised_as_something(exchange: Exc
 
 
 @every_exchange
+@pytest.mark.parametrize("odd", ["true", "7.0", '"7"', "null", "[7]"])
+def test_an_id_that_is_no_whole_number_is_none(exchange: Exchange, odd: str):
+    line, [(_, row), *_] = next(iter(wire.trades(exchange).items()))
+    frame = json.loads(wire.frames(exchange)[line].replace(f":{row.trade_id},", f":{odd},", 1))
+    seen = exchange.recognise(frame)
+    assert (seen.kind, seen.first_id, seen.last_id) == (row.feed, None, None)
+
+
+@every_exchange
 @given(
     base=st.from_regex(r"[A-Z0-9]{1,8}", fullmatch=True),
     quote=st.sampled_from(["USDT", "USDC", "BTC", "EUR", "MXN", "TUSD", "USD"]),
