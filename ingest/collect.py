@@ -17,8 +17,6 @@ from ingest.settings import Ingest
 from ingest.spool import Place, Spool, SpoolError, prepare
 from ingest.upload import Uploader
 
-GRACE_SECONDS = 15.0  # for everything a stop still has to do; what has not landed then waits for the next start
-WATCH_SECONDS = 0.5
 _LOG = logging.getLogger(__name__)
 
 
@@ -45,14 +43,26 @@ class Progress:
         return not (self.failures or self.waiting or self.lost)
 
 
+@dataclass(frozen=True)
+class Times:
+    """How patient a run is, in seconds."""
+
+    grace: float = 15.0  # for everything a stop still has to do; what has not landed then waits for the next start
+    watch: float = 0.5  # between looks at the clock and at what is to be shown
+
+
+_TIMES = Times()
+
+
 class Collector:
     """One run of `collect`."""
 
-    def __init__(self, ingest: Ingest, plans: Sequence[Plan], store: Store, world: World) -> None:
+    def __init__(self, ingest: Ingest, plans: Sequence[Plan], store: Store, world: World, times: Times = _TIMES) -> None:
         self._ingest = ingest
         self._plans = plans
         self._store = store
         self._world = world
+        self._times = times
         self._stop = world.stop
         self._faults: list[str] = []
         self._began = world.clock.monotonic()
@@ -70,7 +80,11 @@ class Collector:
             self._uploader = Uploader(self._spool, self._store, self._world.delays)
             for path in self._spool.sealed():
                 self._uploader.add(path)
-            return self._collect(report, seconds)
+            try:
+                return self._collect(report, seconds)
+            finally:
+                self._stop.set()
+                self._uploader.abandon()
         finally:
             os.close(lock)
 
@@ -86,12 +100,12 @@ class Collector:
         uploads = self._thread("upload", self._uploader.run)
         keeper = self._thread("keeper", lambda: self._keep(enough))
         links = [self._thread(f"link-{number}", link.run) for number, link in enumerate(self._links, 1)]
-        while any(link.is_alive() for link in links) and not self._stop.wait(WATCH_SECONDS):
+        while any(link.is_alive() for link in links) and not self._stop.wait(self._times.watch):
             report(self._progress())
             if seconds is not None and self._seconds() >= seconds:
                 break
         self._stop.set()
-        end = self._seconds() + GRACE_SECONDS
+        end = self._seconds() + self._times.grace
         for thread in links:
             thread.join(max(0.0, end - self._seconds()))
         self._process_events("stop")
@@ -100,7 +114,6 @@ class Collector:
         self._seal(everything=True)
         self._uploader.finish()
         uploads.join(max(0.0, end - self._seconds()))
-        self._uploader.abandon()
         return self._progress()
 
     def _keep(self, enough: threading.Event) -> None:

@@ -1,0 +1,213 @@
+"""The whole collector in one process: real sockets and threads, a lake on files."""
+
+import gzip
+import hashlib
+import json
+import os
+import threading
+
+import pytest
+
+from ingest.clock import SYSTEM
+from ingest.collect import Collector, Times
+from ingest.feed import connect
+from ingest.landing import Files
+from ingest.link import World
+from ingest.plan import plans
+from ingest.settings import Endpoint, FeedSettings, Ingest, Rotate, Size, Spool
+from ingest.spool import SpoolError, prepare
+from tests.support.exchange_server import sends, venue
+from tests.support.exchanges import find
+
+
+class Run:
+    """A collector on a folder; ends as soon as a condition holds."""
+
+    def __init__(self, folder, *addresses, pairs=("A-B",), max_bytes=10**9) -> None:
+        feeds = (FeedSettings("test", "spot", "trade", pairs),)
+        spool = Spool(folder / "spool", Size(max_bytes), 10)
+        self.ingest = Ingest("laptop", spool, Rotate(60, 64), feeds, {"test": {"spot": Endpoint(addresses)}})
+        self.files = Files(folder / "lake")
+        self.connect = connect
+        self.store = self.files
+        self.grace = 15.0
+
+    def until(self, is_enough, seconds=20.0):
+        stop = threading.Event()
+        world = World(SYSTEM, self.connect, lambda: 0.0, stop)
+        collector = Collector(self.ingest, plans(self.ingest, find), self.store, world, Times(grace=self.grace, watch=0.01))
+        return collector.run(lambda now: stop.set() if is_enough(now) else None, seconds)
+
+    def lines(self, channel="trades"):
+        """All lines of a channel, in the order of the objects' names."""
+        keys = self.files.keys(f"landing/channel={channel}/")
+        return [json.loads(text) for key in keys for text in gzip.decompress(self.files.get(key)[0]).splitlines()]
+
+    def events(self):
+        return [
+            (line["raw"]["event"], line["raw"]["outcome"], line["stream"])
+            for line in self.lines("events")
+            if "event" in line["raw"]
+        ]
+
+
+def frame(number, stream="a_b"):
+    return json.dumps({"s": stream, "id": number})
+
+
+def test_what_a_venue_sends_is_landed_when_the_collector_stops(tmp_path):
+    with venue(sends('{"ack":"a_b"}', frame(1), frame(2))) as there:
+        run = Run(tmp_path, there.address)
+        end = run.until(lambda now: now.trades == 2)
+    assert [(line["seq"], line["pair"], line["raw"]) for line in run.lines()] == [
+        (0, "A-B", {"s": "a_b", "id": 1}),
+        (1, "A-B", {"s": "a_b", "id": 2}),
+    ]
+    assert run.events() == [
+        ("start", None, None),
+        ("connect", "ok", None),
+        ("subscribed", None, "a_b"),
+        ("disconnect", "stopped", "a_b"),
+        ("stop", None, None),
+    ]
+    assert there.received == ['{"subscribe": "a_b"}']
+    assert (end.frames, end.trades, end.reconnects, end.objects, end.waiting, end.lost, end.is_good) == (3, 2, 0, 2, 0, 0, True)
+    assert list((tmp_path / "spool/collect/sealed").iterdir()) == []
+
+
+def test_a_run_ends_by_itself_after_its_time(tmp_path):
+    with venue(sends(frame(1))) as there:
+        end = Run(tmp_path, there.address).until(lambda _: False, seconds=0.3)
+    assert end.is_good
+    assert end.seconds < 10
+
+
+def test_a_connection_that_ends_is_opened_again_and_the_hole_can_be_seen(tmp_path):
+    with venue(sends(frame(1), frame(2), then="close"), sends(frame(5))) as there:
+        run = Run(tmp_path, there.address)
+        end = run.until(lambda now: now.trades == 3)
+    assert [line["raw"]["id"] for line in run.lines()] == [1, 2, 5]
+    first, _, second = [line["conn"] for line in run.lines()]
+    assert (first.rpartition("-")[2], second.rpartition("-")[2]) == ("1", "2")
+    assert [line["seq"] for line in run.lines()] == [0, 1, 0]
+    assert ("disconnect", "closed", "a_b") in run.events()
+    (told,) = [line["raw"] for line in run.lines("events") if line["raw"].get("outcome") == "closed"]
+    assert (told["before_id"], told["rows"]) == (2, 2)
+    assert end.reconnects == 1
+
+
+def test_a_connection_that_breaks_without_a_word_is_opened_again(tmp_path):
+    with venue(sends(then="break"), sends(frame(5))) as there:
+        run = Run(tmp_path, there.address)
+        end = run.until(lambda now: now.trades == 1)
+    assert [line["raw"]["id"] for line in run.lines()] == [5]
+    assert end.is_good
+
+
+def test_a_refused_subscription_is_an_error_and_is_kept(tmp_path):
+    with venue(sends('{"error":"no such stream"}')) as there:
+        run = Run(tmp_path, there.address)
+        run.until(lambda now: there.connections == 1 and now.connected == 0 and now.frames == 1)
+    assert ("disconnect", "refused", "a_b") in run.events()
+    assert [line["raw"] for line in run.lines("events") if "error" in line["raw"]] == [{"error": "no such stream"}]
+    assert there.connections == 1
+
+
+def test_a_host_that_says_no_is_not_asked_again_but_the_next_one_is(tmp_path):
+    with venue(sends("never"), refusals=(451, 451, 451)) as closed, venue(sends(frame(1))) as there:
+        run = Run(tmp_path, closed.address, there.address)
+        end = run.until(lambda now: now.trades == 1)
+    assert closed.refusals == [451, 451]
+    assert end.is_good
+    assert ("connect", "failed", None) in run.events()
+
+
+@pytest.mark.parametrize("status", [418, 451, 403])
+def test_where_no_host_may_be_asked_the_run_ends_and_has_failed(tmp_path, status):
+    with venue(sends("never"), refusals=(status,) * 9) as there:
+        end = Run(tmp_path, there.address).until(lambda _: False)
+    assert there.refusals == [status] * 8
+    assert not end.is_good
+    assert end.failures[0].startswith(f"test spot trade: HTTP {status} instead of a websocket")
+
+
+def test_every_kind_of_frame_is_kept_byte_by_byte(tmp_path):
+    frames = [b'{"s" : "a_b", "id":1.0, "id":2}', b"{\xff", b'{"s":"a_b",\n"id":3}', b"NaN", b'{"s":"z_z"}', b""]
+    with venue(sends(*frames)) as there:
+        run = Run(tmp_path, there.address)
+        run.until(lambda now: now.frames == 6)
+    trades = b"".join(gzip.decompress(run.files.get(key)[0]) for key in run.files.keys("landing/channel=trades/"))
+    assert b',"raw":{"s" : "a_b", "id":1.0, "id":2}}\n' in trades
+    assert [line.get("raw_text") for line in run.lines()] == [None, '{"s":"a_b",\n"id":3}']
+    others = [line for line in run.lines("events") if line["kind"] == "unknown"]
+    assert [(line.get("raw"), line.get("raw_text"), line.get("raw_b64")) for line in others] == [
+        (None, None, "e/8="),
+        (None, "NaN", None),
+        ({"s": "z_z"}, None, None),
+        (None, "", None),
+    ]
+
+
+def test_a_full_spool_closes_the_connections_and_is_said(tmp_path):
+    big = json.dumps({"s": "a_b", "id": 1, "x": "y" * 1_100_000})
+
+    class Away(Files):
+        def create(self, *_):
+            raise OSError("away")
+
+    with venue(sends(big)) as there:
+        run = Run(tmp_path, there.address, max_bytes=1_000_000)
+        run.store, run.grace = Away(tmp_path / "lake"), 0.1
+        run.until(lambda now: now.frames == 1 and now.connected == 0)
+    assert there.connections == 1
+    run.store = run.files
+    with venue(sends(frame(2))) as there:
+        run.ingest, run.grace = Run(tmp_path, there.address).ingest, 15.0
+        assert run.until(lambda now: now.trades == 1 and now.objects >= 2).is_good
+    assert [line["raw"]["id"] for line in run.lines()] == [1, 2]
+    assert ("disconnect", "spool", "a_b") in run.events()
+
+
+def test_a_store_that_is_away_costs_nothing_but_time(tmp_path):
+    class Away(Files):
+        def create(self, *_):
+            raise OSError("away")
+
+    with venue(sends(frame(1))) as there:
+        run = Run(tmp_path, there.address)
+        run.store, run.grace = Away(tmp_path / "lake"), 0.5
+        end = run.until(lambda now: now.trades == 1)
+        assert (end.is_good, end.waiting) == (False, 2)
+        run.store = run.files
+        assert run.until(lambda now: now.trades == 1).is_good
+    assert [line["raw"]["id"] for line in run.lines()] == [1, 1]
+
+
+def test_two_collectors_on_one_spool(tmp_path):
+    handle = prepare(tmp_path / "spool" / "collect")
+    with pytest.raises(SpoolError, match="used by another collector"):
+        Run(tmp_path, "ws://127.0.0.1:1").until(lambda _: True)
+    os.close(handle)
+
+
+def test_a_fault_in_one_thread_ends_the_run_as_failed(tmp_path, monkeypatch):
+    def broken(_):
+        raise SystemError("nobody foresaw this")
+
+    with venue(sends(frame(1))) as there, monkeypatch.context() as patch:
+        patch.setattr("ingest.collect.Spool.sync", broken)
+        end = Run(tmp_path, there.address).until(lambda _: False)
+    assert end.failures == ["keeper: SystemError('nobody foresaw this')"]
+    assert not end.is_good
+
+
+def test_names_are_made_of_content(tmp_path):
+    with venue(sends(*[frame(n) for n in range(50)])) as there:
+        run = Run(tmp_path, there.address)
+        run.until(lambda now: now.trades == 50)
+    for key in run.files.keys("landing/"):
+        text = gzip.decompress(run.files.get(key)[0])
+        first = json.loads(text.splitlines()[0])
+        name = key.rsplit("/", 1)[1]
+        assert name == f"{first['recv_ns']}-laptop-{hashlib.sha256(text).hexdigest()[:12]}.jsonl.gz"
+        assert key.startswith(f"landing/channel={first['channel']}/venue=test/market=spot/dt=20")
