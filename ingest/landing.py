@@ -39,7 +39,7 @@ class Store(Protocol):
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """The keys below a prefix that ends with a slash, in order."""
+        """The keys below a prefix that ends with a slash; in order on files and on S3 itself, but not on every S3-like store."""
         ...
 
 
@@ -165,7 +165,7 @@ def store(lake: Lake) -> Store:
     from botocore.config import Config  # noqa: PLC0415
 
     where = urlsplit(lake.path)
-    client = boto3.client(
+    client = boto3.Session().client(  # a session of its own: the default one remembers the credentials of whoever came first
         "s3",
         endpoint_url=lake.endpoint,
         region_name=lake.region,
