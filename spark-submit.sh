@@ -119,8 +119,9 @@ fi
 
 while IFS= read -r setting; do
   if [[ $setting == spark.driver.extraJavaOptions=* && $master == local* ]]; then
-    setting+=" -Dlog4j2.configurationFile=file:$home/conf/log4j2-local.properties"
-    [[ ! -f $archive ]] || setting+=" -XX:SharedArchiveFile=$archive -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off"
+    # quoted within the value: Spark splits it at spaces, and a folder's name may have one
+    setting+=" \"-Dlog4j2.configurationFile=$home/conf/log4j2-local.properties\""
+    [[ ! -f $archive ]] || setting+=" \"-XX:SharedArchiveFile=$archive\" -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off"
     [[ ${TICKLAKE_JIT:-} != c1 ]] || setting+=" -XX:TieredStopAtLevel=1"
   fi
   command+=(--conf "$setting")

@@ -34,7 +34,7 @@ def command(folder: str, archive: Path) -> list[str]:
     conf = sparkconf.local()
     # this machine's files and the cheapest compiler: only which classes are loaded matters
     conf[sparkconf.JAVA_OPTIONS] += (
-        f" -XX:ArchiveClassesAtExit={archive} -XX:TieredStopAtLevel=1 -Xlog:cds=off -Xlog:cds+dynamic=off"
+        f' "-XX:ArchiveClassesAtExit={archive}" -XX:TieredStopAtLevel=1 -Xlog:cds=off -Xlog:cds+dynamic=off'
     )
     conf["spark.sql.warehouse.dir"] = f"{folder}/warehouse"
     settings = [part for key, value in conf.items() for part in ("--conf", f"{key}={value}")]

@@ -6,8 +6,9 @@ HOME = Path(__file__).resolve().parent.parent
 JARS = HOME / ".cache" / "jars"
 ARCHIVE = HOME / ".cache" / "spark.jsa"
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
-# Without the two logs off, a JVM that cannot use the archive says so on standard output, into the job's own.
-WITH_ARCHIVE = f"-XX:SharedArchiveFile={ARCHIVE} -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off"
+# Quoted: Spark splits the options at spaces, and a folder may have one. Without the two logs off, a JVM that cannot use the
+# archive says so on standard output, into the job's own.
+WITH_ARCHIVE = f'"-XX:SharedArchiveFile={ARCHIVE}" -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off'
 
 
 def read(*files: Path) -> dict[str, str]:

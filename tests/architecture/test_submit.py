@@ -69,7 +69,7 @@ def test_a_local_run_uses_the_venv_and_the_local_settings(project: Path):
     files = sparkconf.read(HOME / "conf/spark-common.conf", HOME / "conf/spark-local.conf")
     java = given.pop(sparkconf.JAVA_OPTIONS)
     assert java.startswith(files.pop(sparkconf.JAVA_OPTIONS))
-    assert f"-Dlog4j2.configurationFile=file:{project}/conf/log4j2-local.properties" in java
+    assert f'"-Dlog4j2.configurationFile={project}/conf/log4j2-local.properties"' in java
     assert given.pop("spark.driver.extraClassPath") == f"{project}/.cache/jars/*"
     assert given.pop("spark.sql.warehouse.dir") == f"{project}/.cache/warehouse"
     assert given == files
