@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from setup import sparkconf
+from tests.support.recordings import recordings  # noqa: F401 - a fixture
 from tests.support.spark import spark_conf
 
 if TYPE_CHECKING:
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 # Spark and Delta read the zone of Python and of the JVM in different places; both are UTC, as in production.
 os.environ["TZ"] = "UTC"
 time.tzset()
+
+# no deadline: a JVM's first call takes seconds. The same examples for everybody, so that a red build is red again on one's own
+# machine; `make test-long` looks for new ones
+settings.register_profile("usual", deadline=None, derandomize=True)
+settings.register_profile("long", deadline=None, max_examples=1000)
+settings.load_profile("usual")
 
 started: list["SparkSession"] = []
 
