@@ -1,0 +1,95 @@
+"""The simulated venues inside the test's own process, on a free port; and a client that is not ours."""
+
+import asyncio
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from ingest.simulator.server import run
+from ingest.simulator.truth import Truth
+from ingest.simulator.worlds import World
+
+DEADLINE = 30
+
+
+class Venues:
+    """What a test sees of them."""
+
+    def __init__(self) -> None:
+        self.address = ""
+        self.listening = threading.Event()
+        self.stop: Callable[[], object] = lambda: None
+        self.failure: BaseException | None = None
+        self._written = io.StringIO()
+        self._truth = Truth(self._written)
+
+    def play(self, world: World, wait_for: int, *, stays: bool) -> None:
+        """Run until all was sent, or until stopped."""
+
+        async def main() -> None:
+            stop, loop = asyncio.Event(), asyncio.get_running_loop()
+            self.stop = lambda: loop.call_soon_threadsafe(stop.set)
+            await run(world, self._truth, port=0, wait_for=wait_for, stays=stays, stop=stop, ready=self._ready)
+
+        try:
+            asyncio.run(main())
+        except BaseException as failure:  # noqa: BLE001 - raised again where the test can see it
+            self.failure = failure
+            self.listening.set()
+
+    def truth(self) -> list[dict[str, Any]]:
+        """Every line written; complete when the venues are closed."""
+        return [json.loads(line) for line in self._written.getvalue().splitlines()]
+
+    def _ready(self, port: int) -> None:
+        self.address = f"ws://127.0.0.1:{port}"
+        self.listening.set()
+
+
+@contextmanager
+def venues(world: World, *, wait_for: int = 1, stays: bool = False) -> Iterator[Venues]:
+    """Open the venues; closed, and the truth complete, when the block ends. A failure inside them is the test's."""
+    running = Venues()
+    thread = threading.Thread(target=running.play, args=(world, wait_for), kwargs={"stays": stays})
+    thread.start()
+    assert running.listening.wait(DEADLINE)
+    try:
+        if running.failure is None:
+            yield running
+    finally:
+        if thread.is_alive() and running.failure is None:
+            running.stop()
+        thread.join(DEADLINE)
+    if running.failure is not None:
+        raise running.failure
+
+
+@contextmanager
+def client(address: str, *say: str) -> Iterator[ClientConnection]:
+    """A connection that has said something."""
+    with connect(address, compression=None, max_size=None, max_queue=None) as connection:
+        for text in say:
+            connection.send(text)
+        yield connection
+
+
+def heard(connection: ClientConnection, enough: int | None = None) -> list[str]:
+    """What the venue says, until it closes the connection or it is enough."""
+    texts: list[str] = []
+    while enough is None or len(texts) < enough:
+        try:
+            texts.append(str(connection.recv(timeout=DEADLINE)))
+        except ConnectionClosed:
+            break
+    return texts
+
+
+def subscribe(streams: Sequence[str]) -> str:
+    """Binance's."""
+    return json.dumps({"method": "SUBSCRIBE", "params": list(streams), "id": 1})
