@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _world(args: argparse.Namespace) -> World:
-    drops = [Drop(venue, market, pair, float(at), int(count)) for venue, market, pair, at, count in args.drop]
+    drops = [_drop(*words) for words in args.drop]
     if args.recording:
         if not (args.venue and args.market):
             raise ValueError("--recording: whose is it? --venue and --market say so, such as --venue binance --market spot")
@@ -102,6 +102,13 @@ def _world(args: argparse.Namespace) -> World:
     else:
         start = now - (0 if args.speed == 1 else int(3600 * 1_000_000 * _finite(args.speed)))  # an hour's run before it is now
     return made(args.seed, start, None if span is None else start + span, args.speed, drops)
+
+
+def _drop(venue: str, market: str, pair: str, at: str, count: str) -> Drop:
+    for name, text in (("AT", at), ("COUNT", count)):
+        if not re.fullmatch(r"\d+", text):
+            raise ValueError(f"--drop {name} is {text!r}: a whole number is right")
+    return Drop(venue, market, pair, int(at), int(count))
 
 
 def _finite(speed: float | None) -> float:
