@@ -1,0 +1,47 @@
+"""The product's own commands as real processes: started, watched with a deadline, ended by their id."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, cast
+
+ROOT = Path(__file__).parents[2]
+Process = subprocess.Popen[str]
+
+
+def until(condition: Callable[[], bool], process: Process, what: str, seconds: float = 60.0) -> None:
+    """Wait until a condition holds while a process runs."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, f"ended with {process.returncode} before {what}: {process.communicate()}"
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.02)
+
+
+@contextlib.contextmanager
+def ingest(*arguments: object, environment: Mapping[str, str] | None = None) -> Iterator[Process]:
+    """`python -m ingest …`; killed at the end if it still runs."""
+    command = [sys.executable, "-m", "ingest", *map(str, arguments)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=ROOT)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
+def simulator(*arguments: object, port: int = 0) -> Iterator[tuple[Process, int]]:
+    """The simulator, ready, and its port."""
+    with ingest("simulate", "--port", port, *arguments) as process:
+        ready = cast("IO[str]", process.stdout).readline()
+        found = re.match(r"ready port=(\d+)", ready)
+        assert found, f"{ready!r} {process.communicate()}"
+        yield process, int(found[1])
