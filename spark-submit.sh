@@ -60,7 +60,7 @@ settings() { # conf files -> `key=value` a line; a later file wins
 [[ $# -gt 0 ]] || { usage >&2; exit 2; }
 job=$1
 shift
-[[ $job =~ ^[a-z_]+$ && -f "$home/jobs/$job.py" ]] || fail "no job is called '$job'; there are: $(jobs | paste -sd' ' -)"
+[[ $job =~ ^[a-z][a-z_]*$ && -f "$home/jobs/$job.py" ]] || fail "no job is called '$job'; there are: $(jobs | paste -sd' ' -)"
 
 conf="" dry="" asks_help="" arguments=()
 while (($#)); do

@@ -31,6 +31,7 @@ def test_the_zip_holds_ingest_jobs_and_yaml_and_nothing_else(project: Path):
     assert {name for name in names if not name.startswith("yaml/")} == ours
     assert {"yaml/__init__.py", "yaml/loader.py"} < set(names)
     assert all(name.endswith(".py") for name in names)
+    assert names == sorted(names)  # so that a folder's own order does not matter
     assert content == {name: (project / name).read_bytes() for name in ours}
 
 

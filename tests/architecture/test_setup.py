@@ -183,6 +183,14 @@ def test_a_folder_that_is_not_the_lock_is_made_anew(lock: Path, tmp_path: Path, 
     assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [("thing-1.0.jar", b"classes")]
 
 
+def test_what_is_wrong_with_a_folder_is_said_jar_by_jar():
+    some = [jars.Jar("a:x:1", "1" * 64), jars.Jar("a:y:1", "2" * 64), jars.Jar("a:z:1", "3" * 64)]
+    assert jars.wrong(some, {"x-1.jar": "1" * 64, "y-1.jar": "4" * 64}) == [
+        f"y-1.jar has sha256 {'4' * 64}, conf/jars.lock says {'2' * 64}",
+        "z-1.jar is missing",
+    ]
+
+
 def test_another_jar_than_the_locked_one_is_refused_by_name(lock: Path, tmp_path: Path):
     lock.write_text(jars.write_lock([jars.Jar("org.example:thing:1.0", "0" * 64)]))
     there = hashlib.sha256(b"classes").hexdigest()

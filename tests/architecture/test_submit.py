@@ -123,7 +123,8 @@ def test_sparks_own_options_come_after_ours_so_they_win(project: Path):
     ("arguments", "environment", "says"),
     [
         (["nope", "--conf", "my conf.yaml"], {}, "no job is called 'nope'; there are: "),
-        (["../trial", "--conf", "my conf.yaml"], {}, "no job is called '../trial'; there are: "),
+        (["../setup/jars", "--conf", "my conf.yaml"], {}, "no job is called '../setup/jars'; there are: "),
+        (["__init__", "--conf", "my conf.yaml"], {}, "no job is called '__init__'; there are: "),
         (["trial"], {}, "--conf is missing; it names the configuration, such as conf/local.yaml"),
         (["trial", "--conf"], {}, "--conf wants a file, such as conf/local.yaml"),
         (["trial", "--conf", "absent.yaml"], {}, "else where/absent.yaml: no such file"),
