@@ -5,7 +5,7 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -63,7 +63,7 @@ def venues(world: World, *, wait_for: int = 1, stays: bool = False) -> Iterator[
         if running.failure is None:
             yield running
     finally:
-        if thread.is_alive() and running.failure is None:
+        with suppress(RuntimeError):  # they have closed by themselves
             running.stop()
         thread.join(DEADLINE)
     if running.failure is not None:

@@ -149,6 +149,15 @@ def test_orders_come_in_bursts(trades: dict[Series, list[Trade]]):
     assert counts[-1] > 3 * counts[len(counts) // 2]
 
 
+def test_no_frame_is_sent_in_a_later_minute_than_its_trade():
+    """Else a minute could not be made without the one before."""
+    for listing in LISTINGS:
+        found = list(market(SEED, START, START + MINUTE, listings=[replace(listing, ticks_per_hour=600_000)]))
+        assert max(frame.at for frame in found) >= START + MINUTE - 2_000
+        assert {trade.ts // MINUTE for frame in found for trade in frame.trades} == {START // MINUTE}
+        assert max(trade.ts for frame in found for trade in frame.trades) > START + MINUTE - 40_000
+
+
 def test_a_busier_listing_has_more_ticks():
     busy = replace(LISTINGS[0], ticks_per_hour=600_000)
     spot = [frame for frame in market(SEED, START, START + MINUTE, listings=[busy]) if frame.series.kind == "agg_trade"]
