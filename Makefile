@@ -44,7 +44,7 @@ format-check: $(VENV)
 lint: $(VENV) ## Ruff, import contracts, shellcheck
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/lint-imports --no-logo 2>&1 || exit 1
-	@$(BIN)/shellcheck $(SHELLSCRIPTS)
+	@$(BIN)/shellcheck -x $(SHELLSCRIPTS)
 
 .PHONY: types
 types: $(VENV) ## Mypy, strict
