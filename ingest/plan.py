@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ingest.exchanges.exchange import Exchange
+from ingest.exchanges.exchange import Exchange, Feed
 from ingest.settings import FeedSettings, Ingest, SettingsError
 
 
@@ -32,7 +32,7 @@ def plans(ingest: Ingest, find: Callable[[str, str], Exchange]) -> Sequence[Plan
         where = f"ingest.feeds[{number}]"
         exchange = exchanges[feed.venue, feed.market] = _exchange(find, feed.venue, feed.market, where)
         streams = wanted.setdefault((feed.venue, feed.market, feed.kind), {})
-        for stream, pair in _streams(exchange, feed, where):
+        for stream, pair in _streams(ingest, exchange, feed, where):
             if stream in streams:
                 raise SettingsError(f"{where}.pairs is {pair!r}: listed twice for {exchange.name} {feed.kind}; once is right")
             streams[stream] = pair
@@ -50,8 +50,9 @@ def _exchange(find: Callable[[str, str], Exchange], venue: str, market: str, whe
         raise SettingsError(f"{where}: {error.args[0]}") from error
 
 
-def _streams(exchange: Exchange, feed: FeedSettings, where: str) -> Iterator[tuple[str, str]]:
-    if feed.kind not in exchange.feeds:
+def _streams(ingest: Ingest, exchange: Exchange, feed: FeedSettings, where: str) -> Iterator[tuple[str, str]]:
+    feeds = _feeds(ingest, exchange)
+    if feed.kind not in feeds:
         past = "only in recordings and old files; " if feed.kind in exchange.recorded else ""
         raise SettingsError(f"{where}.kind is {feed.kind!r}: {past}{exchange.name} offers {', '.join(exchange.feeds)}")
     for pair in feed.pairs:
@@ -61,7 +62,13 @@ def _streams(exchange: Exchange, feed: FeedSettings, where: str) -> Iterator[tup
             raise SettingsError(f"{where}.pairs is {pair!r}: {error}") from error
         if back != pair:
             raise SettingsError(f"{where}.pairs is {pair!r}: {exchange.name} would read its symbol as {back}")
-        yield exchange.feeds[feed.kind].stream(pair), pair
+        yield feeds[feed.kind].stream(pair), pair
+
+
+def _feeds(ingest: Ingest, exchange: Exchange) -> Mapping[str, Feed]:
+    """What can be subscribed: at an address of one's own, such as a simulator that replays, also what only recordings hold."""
+    has_own_address = exchange.market in ingest.endpoints.get(exchange.venue, {})
+    return {**exchange.recorded, **exchange.feeds} if has_own_address else exchange.feeds
 
 
 def _parts(streams: Mapping[str, str], size: int) -> Iterator[Mapping[str, str]]:
@@ -72,4 +79,4 @@ def _parts(streams: Mapping[str, str], size: int) -> Iterator[Mapping[str, str]]
 
 def _plan(ingest: Ingest, exchange: Exchange, kind: str, pairs: Mapping[str, str]) -> Plan:
     other = ingest.endpoints.get(exchange.venue, {}).get(exchange.market)
-    return Plan(exchange, kind, exchange.feeds[kind].channel, pairs, other.websocket if other else exchange.hosts)
+    return Plan(exchange, kind, _feeds(ingest, exchange)[kind].channel, pairs, other.websocket if other else exchange.hosts)

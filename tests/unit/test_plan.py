@@ -32,6 +32,14 @@ def test_configured_addresses_replace_the_venues_own():
     assert found.hosts == ("ws://here",)
 
 
+def test_what_only_recordings_hold_can_be_had_from_an_address_of_ones_own():
+    feed = FeedSettings("binance", "usdm", "trade", ("BTC-USDT",))
+    (found,) = plans(ingest(feed, endpoints={"binance": {"usdm": Endpoint(("ws://here",))}}), find_exchange)
+    assert summary([found]) == [("binance usdm", "trade", "trades", {"btcusdt@trade": "BTC-USDT"}, ["ws://here"])]
+    with pytest.raises(SettingsError, match="only in recordings and old files; binance usdm offers agg_trade"):
+        plans(ingest(feed, endpoints={"binance": {"spot": Endpoint(("ws://here",))}}), find_exchange)
+
+
 def test_kinds_do_not_share_a_connection():
     asked = ingest(
         FeedSettings("binance", "spot", "trade", ("BTC-USDT",)), FeedSettings("binance", "spot", "agg_trade", ("BTC-USDT",))
