@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("--port", type=int, default=9101, help="on 127.0.0.1; 0 takes a free one and says which (default: %(default)s)")
+    add("--port", type=_port, default=9101, help="on 127.0.0.1; 0 takes a free one and says which (default: %(default)s)")
     add("--speed", type=_speed, default=1.0, help="market seconds a second, or `max`: as fast as clients read (default: 1)")
     add("--seed", type=int, default=7, help="of the market (default: %(default)s)")
     add("--start", type=_time, help="the market's first moment, such as 2026-11-01T00:00:00Z (default: so that it ends now)")
@@ -115,6 +115,12 @@ def _finite(speed: float | None) -> float:
     if speed is None:
         raise ValueError("--speed max: how much? --span says it in market time, such as 20m")
     return speed
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"\d+", text) or int(text) > 65_535:  # noqa: PLR2004 - that is where ports end
+        raise argparse.ArgumentTypeError(f"{text!r}: a port from 0 to 65535")
+    return int(text)
 
 
 def _speed(text: str) -> float | None:

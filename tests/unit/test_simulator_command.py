@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -88,6 +89,7 @@ def test_the_market_ends_now_when_its_length_is_known(tmp_path: Path):
     ("options", "why"),
     [
         (["--speed", "fast"], "'fast': a number above 0 such as 20, or max"),
+        (["--port", "65536"], "'65536': a port from 0 to 65535"),
         (["--speed", "0"], "'0': a number above 0 such as 20, or max"),
         (["--for", "30"], "'30': a duration such as 30s, 20m or 2h"),
         (["--start", "2024-11-07T17:20:00"], "a time with its zone"),
@@ -110,6 +112,15 @@ def test_what_cannot_be_simulated_is_refused(options: list[str], why: str):
     done = subprocess.run([*COMMAND, *options], cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert why in done.stderr
+
+
+def test_a_port_that_is_taken_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run([*COMMAND, "--port", port], cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"simulate: port {port}: ")
+    assert "address already in use; --port 0 takes a free one" in done.stderr.lower()
 
 
 def test_help_has_an_example():
