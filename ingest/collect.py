@@ -106,8 +106,8 @@ class Collector:
                 break
         self._stop.set()
         end = self._seconds() + self._times.grace
-        for thread in links:
-            thread.join(max(0.0, end - self._seconds()))
+        for thread in links:  # one that hangs in a handshake must not take the time of the uploads
+            thread.join(max(0.0, end - self._times.grace * 2 / 3 - self._seconds()))
         self._process_events("stop")
         enough.set()
         keeper.join(max(0.0, end - self._seconds()))

@@ -131,18 +131,15 @@ class Spool:
     def _begin(self, place: Place, recv_ns: int) -> _Segment:
         while True:
             self._opened += 1
-            path = (
-                self._folder
-                / OPEN
-                / _SLASH.join([place.channel, place.venue, place.market, self._collector, f"{self._opened}.jsonl"])
-            )
+            name = _SLASH.join([place.channel, place.venue, place.market, self._collector, f"{self._opened}.jsonl"])
+            path = self._folder / OPEN / name
             try:
                 handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+                sync_folder(path.parent)
             except FileExistsError:
                 continue
             except OSError as error:
                 raise SpoolError(f"spool {self._folder}: {error.strerror}; no segment could be opened") from error
-            sync_folder(path.parent)
             segment = self._segments[place] = _Segment(path, handle, self._clock.monotonic(), recv_ns)
             return segment
 

@@ -1,0 +1,139 @@
+"""When a link connects again, and when never: on a clock that moves only when somebody waits."""
+
+import json
+import os
+import threading
+
+import pytest
+from websocket import WebSocketBadStatusException
+
+from ingest.link import Link, Pace, World
+from ingest.plan import Plan
+from ingest.settings import Rotate
+from ingest.spool import Spool, prepare
+from tests.support.exchanges import exchange
+from tests.support.fakes import FakeSocket, FakeTime, close, text
+
+
+class Stop(threading.Event):
+    """Waiting for it moves the clock and is written down; set after so many waits."""
+
+    def __init__(self, time, waits) -> None:
+        super().__init__()
+        self.time, self.left, self.waits = time, waits, []
+
+    def wait(self, timeout=None):
+        self.waits.append(round(timeout, 3))
+        self.time.advance(timeout)
+        self.left -= 1
+        if self.left <= 0:
+            self.set()
+        return self.is_set()
+
+
+class Stage:
+    """A link, whose attempts to connect meet the given outcomes one after the other (the last one for ever)."""
+
+    def __init__(self, folder, *outcomes, waits=100, limit=1000, hosts=("ws://one", "ws://two")) -> None:
+        os.close(prepare(folder))
+        self.time = FakeTime()
+        self.spool = Spool(folder, "laptop", Rotate(), 10**9, self.time.clock)
+        self.stop = Stop(self.time, waits)
+        self.asked = []
+        self.outcomes = outcomes
+        plan = Plan(exchange(), "trade", "trades", {"a_b": "A-B"}, hosts)
+        world = World(self.time.clock, self.connect, lambda: 1.0, self.stop)
+        numbers = iter(range(1, 10**6))
+        self.link = Link(plan, self.spool, world, Pace(limit), lambda: f"laptop-5-{next(numbers)}")
+
+    def connect(self, address):
+        self.asked.append((round(self.time.seconds, 3), address))
+        outcome = self.outcomes[min(len(self.asked), len(self.outcomes)) - 1]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return FakeSocket(outcome, self.time)
+
+    def run(self):
+        self.link.run()
+        return self.stop.waits
+
+    def lines(self):
+        self.spool.seal(everything=True)
+        return [json.loads(line) for path in self.spool.sealed() for line in path.read_bytes().splitlines()]
+
+
+REFUSED = ConnectionRefusedError(111, "refused")
+
+
+def status(code, **headers):
+    return WebSocketBadStatusException("no", code, resp_headers=headers)
+
+
+def test_attempts_come_ever_more_slowly_and_turn_to_each_host(tmp_path):
+    stage = Stage(tmp_path, REFUSED, waits=9)
+    assert stage.run() == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
+    assert [address for _, address in stage.asked[:3]] == ["ws://one/1", "ws://two/1", "ws://one/1"]
+
+
+def test_a_connection_that_lived_for_a_minute_starts_the_back_off_anew(tmp_path):
+    lived, died = [25.0, text(b"{}"), 25.0, text(b"{}"), 25.0, close(1001)], [close(1001)]
+    assert Stage(tmp_path, died, died, died, lived, died, waits=5).run() == [0.5, 1, 2, 0.5, 1]
+
+
+def test_a_venue_that_kicks_us_at_once_is_not_stormed(tmp_path):
+    stage = Stage(tmp_path, [text(b'{"s":"a_b","id":1}'), close(1008)], waits=20)
+    stage.run()
+    assert len([at for at, _ in stage.asked if at < 300]) <= 12
+
+
+def test_the_venues_limit_of_connections_is_kept(tmp_path):
+    stage = Stage(tmp_path, REFUSED, waits=9, limit=3)
+    stage.run()
+    assert [at for at, _ in stage.asked] == [0, 0.5, 1.5, 300, 304, 312, 600]
+
+
+def test_a_venue_that_asks_for_patience_gets_it(tmp_path):
+    assert Stage(tmp_path, status(429, **{"retry-after": "17"}), REFUSED, waits=2).run() == [17, 1]
+
+
+def test_a_refused_subscription_is_tried_again_slowly(tmp_path):
+    assert Stage(tmp_path, [text(b'{"error":"no such stream"}'), 5.0], waits=5).run() == [5, 5, 5, 5, 8]
+
+
+def test_a_host_that_says_no_is_left_out_for_good(tmp_path):
+    stage = Stage(tmp_path, status(451), REFUSED, waits=4)
+    stage.run()
+    assert [address for _, address in stage.asked] == ["ws://one/1", "ws://two/1", "ws://two/1", "ws://two/1"]
+    assert stage.link.counts.given_up is None
+
+
+@pytest.mark.parametrize(("code", "attempts"), [(451, 2), (403, 2), (418, 1)])
+def test_nobody_is_asked_for_ever(tmp_path, code, attempts):
+    stage = Stage(tmp_path, status(code))
+    stage.run()
+    assert len(stage.asked) == attempts
+    assert stage.link.counts.given_up.startswith(f"test spot trade: HTTP {code} instead of a websocket")
+
+
+def test_failed_attempts_and_ends_are_events_of_connections_of_their_own(tmp_path):
+    stage = Stage(tmp_path, REFUSED, [text(b'{"s":"a_b","id":3}'), close(1001, "restart")], waits=2)
+    stage.run()
+    told = [
+        (line["conn"], line["seq"], line["raw"]["event"], line["raw"]["outcome"], line["raw"]["detail"])
+        for line in stage.lines()
+        if line["channel"] == "events"
+    ]
+    assert told == [
+        ("laptop-5-1", 0, "connect", "failed", "ws://one/1: [Errno 111] refused"),
+        ("laptop-5-2", 0, "connect", "ok", "ws://two/1"),
+        ("laptop-5-2", 1, "subscribed", None, None),
+        ("laptop-5-2", 2, "disconnect", "closed", "closed by the venue, code 1001 restart"),
+    ]
+
+
+def test_a_stop_ends_the_connection_after_what_has_arrived(tmp_path):
+    stage = Stage(tmp_path, [])
+    stage.outcomes = ([stage.stop.set, text(b'{"s":"a_b","id":1}'), text(b'{"s":"a_b","id":2}')],)
+    stage.run()
+    assert (stage.stop.waits, len(stage.asked)) == ([], 1)
+    assert [line["raw"]["outcome"] for line in stage.lines() if line["raw"].get("event") == "disconnect"] == ["stopped"]
