@@ -10,6 +10,8 @@ JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 # archive says so on standard output, into the job's own.
 WITH_ARCHIVE = f'"-XX:SharedArchiveFile={ARCHIVE}" -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off'
 
+QUIET = f'"-Dlog4j2.configurationFile={HOME}/conf/log4j2-local.properties"'
+
 
 def read(*files: Path) -> dict[str, str]:
     """The settings of some files; a later one wins."""
@@ -21,6 +23,7 @@ def local() -> dict[str, str]:
     """What a session on this machine runs with."""
     found = read(HOME / "conf" / "spark-common.conf", HOME / "conf" / "spark-local.conf")
     found["spark.driver.extraClassPath"] = f"{JARS}/*"
+    found[JAVA_OPTIONS] += f" {QUIET}"
     if ARCHIVE.exists():
         found[JAVA_OPTIONS] += f" {WITH_ARCHIVE}"
     return found

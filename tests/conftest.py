@@ -45,7 +45,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
     conf[sparkconf.JAVA_OPTIONS] += " -XX:TieredStopAtLevel=1"
     # nothing is left behind in the working tree
     conf["spark.sql.warehouse.dir"] = str(scratch / "warehouse")
-    conf["spark.local.dir"] = str(scratch / "local")
+    os.environ["SPARK_LOCAL_DIRS"] = str(scratch / "local")
     # a stream's plans are small; the default would be asked for a hundred thousand times
     conf["spark.sql.streaming.pollingDelay"] = "5ms"
     builder = SparkSession.builder.master("local[2]").appName("tests")
