@@ -1,30 +1,21 @@
 """The configuration: one YAML file, frozen values, every key checked before anything starts."""
 
-import dataclasses
 import re
-import types
-import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ingest.values import SettingsError, Size, read, refuse
+
+__all__ = ["SettingsError", "Size"]  # they belong to the configuration, whoever reads it
+
 PAIR = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
 COLLECTOR = re.compile(r"[a-z0-9][a-z0-9_]{0,30}")  # part of object names, where a dash ends it
 _PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/.*)?|(?!\w+:/).+")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-
-
-class SettingsError(Exception):
-    """The configuration is not right; says which key, what stands there and what would be right."""
-
-
-class Size(int):
-    """Bytes, written as 64MB."""
 
 
 _20_GB = Size(20 * 10**9)
@@ -157,14 +148,14 @@ def settings(tree: Any) -> Settings:  # noqa: ANN401 - whatever YAML gave
     """Check a parsed configuration."""
     if isinstance(tree, Mapping) and isinstance(tree.get("lake"), str):
         tree = {**tree, "lake": {"path": tree["lake"]}}
-    return check_values(_value(Settings, tree, ""))
+    return check_values(read(Settings, tree, ""))
 
 
 def check_values(found: Settings) -> Settings:
     """Check what types cannot say."""
     for where, value, right, is_right in _rules(found):
         if not is_right:
-            _refuse(where, value, right)
+            refuse(where, value, right)
     return found
 
 
@@ -206,81 +197,3 @@ def _range(where: str, value: int, low: int, high: int) -> tuple[str, Any, str, 
 
 def _pair(where: str, value: str) -> tuple[str, Any, str, bool]:
     return where, value, "a pair as BASE-QUOTE, such as BTC-USDT", bool(PAIR.fullmatch(value))
-
-
-def _value(kind: Any, tree: Any, where: str) -> Any:  # noqa: ANN401, C901, PLR0911 - one case a type of value
-    origin = typing.get_origin(kind)
-    if origin in (typing.Union, types.UnionType):
-        options = [option for option in typing.get_args(kind) if option is not type(None)]
-        return None if tree is None else _value(options[0], tree, where)
-    if origin is Sequence:
-        if not isinstance(tree, list):
-            _refuse(where, tree, "a list")
-        (item,) = typing.get_args(kind)
-        return tuple(_value(item, value, f"{where}[{number}]") for number, value in enumerate(tree))
-    if origin is Mapping:
-        if not isinstance(tree, Mapping):
-            _refuse(where, tree, "keys and values")
-        _, item = typing.get_args(kind)
-        return {str(key): _value(item, value, f"{where}.{key}") for key, value in tree.items()}
-    if dataclasses.is_dataclass(kind):
-        return _section(kind, tree, where)
-    if kind is bool:
-        return tree if isinstance(tree, bool) else _refuse(where, tree, "true or false")
-    if kind is Size:
-        return _size(tree, where)
-    if kind is int:
-        return tree if isinstance(tree, int) and not isinstance(tree, bool) else _refuse(where, tree, "a whole number")
-    if kind is timedelta:
-        return _duration(tree, where)
-    if kind is datetime:
-        return _time(tree, where)
-    if kind in (str, Path):
-        return kind(tree) if isinstance(tree, str) and tree else _refuse(where, tree, "a text")
-    raise TypeError(kind)
-
-
-def _section(kind: Any, tree: Any, where: str) -> Any:  # noqa: ANN401
-    fields = {item.metadata.get("key", item.name): item for item in dataclasses.fields(kind)}
-    if not isinstance(tree, Mapping):
-        _refuse(where or "the file", tree, f"keys: {', '.join(fields)}")
-    prefix = f"{where}." if where else ""
-    for key in tree:
-        if key not in fields:
-            _refuse(f"{prefix}{key}", tree[key], f"no such key here; one of {', '.join(fields)}")
-    for key, item in fields.items():
-        required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-        if required and key not in tree:
-            _refuse(f"{prefix}{key}", None, "this key is required")
-    hints = typing.get_type_hints(kind)
-    return kind(**{fields[key].name: _value(hints[fields[key].name], value, f"{prefix}{key}") for key, value in tree.items()})
-
-
-def _duration(tree: Any, where: str) -> timedelta:  # noqa: ANN401
-    found = re.fullmatch(r"(\d+)(ms|s|m|h|d)", tree) if isinstance(tree, str) else None
-    if not found:
-        _refuse(where, tree, "a duration such as 500ms, 30s, 10m, 2h or 7d")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-
-
-def _size(tree: Any, where: str) -> Size:  # noqa: ANN401
-    found = re.fullmatch(r"(\d+)(B|kB|MB|GB|TB)", tree) if isinstance(tree, str) else None
-    if not found:
-        _refuse(where, tree, "a size such as 64MB or 20GB")
-    return Size(int(found[1]) * _SIZES[found[2]])
-
-
-def _time(tree: Any, where: str) -> datetime:  # noqa: ANN401
-    try:
-        found = tree if isinstance(tree, datetime) else datetime.fromisoformat(tree)
-    except (TypeError, ValueError):
-        found = None
-    if found is None or (found.tzinfo is None and not isinstance(tree, datetime)):
-        _refuse(where, tree, "a time with its zone, such as 2026-05-01T00:00:00Z")
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)  # YAML gives UTC without saying so
-
-
-def _refuse(where: str, value: Any, right: str) -> typing.NoReturn:  # noqa: ANN401
-    shown = "" if value is None else f" is {value!r}"
-    message = f"{where}{shown}: {right}"
-    raise SettingsError(message)

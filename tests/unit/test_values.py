@@ -1,0 +1,81 @@
+"""A YAML tree becomes values of the types that are written down; tests/unit/test_settings.py has every refusal by name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.values import SettingsError, Size, read
+
+
+@dataclass(frozen=True)
+class Inner:
+    n: int
+    word: str | None = None
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Inner
+    many: Sequence[Inner] = ()
+    named: Mapping[str, Mapping[str, Inner]] = field(default_factory=dict)
+    size: Size = field(default=Size(1))
+    wait: timedelta = timedelta(0)
+    at: datetime | None = None
+    path: Path = Path()
+    is_on: bool = False
+    since: int = field(default=0, metadata={"key": "from"})
+
+
+def test_every_type_of_value():
+    tree = {
+        "inner": {"n": 1, "word": "x"},
+        "many": [{"n": 2}, {"n": 3}],
+        "named": {"a": {"b": {"n": 4}}},
+        "size": "3kB",
+        "wait": "250ms",
+        "at": "2026-05-01T02:00:00+02:00",
+        "path": "some/where",
+        "is_on": True,
+        "from": 5,
+    }
+    assert read(Outer, tree, "") == Outer(
+        Inner(1, "x"),
+        (Inner(2), Inner(3)),
+        {"a": {"b": Inner(4)}},
+        Size(3000),
+        timedelta(milliseconds=250),
+        datetime(2026, 5, 1, tzinfo=UTC),
+        Path("some/where"),
+        is_on=True,
+        since=5,
+    )
+
+
+def test_a_place_deep_in_the_tree_is_named():
+    with pytest.raises(SettingsError, match=r"^named\.a\.b\.n is '4': a whole number$"):
+        read(Outer, {"inner": {"n": 1}, "named": {"a": {"b": {"n": "4"}}}}, "")
+    with pytest.raises(SettingsError, match=r"^many\[1\]\.m is 3: no such key here; one of n, word$"):
+        read(Outer, {"inner": {"n": 1}, "many": [{"n": 2}, {"n": 2, "m": 3}]}, "")
+
+
+trees = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.datetimes(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["inner", "n", "many", "at", 7]), inner, max_size=3)
+    ),
+)
+
+
+@given(trees)
+def test_whatever_stands_in_the_file_it_is_read_or_refused(tree):
+    try:
+        found = read(Outer, tree, "")
+    except SettingsError as refusal:
+        assert ": " in str(refusal)
+    else:
+        assert isinstance(found, Outer)
