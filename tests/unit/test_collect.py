@@ -79,7 +79,7 @@ def test_a_run_ends_by_itself_after_its_time(tmp_path):
     with venue(sends(frame(1))) as there:
         end = Run(tmp_path, there.address).until(lambda _: False, seconds=0.3)
     assert end.is_good
-    assert end.seconds < 10
+    assert end.seconds < 5
 
 
 def test_a_connection_that_ends_is_opened_again_and_the_hole_can_be_seen(tmp_path):
