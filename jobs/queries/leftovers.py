@@ -1,0 +1,131 @@
+"""What a batch holds besides fresh trades: duplicates, conflicts, voids, what cannot be read. Only objects that hold such items are read again."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+from pyspark.sql import Column, DataFrame, Row, Window
+from pyspark.sql import functions as F
+
+from jobs.runtime.frames import keys
+from jobs.tables.quarantine import QUARANTINE, SEEN
+from jobs.transforms.fresh import ARRIVAL, CONTROL, COVERED, FEED, LATE, MARK, MINUTE_OF, VOID, marks
+
+SAME = ("price", "quantity", "taker_side", "ts")
+LINEAGE = ("object", "conn", "seq", "item")
+TRADE, DUPLICATE, CONFLICT, QUARANTINED = "trade", "duplicate", "conflict", "quarantined"
+
+
+def seen_ids(rest: DataFrame) -> list[Row]:
+    """Marks of the ids that exist without being trades."""
+    ids = rest.where(F.col("reason").isin(*SEEN) & F.col("trade_id").isNotNull() & (F.col("trade_id") >= 0))
+    once = ids.groupBy(*FEED, "trade_id").agg(F.min("ts").alias("ts"))
+    return keys(marks(once))
+
+
+def minutes_of(rows: DataFrame) -> list[Row]:
+    """(feed, minute) of some items."""
+    return keys(rows.select(*FEED, F.expr(MINUTE_OF).alias("minute")).distinct())
+
+
+def suspects(rest: DataFrame) -> DataFrame:
+    """What may be fresh all the same: of an earlier day, or of a feed without dense ids and not above its highest."""
+    return rest.where((F.col("class") == LATE) | ((F.col("class") == COVERED) & ~F.col("dense")))
+
+
+def absent(suspects: DataFrame, there: DataFrame) -> DataFrame:
+    """Those whose key is not among the trades that were looked up."""
+    return suspects.join(there.select(*FEED, "trade_id"), on=[*FEED, "trade_id"], how="left_anti")
+
+
+def once(rows: DataFrame) -> DataFrame:
+    """The first copy of each key."""
+    order = Window.partitionBy(*FEED, "trade_id").orderBy(*ARRIVAL)
+    return rows.select("*", F.row_number().over(order).alias("copy")).where(F.col("copy") == 1).drop("copy")
+
+
+def judged(rest: DataFrame, there: DataFrame) -> DataFrame:
+    """Each item with its `fate`: trade (it is the row in `trades`), duplicate, conflict, quarantined or control; and its reason."""
+    known = there.select(*FEED, "trade_id", *(F.col(name).alias(f"known_{name}") for name in (*SAME, *LINEAGE)))
+    joined = rest.join(known, on=[*FEED, "trade_id"], how="left")
+    is_row = _all_equal(LINEAGE)
+    fate = (
+        F.when(F.col("class") == CONTROL, CONTROL)
+        .when(F.col("reason").isNotNull(), QUARANTINED)
+        .when(is_row, TRADE)
+        .when(_all_equal(SAME), DUPLICATE)
+        .otherwise(CONFLICT)
+    )
+    told = F.concat_ws(", ", *(F.concat(F.lit(f"{name} "), F.col(f"known_{name}").cast("STRING")) for name in SAME))
+    disagrees = F.when(F.col("known_ts").isNull(), "the id is covered; no trade of its minute has it").otherwise(
+        F.concat(F.lit("in trades: "), told)
+    )
+    fated = joined.select("*", fate.alias("fate"))
+    return fated.select(
+        *(name for name in rest.columns if name not in ("reason", "detail")),
+        "fate",
+        F.when(F.col("fate") == CONFLICT, CONFLICT).otherwise(F.col("reason")).alias("reason"),
+        F.when(F.col("fate") == CONFLICT, disagrees).otherwise(F.col("detail")).alias("detail"),
+    )
+
+
+def _all_equal(names: Sequence[str]) -> Column:
+    """NULL counts as different: an item without a known row is no duplicate of it."""
+    same = F.lit(True)
+    for name in names:
+        same = same & F.coalesce(F.col(name) == F.col(f"known_{name}"), F.lit(False))
+    return same
+
+
+def quarantine_rows(fated: DataFrame) -> DataFrame:
+    """The contract of `quarantine`."""
+    day = F.regexp_extract("object", r"/dt=(\d{4}-\d{2}-\d{2})/", 1)
+    made = {
+        "line_sha256": F.sha2(F.col("raw").cast("BINARY"), 256),
+        "channel": F.coalesce("channel", F.regexp_extract("object", r"/channel=([a-z]+)/", 1)),
+        "year": F.year(F.to_date(day)),
+        "month": F.month(F.to_date(day)),
+    }
+    rows = fated.where(F.col("fate").isin(QUARANTINED, CONFLICT))
+    return rows.select(*(made.get(name, F.col(name)).alias(name) for name in QUARANTINE.names))
+
+
+def key() -> Column:
+    """What makes a quarantined item one: its place on the connection; for a line that is no envelope, the object and the line."""
+    line = F.concat_ws("|", F.lit("line"), "object", "line_sha256")
+    place = F.concat_ws("|", F.lit("item"), "channel", "conn", F.col("seq").cast("STRING"), F.col("item").cast("STRING"))
+    return F.when(F.col("reason").isin("not_envelope", "object_corrupt"), line).otherwise(place)
+
+
+def new_in_quarantine(rows: DataFrame, there: DataFrame) -> DataFrame:
+    """Once, and only what is not there yet."""
+    keyed = rows.select("*", key().alias("key")).dropDuplicates(["key"])
+    return keyed.join(there.select(key().alias("key")), on="key", how="left_anti").select(*QUARANTINE.names)
+
+
+def counts(fated: DataFrame) -> list[Row]:
+    """How many of each fate and reason, and the days within which quarantine has to be looked up."""
+    day = F.regexp_extract("object", r"/dt=(\d{4}-\d{2}-\d{2})/", 1)
+    grouped = fated.groupBy("fate", "reason", "was")
+    return keys(grouped.agg(F.count(F.lit(1)).alias("items"), F.min(day).alias("first_day"), F.max(day).alias("last_day")))
+
+
+def summary(told: Sequence[Row], late: int) -> dict[str, Any]:
+    """A batch's record of its leftovers."""
+
+    def of(fate: str, was: Sequence[str] | None = None) -> int:
+        return sum(row["items"] for row in told if row["fate"] == fate and (was is None or row["was"] in was))
+
+    reasons: dict[str, int] = {}
+    for row in told:
+        if row["fate"] == QUARANTINED:
+            reasons[row["reason"]] = reasons.get(row["reason"], 0) + row["items"]
+    return {
+        "late": late,
+        # rows that were in `trades` before this batch, by the very same line: the batch, or an object of it, came again
+        "replayed": of(TRADE, (COVERED, LATE)) - late,
+        "duplicates": of(DUPLICATE),
+        "conflicts": of(CONFLICT),
+        "quarantined": of(QUARANTINED),
+        "reasons": reasons,
+    }

@@ -1,0 +1,286 @@
+"""The `trades` channel: exactly once without trusting anything. The order of the commits carries it; see docs/architecture.md."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from ingest.exchanges.exchange import Exchange
+from ingest.settings import Epoch
+from jobs.queries import leftovers, tell
+from jobs.queries.plan import Change, Plan, plan, predicate, whole
+from jobs.runtime.frames import frame, keys
+from jobs.runtime.live import Live
+from jobs.runtime.progress import Progress, Versions
+from jobs.transforms import fresh
+from jobs.transforms.feeds import Brought, Feed, State, brought, offered, voids
+from jobs.transforms.lines import items
+from jobs.transforms.minutes import minutes
+
+log = logging.getLogger(__name__)
+VIEW = "minutes_to_merge"
+
+
+class Unbalanced(Exception):  # noqa: N818 - says what is so
+    """A batch's items do not add up."""
+
+
+@dataclass
+class Trades:
+    """The query's state between batches, and its three tables."""
+
+    spark: SparkSession
+    exchanges: Mapping[tuple[str, str], Exchange]
+    epochs: Sequence[Epoch]
+    root: str  # where landing objects are, as Spark names it
+    trades: Live
+    quarantine: Live
+    minutes: Live
+    progress: Progress
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Callable[[], float] = time.monotonic
+    state: State = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    dense: Mapping[tuple[str, str, str], bool] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.dense = {
+            (venue, market, kind): feed.dense
+            for (venue, market), exchange in self.exchanges.items()
+            for kind, feed in offered(exchange).items()
+        }
+
+    # ------------------------------------------------------------------ start
+
+    def start(self) -> None:
+        """Learn the state, and bring the minutes of everything that a former driver committed and did not bring."""
+        with self.lock:
+            for live in (self.trades, self.quarantine, self.minutes):
+                live.open()
+            at = self.progress.load(self.trades, self.quarantine)
+            if at is not None:
+                self.state, versions = at
+            else:
+                versions = self.progress.reflected(self.minutes)
+                self.state = self._scanned(versions)
+            later = self._later(versions)
+            if later is None:
+                self._bring_all()
+            elif later[0] or later[1]:
+                change = Change(self.state)
+                change.take(later[0], self.dense)
+                change.take(later[1], self.dense)
+                self._bring(change, fast=False)
+            self._save(force=True)
+
+    def _scanned(self, versions: Versions | None) -> State:
+        """Ranges from one scan of ids and times, up to the versions that the minutes reflect."""
+        state: State = {}
+        change = Change(state)
+        if versions is not None:
+            read = self.spark.read.format("delta")
+            rows = read.option("versionAsOf", versions.trades).load(self.trades.path)
+            change.take(brought(keys(fresh.marks(rows))), self.dense)
+            quarantined = read.option("versionAsOf", versions.quarantine).load(self.quarantine.path)
+            change.take(voids(leftovers.seen_ids(quarantined)), self.dense)
+        return state
+
+    def _later(self, versions: Versions | None) -> tuple[Mapping[Feed, Brought], Mapping[Feed, Brought]] | None:
+        """What came after these versions; None where the log does not tell any more, so that everything has to be brought."""
+        if versions is None:
+            return None
+        trades = self.trades.added_after(versions.trades)
+        quarantined = self.quarantine.added_after(versions.quarantine)
+        if trades is None or quarantined is None:
+            return None
+        came = brought(keys(fresh.marks(self.trades.files(trades)))) if trades else {}
+        seen = voids(leftovers.seen_ids(self.quarantine.files(quarantined))) if quarantined else {}
+        return came, seen
+
+    def _bring_all(self) -> None:
+        """Every minute from every trade: the log does not tell what is reflected."""
+        self.state = {}
+        change = Change(self.state)
+        change.take(brought(keys(fresh.marks(self.trades.read()))), self.dense)
+        change.take(voids(leftovers.seen_ids(self.quarantine.read())), self.dense)
+        if self.state:
+            rows = minutes(self.trades.read(), self.exchanges)
+            self._merge(rows, None, frozenset())
+
+    # ------------------------------------------------------------------ a batch
+
+    def batch(self, lines: DataFrame, number: int, query: str) -> dict[str, Any]:
+        """Take in the lines (`value`, `object`) of one batch. Returns its record."""
+        with self.lock:
+            for live in (self.trades, self.quarantine, self.minutes):
+                live.check()
+            state = self._state_frame()
+            first, second = Observation(), Observation()
+            classed = fresh.classified(items(lines, self.exchanges, self.epochs), state).observe(first, *fresh.batch_counts())
+            copies = fresh.first_copies(classed).observe(second, *fresh.copy_counts())
+            commit = self.trades.append(fresh.trade_rows(copies.where("fresh")))
+            seen, kept = first.get, second.get
+            change = Change(self.state)
+            exact = kept["again"] == 0 and seen[fresh.VOID] == 0
+            marks = [tuple(mark) for mark in kept["marks"]] if exact else self._marks_of(commit.added)
+            change.take(brought(marks), self.dense)
+            record = {
+                "batch": number,
+                "query": query,
+                "lines": seen["lines"],
+                "items": seen["items"],
+                "control": seen[fresh.CONTROL],
+                "fresh": kept["fresh"],
+            }
+            objects = sorted(set(seen["objects"]) | set(kept["objects"]))
+            record |= self._leftovers(objects, state, change) if objects else {}
+            self._balance(record)
+            self._bring(change, fast=True)
+            for feed in change.touched:
+                self.state[feed].newest = self.clock()
+            self._save()
+            self.progress.record(record, query, number)
+            return record
+
+    def _state_frame(self, *, resets: bool = True) -> DataFrame | None:
+        rows = fresh.state_rows(self.state, resets=resets)
+        return frame(self.spark, rows, fresh.STATE_SCHEMA) if rows else None
+
+    def _marks_of(self, added: Sequence[str]) -> list[Any]:
+        return list(keys(fresh.marks(self.trades.files(added)))) if added else []
+
+    def _leftovers(self, objects: Sequence[str], state: DataFrame | None, change: Change) -> dict[str, Any]:
+        """The fate of every item of the objects that hold more than fresh trades."""
+        parsed = items(self._lines(objects), self.exchanges, self.epochs, keep_raw=True)
+        before = fresh.classified(parsed, state).withColumnRenamed("class", "was").persist()
+        try:
+            change.take(voids(leftovers.seen_ids(before)), self.dense)
+            # what was committed a moment ago must not look like an id reset now
+            rest = fresh.classified(before, self._state_frame(resets=False))
+            late = self._late(rest, change)
+            fated = leftovers.judged(rest, self._there(leftovers.minutes_of(rest.where("reason IS NULL")))).persist()
+            try:
+                told = leftovers.counts(fated)
+                self._quarantine(fated, told)
+            finally:
+                fated.unpersist()
+        finally:
+            before.unpersist()
+        return leftovers.summary(told, late) | {"objects": len(objects)}
+
+    def _late(self, rest: DataFrame, change: Change) -> int:
+        """Append what is fresh and could not go with the rest: of an earlier day, or of ids that only a look-up can tell."""
+        counted = {row["class"]: row["count"] for row in keys(leftovers.suspects(rest).groupBy("class").count())}
+        if not counted:
+            return 0
+        suspects = leftovers.suspects(rest)
+        there = self._there([*leftovers.minutes_of(suspects), *self._spanning(suspects)])
+        rows = leftovers.once(leftovers.absent(suspects, there))
+        by_day = rows.repartition("pair", F.to_date("ts"))  # late rows lie in files of their own, by day
+        commit = self.trades.append(fresh.trade_rows(by_day))
+        arrived = brought(self._marks_of(commit.added))
+        change.take(arrived, self.dense)
+        return int(self.trades.files(commit.added).count()) if commit.added else 0
+
+    def _spanning(self, suspects: DataFrame) -> list[Any]:
+        """Of feeds without dense ids: the minutes whose ids span a suspect's, and the open one, which has no row."""
+        few = suspects.where(~F.col("dense")).select(*fresh.FEED, "trade_id").distinct()
+        bounds = self.minutes.read().select(*fresh.FEED, "minute", "first_id", "last_id")
+        spanning = few.join(bounds, on=list(fresh.FEED)).where("trade_id BETWEEN first_id AND last_id")
+        found = keys(spanning.select(*fresh.FEED, F.expr(fresh.MINUTE_OF.replace("ts", "minute")).alias("minute")).distinct())
+        feeds = {Feed(*row) for row in keys(few.select(*fresh.FEED).distinct())}
+        return [
+            *found,
+            *((*feed, self.state[feed].top) for feed in feeds if feed in self.state and self.state[feed].top is not None),
+        ]
+
+    def _there(self, minutes_: Sequence[Any]) -> DataFrame:
+        """The trades of these minutes."""
+        spans: dict[Feed, list[tuple[int, int]]] = {}
+        for *feed, minute in minutes_:
+            spans.setdefault(Feed(*feed), []).append((minute, minute))
+        return self.trades.read().where(predicate(spans, "ts") if spans else "FALSE")
+
+    def _quarantine(self, fated: DataFrame, told: Sequence[Any]) -> None:
+        days = [row for row in told if row["fate"] in (leftovers.QUARANTINED, leftovers.CONFLICT)]
+        if not days:
+            return
+        first, last = min(row["first_day"] for row in days), max(row["last_day"] for row in days)
+        months = f"year * 12 + month BETWEEN {_month_number(first)} AND {_month_number(last)}"
+        rows = leftovers.new_in_quarantine(leftovers.quarantine_rows(fated), self.quarantine.read().where(months))
+        self.quarantine.append(rows.coalesce(1))
+
+    def _lines(self, objects: Sequence[str]) -> DataFrame:
+        return lines_of(self.spark.read, [f"{self.root}/{name}" for name in objects])
+
+    # ------------------------------------------------------------------ minutes
+
+    def _bring(self, change: Change, *, fast: bool, close: frozenset[Feed] = frozenset()) -> None:
+        """Write the minutes that the change brings along."""
+        made = plan(change, fast=fast, close=close)
+        self._append(made, close)
+        if made.merge:
+            rows = minutes(tell.within(self.spark, self.trades.read(), made.merge), self.exchanges)
+            self._merge(rows, made, close)
+        for feed, bare in made.bare.items():
+            self.state[feed].bare = bare
+
+    def _append(self, made: Plan, close: frozenset[Feed]) -> None:
+        if not made.append:
+            return
+        spans = whole(made.append)
+        rows = minutes(tell.within(self.spark, self.trades.read(), spans), self.exchanges)
+        told = tell.told(self.spark, rows, self.state, self.dense, spans.keys(), close, self.now())
+        self.minutes.append(told.drop("begins"), **self._reflects())
+
+    def _merge(self, rows: DataFrame, made: Plan | None, close: frozenset[Feed]) -> None:
+        feeds = made.merge.keys() if made else self.state.keys()
+        told = tell.told(self.spark, rows, self.state, self.dense, feeds, close, self.now())
+        told.createOrReplaceTempView(VIEW)
+        self.minutes.sql(tell.merge_statement(self.minutes.path, VIEW, made.merge if made else None), **self._reflects())
+        self.spark.catalog.dropTempView(VIEW)
+
+    def close(self, feeds: frozenset[Feed] | None = None) -> None:
+        """Write the rows of open minutes that have none: at the end of a run, or when nothing came for long."""
+        with self.lock:
+            chosen = frozenset(
+                feed for feed, known in self.state.items() if known.top is not None and (feeds is None or feed in feeds)
+            )
+            if chosen:
+                self._bring(Change(self.state), fast=False, close=chosen)
+                self._save(force=True)
+
+    def overdue(self, after: float) -> frozenset[Feed]:
+        """Feeds whose open minute has no row though its newest trade was committed so many seconds ago."""
+        now = self.clock()
+        return frozenset(feed for feed, known in self.state.items() if known.bare and now - known.newest >= after)
+
+    def _reflects(self) -> dict[str, int]:
+        return {"trades": self.trades.version, "quarantine": self.quarantine.version}
+
+    def _save(self, *, force: bool = False) -> None:
+        self.progress.save(self.state, self.trades, self.quarantine, force=force)
+
+    def _balance(self, record: dict[str, Any]) -> None:
+        parts = ("control", "fresh", "late", "replayed", "duplicates", "conflicts", "quarantined")
+        total = sum(record.get(part, 0) for part in parts)
+        if total != record["items"]:
+            raise Unbalanced(f"batch {record['batch']}: {record['items']} items, but {total} accounted for: {record}")
+
+
+def lines_of(reader: Any, paths: Any) -> DataFrame:  # noqa: ANN401 - a DataFrameReader or a DataStreamReader, a path or many
+    """Landing lines with the object they lie in, relative to the lake."""
+    found: DataFrame = reader.option("lineSep", "\n").option("recursiveFileLookup", "true").text(paths)
+    return found.select(
+        "value", F.expr("substring(_metadata.file_path, instr(_metadata.file_path, '/landing/channel=') + 1)").alias("object")
+    )
+
+
+def _month_number(day: str) -> int:
+    return int(day[:4]) * 12 + int(day[5:7])

@@ -1,0 +1,139 @@
+"""A live Delta table as its one writer holds it: every version is ours, or somebody else wrote."""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from pyspark.sql import DataFrame, SparkSession
+
+from ingest.landing import Store
+from jobs.runtime import deltalog
+from jobs.runtime.deltalog import Commit
+from jobs.runtime.lease import Lease
+from jobs.tables.table import Table
+
+PROTOCOL = (1, 2)  # reader, writer: what Athena, Redshift, Snowflake, Trino and delta-rs all read
+METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+
+
+class Foreign(Exception):  # noqa: N818 - says what is so
+    """A version of a table is not ours: a second driver wrote."""
+
+
+class TableError(Exception):
+    """A table is not as it has to be."""
+
+
+@dataclass
+class Live:
+    """One table, its newest version that this driver knows, and that version's commit id."""
+
+    spark: SparkSession
+    store: Store
+    lease: Lease
+    table: Table
+    path: str
+    version: int = -1
+    id: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    def open(self) -> None:
+        """Create it if it is not there; learn its newest version; refuse what its readers could not read."""
+        snapshot = self._snapshot()
+        if snapshot.version() < 0:
+            self.sql(self.table.ddl(self.path))
+            snapshot = self._snapshot()
+        protocol = (snapshot.protocol().minReaderVersion(), snapshot.protocol().minWriterVersion())
+        if protocol != PROTOCOL:
+            raise TableError(
+                f"{self.path}: Delta protocol is {protocol}; it must be {PROTOCOL}, or Athena and Redshift cannot read it"
+            )
+        self.version = int(snapshot.version())
+        found = deltalog.commit(self.store, self.table.name, self.version)
+        self.id = found.id if found else None
+        self.properties = self._configuration(snapshot)
+
+    def read(self) -> DataFrame:
+        return self.spark.read.format("delta").load(self.path)
+
+    def files(self, added: Sequence[str]) -> DataFrame:
+        """The rows of some of its files."""
+        schema = ", ".join(f"`{column.name}` {column.type}" for column in self.table.columns)
+        reader = self.spark.read.schema(schema).option("basePath", self.path)
+        return reader.parquet(*(f"{self.path}/{unquote(name)}" for name in added))
+
+    def added_after(self, version: int) -> list[str] | None:
+        """The files with new rows of all later versions; None where the log does not tell them all, or rows were taken away."""
+        found: list[str] = []
+        for later in range(version + 1, self.version + 1):
+            commit = deltalog.commit(self.store, self.table.name, later)
+            if commit is None or commit.removed:
+                return None
+            found.extend(commit.added)
+        return found
+
+    def check(self) -> None:
+        """Is the newest version one that we wrote or started from?"""
+        later = deltalog.commit(self.store, self.table.name, self.version + 1)
+        if later is not None:
+            raise Foreign(
+                f"{self.path}: version {later.version} was written by somebody else ({later.metadata or 'no word of whom'})"
+            )
+        if self.version >= 0:
+            newest = deltalog.commit(self.store, self.table.name, self.version)
+            if (newest.id if newest else None) != self.id:
+                raise Foreign(
+                    f"{self.path}: version {self.version} is another commit now ({newest.metadata if newest else 'gone'})"
+                )
+
+    def append(self, rows: DataFrame, **told: Any) -> Commit:  # noqa: ANN401 - JSON values
+        """Add rows."""
+        metadata = self._about_to_commit(told)
+        rows.write.format("delta").mode("append").option("userMetadata", json.dumps(metadata)).save(self.path)
+        commit = self._committed(metadata["commit"])
+        assert commit is not None, f"{self.path}: an append left no version"
+        return commit
+
+    def sql(self, statement: str, **told: Any) -> Commit | None:  # noqa: ANN401
+        """Run a statement that changes the table. None: it found nothing to change."""
+        metadata = self._about_to_commit(told)
+        self.spark.conf.set(METADATA, json.dumps(metadata))  # a statement has no options; this is Delta's only way for it
+        try:
+            self.spark.sql(statement)
+        finally:
+            self.spark.conf.unset(METADATA)
+        return self._committed(metadata["commit"])
+
+    def _about_to_commit(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        if self.version >= 0:
+            self.check()
+        self.lease.check()
+        return {"commit": uuid.uuid4().hex, "epoch": self.lease.epoch, **told}
+
+    def _committed(self, id_: str) -> Commit | None:
+        found = deltalog.commit(self.store, self.table.name, self.version + 1)
+        if found is None:
+            return None
+        if found.id != id_:
+            raise Foreign(
+                f"{self.path}: version {found.version} was written by somebody else ({found.metadata or 'no word of whom'})"
+            )
+        self.version, self.id = found.version, found.id
+        return found
+
+    def _snapshot(self) -> Any:  # noqa: ANN401 - a Java object
+        jvm = self.spark._jvm  # noqa: SLF001 - Delta's Python package would answer the same questions with Spark jobs
+        log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self.spark._jsparkSession, self.path)  # noqa: SLF001
+        none = jvm.scala.Option.empty()
+        return log.update(False, none, none)  # noqa: FBT003 - not a stale one
+
+    def _configuration(self, snapshot: Any) -> Mapping[str, str]:  # noqa: ANN401
+        found: dict[str, str] = {}
+        pairs = snapshot.metadata().configuration().iterator()
+        while pairs.hasNext():
+            pair = pairs.next()
+            found[pair._1()] = pair._2()  # noqa: SLF001 - a Scala tuple
+        return found

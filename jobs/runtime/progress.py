@@ -1,0 +1,98 @@
+"""What survives a driver beside its tables: the stream's state, and the record of each batch."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ingest.landing import Store
+from jobs.runtime import deltalog
+from jobs.runtime.live import Live
+from jobs.transforms import feeds
+from jobs.transforms.feeds import State
+
+FORMAT = 1
+
+
+class Versions(NamedTuple):
+    """Versions of `trades` and `quarantine` up to which something is reflected."""
+
+    trades: int
+    quarantine: int
+
+
+@dataclass
+class Progress:
+    """The state of a query, written now and then, after the minutes and never before them. It may lag; it never runs ahead."""
+
+    store: Store
+    query: str
+    every: float = 10.0
+    clock: Callable[[], float] = time.monotonic
+    etag: str | None = None
+    saved: float | None = None
+
+    @property
+    def key(self) -> str:
+        return f"control/progress/stream-{self.query}.json"
+
+    def load(self, trades: Live, quarantine: Live) -> tuple[State, Versions] | None:
+        """The state and the versions it speaks of; None where there is none, or a version is another commit now."""
+        found = self.store.get(self.key)
+        if found is None:
+            return None
+        self.etag = found[1]
+        try:
+            told = json.loads(found[0])
+        except ValueError:
+            return None
+        if told["v"] != FORMAT or not (_is_still(trades, told["trades"]) and _is_still(quarantine, told["quarantine"])):
+            return None
+        return feeds.state(told["feeds"]), Versions(told["trades"]["version"], told["quarantine"]["version"])
+
+    def reflected(self, minutes: Live) -> Versions | None:
+        """The versions that the minutes' last commit reflects."""
+        for version in range(minutes.version, -1, -1):
+            commit = deltalog.commit(self.store, minutes.table.name, version)
+            if commit is None:
+                return None
+            if "trades" in commit.metadata:
+                return Versions(commit.metadata["trades"], commit.metadata["quarantine"])
+        return None
+
+    def save(self, state: State, trades: Live, quarantine: Live, *, force: bool = False) -> None:
+        """Write the state, with the versions that this driver knows, never "the newest"."""
+        now = self.clock()
+        if not force and self.saved is not None and now - self.saved < self.every:
+            return
+        told = {
+            "v": FORMAT,
+            "trades": {"version": trades.version, "commit": trades.id},
+            "quarantine": {"version": quarantine.version, "commit": quarantine.id},
+            "feeds": feeds.plain(state),
+        }
+        written = self.store.replace(self.key, json.dumps(told).encode(), self.etag)
+        if written is not None:  # else another driver wrote it: the next check of the tables will say so
+            self.etag = written
+        self.saved = now
+
+    def drop(self) -> None:
+        """Forget it."""
+        self.store.delete(self.key)
+        self.etag, self.saved = None, None
+
+    def record(self, told: Mapping[str, Any], query: str, batch: int) -> None:
+        """The counts of one batch; a replay writes over its own."""
+        key = f"control/runs/{self.query}/{query}-{batch}.json"
+        there = self.store.get(key)
+        self.store.replace(key, json.dumps(told).encode(), there[1] if there else None)
+
+
+def _is_still(live: Live, told: Mapping[str, Any]) -> bool:
+    if told["version"] > live.version:
+        return False
+    if told["version"] == live.version:
+        return bool(told["commit"] == live.id)
+    commit = deltalog.commit(live.store, live.table.name, told["version"])
+    return commit is not None and commit.id == told["commit"]

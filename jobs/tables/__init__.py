@@ -1,0 +1,10 @@
+"""The live tables. A new one: one file here, one line below."""
+
+from collections.abc import Mapping
+
+from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
+from jobs.tables.quarantine import QUARANTINE
+from jobs.tables.table import Table
+from jobs.tables.trades import TRADES
+
+TABLES: Mapping[str, Table] = {table.name: table for table in (TRADES, MINUTE_AGGREGATES, QUARANTINE)}

@@ -1,0 +1,1 @@
+"""Pure: DataFrames and values in, DataFrames and values out."""

@@ -1,0 +1,168 @@
+"""Which items of a batch are fresh: their ids are new to the feed, and they are the first copy in the batch."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from pyspark.sql import Column, DataFrame, Window, WindowSpec
+from pyspark.sql import functions as F
+
+from jobs.tables.quarantine import SEEN
+from jobs.tables.trades import TRADES
+from jobs.transforms.feeds import Known, State
+from jobs.transforms.ranges import MINUTE
+
+FEED = ("venue", "market", "feed", "pair")
+MARK = (*FEED, "trade_id", "us", "starts", "ends")  # times as numbers: a collected timestamp depends on Python's time zone
+ARRIVAL = ("recv_ts", "conn", "seq", "item", "object")  # which of several copies came first
+MINUTE_OF = "unix_micros(ts) DIV 60000000"
+
+# The class of an item, from what was known before the batch.
+CANDIDATE = "candidate"  # fresh if it is the first copy in the batch
+COVERED = "covered"  # its id was seen: a duplicate or a conflict (ids that are not dense: or fresh after all)
+LATE = "late"  # fresh, but of an earlier day than the feed's present: goes to files of its own
+VOID = "void"  # its id exists, without a trade
+BAD = "bad"
+CONTROL = "control"
+
+RESET_IDS = 100_000
+RESET_RANGE = 1_000
+RESET_AFTER = timedelta(hours=1) // timedelta(microseconds=1)
+STATE_SCHEMA = (
+    "venue STRING, market STRING, feed STRING, pair STRING, highest BIGINT, covered_to BIGINT, "
+    "covered ARRAY<STRUCT<low: BIGINT, high: BIGINT>>, resets ARRAY<STRUCT<below: BIGINT, after: BIGINT>>, late_before TIMESTAMP"
+)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def state_rows(state: State, *, resets: bool = True) -> list[tuple[object, ...]]:
+    """The state as rows of `STATE_SCHEMA`."""
+    return [(*feed, *_state_row(known, resets=resets)) for feed, known in state.items()]
+
+
+def _state_row(known: Known, *, resets: bool) -> tuple[object, ...]:
+    covered = known.ranges.all
+    bounds = [
+        (r.high - RESET_IDS, r.last.ts + RESET_AFTER) for r in covered if r.last is not None and r.high - r.low + 1 >= RESET_RANGE
+    ]
+    return (
+        known.highest,
+        covered[-1].high if covered else None,
+        [(r.low, r.high) for r in covered],
+        bounds if resets else [],
+        None if known.top is None else _day_before(known.top),
+    )
+
+
+def _day_before(top: int) -> datetime:
+    """The start of the day that an hour before the feed's latest minute lies in: what is older is late."""
+    hour_ago = EPOCH + timedelta(microseconds=top * MINUTE) - timedelta(hours=1)
+    return hour_ago.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def classified(items: DataFrame, state: DataFrame | None) -> DataFrame:
+    """Each item with its `class` and, where the state knows better than the rules, another `reason`."""
+    if state is None:
+        nothing = [F.lit(None).cast(kind).alias(name) for name, kind in _state_columns()]
+        joined = items.select("*", *nothing)
+    else:
+        joined = items.join(F.broadcast(state), on=list(FEED), how="left")
+    reset = (
+        F.col("reason").isNull()
+        & F.col("dense")
+        & F.exists("resets", lambda r: (F.col("trade_id") < r["below"]) & (F.unix_micros("ts") > r["after"]))
+    )
+    reason = F.when(F.coalesce(reset, F.lit(False)), F.lit("id_reset")).otherwise(F.col("reason"))
+    inside = F.exists("covered", lambda r: (F.col("trade_id") >= r["low"]) & (F.col("trade_id") <= r["high"]))
+    covered = F.when(F.col("dense"), (F.col("trade_id") <= F.col("covered_to")) & inside).otherwise(
+        F.col("trade_id") <= F.col("highest")
+    )
+    class_ = (
+        F.when(F.col("control"), CONTROL)
+        .when(F.col("reason").isin(*SEEN), VOID)
+        .when(F.col("reason").isNotNull(), BAD)
+        .when(covered, COVERED)
+        .when(F.col("ts") < F.col("late_before"), LATE)
+        .otherwise(CANDIDATE)
+    )
+    judged = joined.select(
+        *(F.col(name) for name in items.columns if name != "reason"),
+        reason.alias("reason"),
+        "covered",
+        "covered_to",
+        "highest",
+        "late_before",
+    )
+    return judged.select(*items.columns, class_.alias("class"))
+
+
+def _state_columns() -> Iterable[tuple[str, str]]:
+    yield from (
+        ("highest", "BIGINT"),
+        ("covered_to", "BIGINT"),
+        ("covered", "ARRAY<STRUCT<low: BIGINT, high: BIGINT>>"),
+        ("resets", "ARRAY<STRUCT<below: BIGINT, after: BIGINT>>"),
+        ("late_before", "TIMESTAMP"),
+    )
+
+
+def first_copies(classed: DataFrame) -> DataFrame:
+    """Candidates and voids in the order of their ids, each with `fresh` and the place of its id among its neighbours.
+
+    A void's id takes precedence over a trade with the same id in the batch, whichever came first, as it would between batches.
+    """
+    kept = classed.where(F.col("class").isin(CANDIDATE, VOID))
+    is_void = F.col("class") == VOID
+    near = _placed(kept, Window.partitionBy(*FEED).orderBy("trade_id", (~is_void).alias("is_trade"), *ARRIVAL))
+    return near.select(*kept.columns, (~is_void & ~F.col("again")).alias("fresh"), "starts", "ends", "turns")
+
+
+def marks(trades: DataFrame) -> DataFrame:
+    """Of rows whose ids are each there once: those at an end of a run of ids, and the first one of each minute on the way."""
+    near = _placed(trades, Window.partitionBy(*FEED).orderBy("trade_id"))
+    return near.where(F.col("starts") | F.col("ends") | F.col("turns")).select(*_mark())
+
+
+def _mark() -> list[Column]:
+    return [F.unix_micros("ts").alias(name) if name == "us" else F.col(name) for name in MARK]
+
+
+def _placed(rows: DataFrame, order: WindowSpec) -> DataFrame:
+    """Where an id stands among its neighbours."""
+    near = rows.select(
+        "*",
+        F.lag("trade_id").over(order).alias("id_before"),
+        F.lead("trade_id").over(order).alias("id_after"),
+        F.lag(F.expr(MINUTE_OF)).over(order).alias("minute_before"),
+    )
+    return near.select(
+        *rows.columns,
+        F.coalesce(F.col("id_before") == F.col("trade_id"), F.lit(False)).alias("again"),
+        F.coalesce(F.col("id_before") < F.col("trade_id") - 1, F.lit(True)).alias("starts"),
+        F.coalesce(F.col("id_after") > F.col("trade_id") + 1, F.lit(True)).alias("ends"),
+        F.coalesce(F.col("minute_before") != F.expr(MINUTE_OF), F.lit(True)).alias("turns"),
+    )
+
+
+def trade_rows(fresh: DataFrame) -> DataFrame:
+    """The contract of `trades`."""
+    dated = {"year": F.year("ts"), "month": F.month("ts")}
+    return fresh.select(*(dated.get(name, F.col(name)).alias(name) for name in TRADES.names))
+
+
+def batch_counts() -> list[Column]:
+    """What a pass over the classified items tells on the way."""
+    by_class = [F.count_if(F.col("class") == name).alias(name) for name in (CANDIDATE, COVERED, LATE, VOID, BAD, CONTROL)]
+    rest = F.collect_set(F.when(~F.col("class").isin(CANDIDATE, CONTROL), F.col("object"))).alias("objects")
+    return [F.count(F.lit(1)).alias("items"), F.count_if(F.col("item") == 0).alias("lines"), *by_class, rest]
+
+
+def copy_counts() -> list[Column]:
+    """What a pass over `first_copies` tells on the way; the marks are exact only where `again` and the voids are none."""
+    again = ~F.col("fresh") & (F.col("class") == CANDIDATE)
+    edge = F.col("starts") | F.col("ends") | F.col("turns")
+    return [
+        F.count_if("fresh").alias("fresh"),
+        F.count_if(again).alias("again"),
+        F.collect_set(F.when(again, F.col("object"))).alias("objects"),
+        F.collect_list(F.when(edge, F.struct(*_mark()))).alias("marks"),
+    ]

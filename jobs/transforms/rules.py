@@ -1,0 +1,51 @@
+"""What makes an item a trade. A rule is a Column: NULL if fine, the reason if not; the first one that speaks is the reason."""
+
+from collections.abc import Mapping
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from ingest.envelope import VERSION
+from ingest.settings import PAIR
+
+ENVELOPE = ("v", "channel", "venue", "market", "kind", "source", "conn", "seq", "recv_ts")
+
+
+def reason() -> Column:
+    """Why the item is no trade; NULL: it is one."""
+    return F.coalesce(*(F.when(broken, F.lit(name)) for name, broken in _rules().items()))
+
+
+def _rules() -> Mapping[str, Column]:
+    lacking = F.lit(False)
+    for name in ENVELOPE:
+        lacking = lacking | F.col(name).isNull()
+    negative = {name: F.coalesce(F.col(name) < 0, F.lit(True)) for name in ("trade_id", "price", "quantity")}
+    backwards = F.coalesce((F.col("first_id") < 0) | (F.col("last_id") < F.col("first_id")), F.lit(True))
+    return {
+        "not_envelope": lacking,
+        "version": F.col("v") != VERSION,
+        "not_utf8": F.col("is_binary"),
+        "not_json": F.col("is_text"),
+        "unreadable": F.col("parser").isNull(),
+        "pair": F.coalesce(~F.col("pair").rlike(f"^{PAIR.pattern}$"), F.lit(True)),
+        "trade_id": negative["trade_id"],
+        "ts": F.col("ts").isNull(),
+        "void": (F.col("price") == 0) | (F.col("quantity") == 0) | (F.col("first_id") == -1),
+        "not_market": F.col("order_type") != "MARKET",
+        "aggregate": F.col("is_aggregate") & backwards,
+        "price": negative["price"],
+        "quantity": negative["quantity"],
+        "taker_side": F.col("taker_side").isNull(),
+        "overflow": F.col("quote_quantity").isNull(),
+        "future": F.col("ts") > F.col("recv_ts") + F.expr("INTERVAL 1 HOUR"),
+    }
+
+
+def detail(reason: Column) -> Column:
+    """What stood where the rule looked, for the person who reads the quarantine."""
+    shown = {
+        "version": "v", "pair": "pair", "trade_id": "trade_id", "price": "price_text", "quantity": "quantity_text", "void": "price_text",
+        "not_market": "order_type", "aggregate": "first_id", "overflow": "quantity_text", "future": "ts",
+    }  # fmt: skip
+    return F.coalesce(*(F.when(reason == name, F.concat(F.lit(f"{column} = "), F.col(column))) for name, column in shown.items()))
