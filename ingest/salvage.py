@@ -9,7 +9,6 @@ from ingest.envelope import Origin, head, line
 from ingest.spool import OPEN, SEALED, Place, place_of, seal
 
 _RECV_NS = re.compile(rb'"seq":\d+,"recv_ns":(\d{1,19}),')
-_PART = ".part"
 _LOG = logging.getLogger(__name__)
 
 
@@ -18,8 +17,6 @@ def salvage(folder: Path) -> int:
 
     A crash in here repeats it with the same result: the torn rest is sealed under its content's name before it is cut off.
     """
-    for part in (folder / SEALED).glob(f"*{_PART}"):
-        part.unlink()  # was about to become a sealed rest, which is still in its segment
     return sum(_finish(folder, path) for path in sorted((folder / OPEN).iterdir()))
 
 
@@ -49,7 +46,7 @@ def _finish(folder: Path, path: Path) -> bool:
 
 
 def _seal_rest(folder: Path, place: Place, collector: str, recv_ns: int, text: bytes) -> None:
-    part = folder / SEALED / f"torn{_PART}"
+    part = folder / SEALED / "torn.part"  # written over by the next start if this one crashes: the rest is still in its segment
     with part.open("wb") as handle:
         handle.write(text)
         handle.flush()

@@ -10,6 +10,7 @@ from ingest import cli
 from ingest.cli import main
 from ingest.collect import Progress
 from ingest.spool import prepare
+from tests.support.exchange_server import sends, venue
 
 CONF = """
 lake: {folder}/lake
@@ -17,9 +18,9 @@ ingest:
   collector: laptop
   spool: {{path: {folder}/spool}}
   feeds: [{{venue: {venue}, market: {market}, kind: {kind}, pairs: [{pair}]}}]
-  endpoints: {{binance: {{spot: {{websocket: ["ws://127.0.0.1:9"]}}}}}}
+  endpoints: {{binance: {{spot: {{websocket: ["{address}"]}}}}}}
 """
-GOOD = {"venue": "binance", "market": "spot", "kind": "trade", "pair": "BTC-USDT"}
+GOOD = {"venue": "binance", "market": "spot", "kind": "trade", "pair": "BTC-USDT", "address": "ws://127.0.0.1:9"}
 
 
 @pytest.fixture
@@ -102,6 +103,12 @@ def test_the_last_line_is_a_summary(conf, capsys):
     assert shown.startswith("collect: ")
     assert " frames=0 trades=0 objects=1 " in shown
     assert shown.count("\n") == 1
+
+
+def test_a_run_that_gave_up_is_a_failure_and_says_why(conf, capsys):
+    with venue(sends(), refusals=(451,)) as there:
+        assert main(["collect", "--conf", conf(address=there.address)]) == 1
+    assert capsys.readouterr().out.endswith("; failed: binance spot trade: HTTP 451 instead of a websocket\n")
 
 
 def progress(**changes):
