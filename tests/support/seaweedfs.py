@@ -81,12 +81,8 @@ def seaweedfs(folder: Path) -> Iterator[S3]:
         _wait(found, process, log)
         yield found
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()  # nobody reads its data again, and an orderly end takes it seconds
+        process.wait()
 
 
 def _wait(s3: S3, process: "subprocess.Popen[bytes]", log: Path) -> None:
