@@ -8,6 +8,7 @@ from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
 
 from jobs.runtime.frames import keys
+from jobs.runtime.mend import Damage
 from jobs.tables.quarantine import QUARANTINE, SEEN
 from jobs.transforms.fresh import ARRIVAL, CONTROL, COVERED, FEED, LATE, MARK, MINUTE_OF, VOID, marks
 
@@ -129,3 +130,20 @@ def summary(told: Sequence[Row], late: int) -> dict[str, Any]:
         "quarantined": of(QUARANTINED),
         "reasons": reasons,
     }
+
+
+DAMAGE_SCHEMA = ", ".join(f"{column.name} {column.type}" for column in QUARANTINE.columns)
+
+
+def damage_row(damage: Damage) -> tuple[object, ...]:
+    """The row of a damaged object."""
+    said = {
+        "channel": damage.object.split("/channel=")[1].split("/")[0],
+        "reason": "object_corrupt",
+        "detail": damage.detail,
+        "object": damage.object,
+        "line_sha256": damage.sha256,
+        "year": damage.day.year,
+        "month": damage.day.month,
+    }
+    return tuple(said.get(name) for name in QUARANTINE.names)

@@ -73,10 +73,10 @@ def told(
     )
 
 
-def merge_statement(path: str, source: str, spans: Mapping[Feed, list[Span]] | None) -> str:
+def merge_statement(path: str, source: str, spans: Mapping[Feed, list[Span]]) -> str:
     """Correct the rows that differ, begin those that are not there. Only recent, small files are rewritten: the condition is literal."""
     keys = " AND ".join(f"t.{name} = s.{name}" for name in (*KEY, "year", "month"))
-    where = f"{predicate(spans, 'minute', alias='t.')} AND {keys}" if spans is not None else keys
+    where = f"{predicate(spans, 'minute', alias='t.')} AND {keys}"
     values = (*VALUES, "missing_trades", "is_complete")
     differs = " OR ".join(f"NOT (t.`{name}` <=> s.`{name}`)" for name in values)
     sets = ", ".join(f"t.`{name}` = s.`{name}`" for name in (*values, "updated_at"))

@@ -17,6 +17,7 @@ from jobs.queries import leftovers, tell
 from jobs.queries.plan import Change, Plan, plan, predicate, whole
 from jobs.runtime.frames import frame, keys
 from jobs.runtime.live import Live
+from jobs.runtime.mend import Damage
 from jobs.runtime.progress import Progress, Versions
 from jobs.transforms import fresh
 from jobs.transforms.feeds import Brought, Feed, State, brought, offered, voids
@@ -71,13 +72,13 @@ class Trades:
                 self.state = self._scanned(versions)
             later = self._later(versions)
             if later is None:
-                self._bring_all()
+                self.start_over()
             elif later[0] or later[1]:
                 change = Change(self.state)
                 change.take(later[0], self.dense)
                 change.take(later[1], self.dense)
                 self._bring(change, fast=False)
-            self._save(force=True)
+            self.save()
 
     def _scanned(self, versions: Versions | None) -> State:
         """Ranges from one scan of ids and times, up to the versions that the minutes reflect."""
@@ -103,15 +104,28 @@ class Trades:
         seen = voids(leftovers.seen_ids(self.quarantine.files(quarantined))) if quarantined else {}
         return came, seen
 
-    def _bring_all(self) -> None:
-        """Every minute from every trade: the log does not tell what is reflected."""
-        self.state = {}
-        change = Change(self.state)
-        change.take(brought(keys(fresh.marks(self.trades.read()))), self.dense)
-        change.take(voids(leftovers.seen_ids(self.quarantine.read())), self.dense)
-        if self.state:
-            rows = minutes(self.trades.read(), self.exchanges)
-            self._merge(rows, None, frozenset())
+    def start_over(self) -> None:
+        """Believe nothing but `trades` and `quarantine`: learn the state from them, make every minute anew."""
+        with self.lock:
+            self.state = {}
+            change = Change(self.state)
+            change.take(brought(keys(fresh.marks(self.trades.read()))), self.dense)
+            change.take(voids(leftovers.seen_ids(self.quarantine.read())), self.dense)
+            if self.state or self.minutes.version > 0:
+                rows = minutes(self.trades.read(), self.exchanges)
+                told = tell.told(self.spark, rows, self.state, self.dense, self.state.keys(), frozenset(), self.now())
+                self.minutes.overwrite(told.where("begins").drop("begins"), **self._reflects())
+            self.save()
+
+    def note_damage(self, damaged: Sequence[Damage]) -> None:
+        """One row in quarantine for each damaged object."""
+        with self.lock:
+            for damage in damaged:
+                log.error("event=object_corrupt object=%s detail=%s", damage.object, damage.detail)
+            rows = frame(self.spark, [leftovers.damage_row(damage) for damage in damaged], leftovers.DAMAGE_SCHEMA)
+            new = leftovers.new_in_quarantine(rows, self.quarantine.read().where("reason = 'object_corrupt'"))
+            if damaged:
+                self.quarantine.append(new)
 
     # ------------------------------------------------------------------ a batch
 
@@ -144,7 +158,7 @@ class Trades:
             self._bring(change, fast=True)
             for feed in change.touched:
                 self.state[feed].newest = self.clock()
-            self._save()
+            self.save(force=False)
             self.progress.record(record, query, number)
             return record
 
@@ -225,9 +239,7 @@ class Trades:
         """Write the minutes that the change brings along."""
         made = plan(change, fast=fast, close=close)
         self._append(made, close)
-        if made.merge:
-            rows = minutes(tell.within(self.spark, self.trades.read(), made.merge), self.exchanges)
-            self._merge(rows, made, close)
+        self._merge(made, close)
         for feed, bare in made.bare.items():
             self.state[feed].bare = bare
 
@@ -239,11 +251,13 @@ class Trades:
         told = tell.told(self.spark, rows, self.state, self.dense, spans.keys(), close, self.now())
         self.minutes.append(told.drop("begins"), **self._reflects())
 
-    def _merge(self, rows: DataFrame, made: Plan | None, close: frozenset[Feed]) -> None:
-        feeds = made.merge.keys() if made else self.state.keys()
-        told = tell.told(self.spark, rows, self.state, self.dense, feeds, close, self.now())
+    def _merge(self, made: Plan, close: frozenset[Feed]) -> None:
+        if not made.merge:
+            return
+        rows = minutes(tell.within(self.spark, self.trades.read(), made.merge), self.exchanges)
+        told = tell.told(self.spark, rows, self.state, self.dense, made.merge.keys(), close, self.now())
         told.createOrReplaceTempView(VIEW)
-        self.minutes.sql(tell.merge_statement(self.minutes.path, VIEW, made.merge if made else None), **self._reflects())
+        self.minutes.sql(tell.merge_statement(self.minutes.path, VIEW, made.merge), **self._reflects())
         self.spark.catalog.dropTempView(VIEW)
 
     def close(self, feeds: frozenset[Feed] | None = None) -> None:
@@ -254,7 +268,7 @@ class Trades:
             )
             if chosen:
                 self._bring(Change(self.state), fast=False, close=chosen)
-                self._save(force=True)
+                self.save()
 
     def overdue(self, after: float) -> frozenset[Feed]:
         """Feeds whose open minute has no row though its newest trade was committed so many seconds ago."""
@@ -264,7 +278,8 @@ class Trades:
     def _reflects(self) -> dict[str, int]:
         return {"trades": self.trades.version, "quarantine": self.quarantine.version}
 
-    def _save(self, *, force: bool = False) -> None:
+    def save(self, *, force: bool = True) -> None:
+        """Write the progress; now and then will do."""
         self.progress.save(self.state, self.trades, self.quarantine, force=force)
 
     def _balance(self, record: dict[str, Any]) -> None:

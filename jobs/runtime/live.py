@@ -97,6 +97,13 @@ class Live:
         assert commit is not None, f"{self.path}: an append left no version"
         return commit
 
+    def overwrite(self, rows: DataFrame, predicate: str | None = None, **told: Any) -> Commit | None:  # noqa: ANN401
+        """Put these rows in the place of what the predicate names, or of everything."""
+        metadata = self._about_to_commit(told)
+        writer = rows.write.format("delta").mode("overwrite").option("userMetadata", json.dumps(metadata))
+        (writer.option("replaceWhere", predicate) if predicate else writer).save(self.path)
+        return self._committed(metadata["commit"])
+
     def sql(self, statement: str, **told: Any) -> Commit | None:  # noqa: ANN401
         """Run a statement that changes the table. None: it found nothing to change."""
         metadata = self._about_to_commit(told)
@@ -106,6 +113,11 @@ class Live:
         finally:
             self.spark.conf.unset(METADATA)
         return self._committed(metadata["commit"])
+
+    def set_property(self, name: str, value: str) -> None:
+        """Tell the table something about itself."""
+        self.sql(f"ALTER TABLE delta.`{self.path}` SET TBLPROPERTIES ('{name}' = '{value}')")
+        self.properties = {**self.properties, name: value}
 
     def _about_to_commit(self, told: Mapping[str, Any]) -> dict[str, Any]:
         if self.version >= 0:

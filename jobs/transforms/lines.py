@@ -16,6 +16,7 @@ HEAD = {
     "v": "INT", "channel": "STRING", "venue": "STRING", "market": "STRING", "kind": "STRING", "pair": "STRING",
     "source": "STRING", "conn": "STRING", "seq": "BIGINT", "recv_ns": "BIGINT", "raw_text": "STRING", "raw_b64": "STRING",
 }  # fmt: skip
+SIGNIFICANT = r"\.([0-9]*?)0*$"  # the decimals of a number, less the zeros at its end
 MICROSECONDS = {"us": 1, "ms": 1_000, "s": 1_000_000}
 
 
@@ -136,7 +137,7 @@ def exact(text: Column, type_: str) -> Column:
     scale = int(type_.rstrip(")").split(",")[1])
     point = F.instr(text, ".")
     plain = (F.instr(text, "e") == 0) & (F.instr(text, "E") == 0)
-    short = (point == 0) | (F.length(text) - point <= scale) | (F.length(F.rtrim(text, F.lit("0"))) - point <= scale)
+    short = (point == 0) | (F.length(text) - point <= scale) | (F.length(F.regexp_extract(text, SIGNIFICANT, 1)) <= scale)
     return F.when(plain & short, text.try_cast(type_))
 
 

@@ -1,0 +1,68 @@
+"""What all jobs share on the command line: the configuration, the exit code, the record of the run."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ingest.settings import Settings, SettingsError, load
+from jobs.runtime.lake import LakeError, Place, place
+from jobs.runtime.lease import LeaseHeld, LeaseLost
+from jobs.runtime.live import TableError
+from jobs.runtime.session import SessionError
+
+DONE, FAILED, USAGE = 0, 1, 2
+EXPECTED = (LakeError, LeaseHeld, LeaseLost, TableError, SessionError)
+
+Run = Callable[[Settings, Place, argparse.Namespace], Mapping[str, Any]]
+
+
+def parser(job: str, description: str, example: str) -> argparse.ArgumentParser:
+    """The options of every job."""
+    made = argparse.ArgumentParser(
+        prog=f"./spark-submit.sh {job}",
+        description=description,
+        epilog=f"example: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--conf", required=True, type=Path, metavar="FILE", help="the configuration, such as conf/local.yaml")
+    made.add_argument("--run", default=None, metavar="NAME", help="name of this run under control/runs (default: the time)")
+    return made
+
+
+def main(job: str, made: argparse.ArgumentParser, run: Run, arguments: Sequence[str] | None = None) -> int:
+    """Run a job and say how it went: 0 done, 1 failed, 2 the command or the configuration is wrong."""
+    chosen = made.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="time=%(asctime)s level=%(levelname)s %(message)s")
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    started = datetime.now(UTC)
+    try:
+        settings = load(chosen.conf)
+        where = place(settings.lake)
+    except (SettingsError, LakeError) as error:
+        print(f"{job}: {error}", file=sys.stderr)
+        return USAGE
+    name = chosen.run or f"{started:%Y%m%dT%H%M%SZ}"
+    try:
+        summary, code = run(settings, where, chosen), DONE
+    except EXPECTED as error:
+        print(f"{job}: {error}", file=sys.stderr)
+        summary, code = {"error": str(error)}, FAILED
+    except KeyboardInterrupt:
+        summary, code = {"error": "interrupted"}, FAILED
+    told = {"job": job, "run": name, "started": f"{started:%Y-%m-%dT%H:%M:%SZ}", "code": code, **summary}
+    _record(where, job, name, told)
+    if code == DONE:
+        print(f"{job}: " + ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in summary.items()))
+    return code
+
+
+def _record(where: Place, job: str, name: str, told: Mapping[str, Any]) -> None:
+    """A cluster's deploy mode swallows exit codes; the record does not."""
+    key = f"control/runs/{job}/{name}.json"
+    there = where.store.get(key)
+    where.store.replace(key, json.dumps(told).encode(), there[1] if there else None)

@@ -1,0 +1,73 @@
+"""The lake as a job sees it: its place for Spark, its layout, its checkpoints."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest import landing
+from ingest.landing import Store
+from ingest.settings import Lake
+from jobs.runtime.live import Live, TableError
+
+LAYOUT = 1
+
+
+class LakeError(Exception):
+    """The lake is not one that this program may write."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where everything is."""
+
+    root: str  # as Spark names it
+    store: Store
+
+    def table(self, name: str) -> str:
+        return f"{self.root}/tables/{name}"
+
+    def landing(self, channel: str) -> str:
+        return f"{self.root}/landing/channel={channel}"
+
+
+def place(lake: Lake) -> Place:
+    """Find the lake, and refuse one that a newer program has made."""
+    store = landing.store(lake)
+    root = lake.path.rstrip("/") if lake.path.startswith("s3://") else str(Path(lake.path).absolute())
+    store.create("control/lake.json", json.dumps({"layout": LAYOUT}).encode())
+    found = store.get("control/lake.json")
+    layout = json.loads(found[0])["layout"] if found else None
+    if layout != LAYOUT:
+        raise LakeError(f"{root}: the lake's layout is {layout}; this program knows {LAYOUT}: use the ticklake that wrote it")
+    if isinstance(store, landing.Files):
+        for channel in ("trades",):  # a file source wants its folder to be there
+            Path(root, f"landing/channel={channel}").mkdir(parents=True, exist_ok=True)
+    return Place(root, store)
+
+
+def checkpoint(live: Live, query: str) -> tuple[str, str]:
+    """(The query's checkpoint, its id.) A checkpoint belongs to its tables: a property of theirs holds its generation and id."""
+    name = f"ticklake.checkpoint.{query}"
+    said = live.properties.get(name)
+    generation, _, id_ = (said or "1 ").partition(" ")
+    folder = f"checkpoints/{query}/{generation}"
+    found = live.store.get(f"{folder}/metadata")
+    there = json.loads(found[0])["id"] if found else None
+    if there is not None and there != id_:
+        whose = f"the table belongs to query {id_}" if said else "the table does not know it"
+        raise TableError(f"{folder} belongs to query {there}, but {whose}: put the right tables back, or remove the checkpoint")
+    return (folder, there) if there is not None else _begin(live, query, int(generation))
+
+
+def renew(live: Live, query: str) -> tuple[str, str]:
+    """A checkpoint of the next generation: everything is read again."""
+    said = live.properties.get(f"ticklake.checkpoint.{query}", "0 ")
+    return _begin(live, query, int(said.partition(" ")[0]) + 1)
+
+
+def _begin(live: Live, query: str, generation: int) -> tuple[str, str]:
+    folder, id_ = f"checkpoints/{query}/{generation}", str(uuid.uuid4())
+    live.store.create(f"{folder}/metadata", json.dumps({"id": id_}).encode())
+    live.set_property(f"ticklake.checkpoint.{query}", f"{generation} {id_}")
+    return folder, id_

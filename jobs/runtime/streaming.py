@@ -1,0 +1,81 @@
+"""One streaming query under supervision: restarted alone when a batch fails, ended when it keeps failing."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming import StreamingQuery
+
+from jobs.runtime.lease import LeaseLost
+
+log = logging.getLogger(__name__)
+FAILURES = 3  # in a row, and the driver ends
+LOOK = 1.0  # seconds between two looks at the clock
+
+
+@dataclass
+class Supervised:
+    """A query of one channel: how to open its source, what to do with a batch, what to do before a try that follows a failure."""
+
+    name: str
+    source: Callable[[], DataFrame]
+    batch: Callable[[DataFrame, int], Any]
+    recover: Callable[[BaseException], None]
+    checkpoint: Callable[[], str]
+    trigger: Mapping[str, Any]
+    error: BaseException | None = None
+    batches: int = 0
+    failures: int = field(default=0)
+
+    def start(self) -> StreamingQuery:
+        """Start the query."""
+        writer = self.source().writeStream.queryName(self.name).foreachBatch(self._guarded)
+        return writer.option("checkpointLocation", self.checkpoint()).trigger(**self.trigger).start()
+
+    def _guarded(self, lines: DataFrame, number: int) -> None:
+        try:
+            self.batch(lines, number)
+        except BaseException as error:
+            self.error = error  # Spark hands on its text only
+            raise
+        self.batches += 1
+        self.failures = 0
+
+
+def run(query: Supervised, tick: Callable[[], None], stopping: Callable[[], bool], delays: Callable[[], Iterator[float]]) -> None:
+    """Until the source is exhausted, somebody asks to stop, or the third failure in a row."""
+    waits = delays()
+    while True:
+        query.error = None
+        running = query.start()
+        try:
+            while not running.awaitTermination(LOOK):
+                if stopping():
+                    running.stop()
+                    return
+                tick()
+        except StreamingQueryException as failure:
+            error = query.error or failure
+            query.failures += 1
+            log.warning("event=batch_failed query=%s failures=%d error=%r", query.name, query.failures, _short(error))
+            if isinstance(error, LeaseLost) or query.failures >= FAILURES:
+                raise error from failure
+            if query.failures == 1:
+                waits = delays()
+            time.sleep(next(waits))
+            query.recover(error)
+        else:
+            return
+
+
+def _short(error: BaseException) -> str:
+    return str(error).split("\n", 1)[0][:300]
+
+
+def pool(spark: SparkSession, name: str) -> None:
+    """Jobs that this thread starts go to a scheduler pool of their own."""
+    spark.sparkContext.setLocalProperty("spark.scheduler.pool", name)

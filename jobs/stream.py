@@ -1,0 +1,116 @@
+"""The stream: from the landing zone to the live tables. One driver, one query a channel."""
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ingest.exchanges import EXCHANGES
+from ingest.settings import Settings
+from jobs.queries import foreign
+from jobs.queries.trades import Trades, lines_of
+from jobs.runtime import cli, lake, mend, streaming
+from jobs.runtime.lake import Place
+from jobs.runtime.lease import Lease
+from jobs.runtime.live import Foreign, Live
+from jobs.runtime.progress import Progress
+from jobs.runtime.session import session
+from jobs.tables import TABLES
+
+FOR_EVER = "3650d"  # by default Spark never reads an object a week older than the newest one
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the stream from the command line."""
+    made = cli.parser(
+        "stream", "Turn what lands into trades and minutes.", "./spark-submit.sh stream --conf conf/local.yaml --once"
+    )
+    made.add_argument("--once", action="store_true", help="take what is there, close the open minutes, and end")
+    return cli.main("stream", made, run, arguments)
+
+
+def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping[str, Any]:
+    """Gather, compute, write, until the end."""
+    lease = Lease(where.store, "stream", f"{socket.gethostname()}:{os.getpid()}", settings.jobs.lease.ttl.total_seconds())
+    lease.take()
+    lease.keep()
+    try:
+        return _streamed(settings, where, lease, once=chosen.once)
+    finally:
+        lease.release()
+
+
+def _streamed(settings: Settings, where: Place, lease: Lease, *, once: bool) -> Mapping[str, Any]:
+    spark = session(settings.lake, "stream")
+    tables = {name: Live(spark, where.store, lease, table, where.table(name)) for name, table in TABLES.items()}
+    trades = Trades(
+        spark,
+        EXCHANGES,
+        settings.ingest.epochs,
+        where.root,
+        tables["trades"],
+        tables["quarantine"],
+        tables["minute_aggregates"],
+        Progress(where.store, "trades"),
+    )
+    trades.start()
+    folder, query = lake.checkpoint(trades.trades, "trades")
+    at = {"folder": folder, "query": query}
+    stream = settings.jobs.stream
+    totals = {"items": 0, "fresh": 0}
+
+    def batch(lines: Any, number: int) -> None:  # noqa: ANN401
+        record = trades.batch(lines, number, at["query"])
+        totals["items"] += record["items"]
+        totals["fresh"] += record["fresh"] + record.get("late", 0)
+
+    def recover(error: BaseException) -> None:
+        if isinstance(error, Foreign):
+            foreign.repair(trades)
+            at["folder"], at["query"] = lake.renew(trades.trades, "trades")
+            return
+        trades.start()
+        damaged = [mend.check(where.store, key) for key in mend.batch_objects(where.store, at["folder"])]
+        trades.note_damage([found for found in damaged if found is not None])
+
+    query_ = streaming.Supervised(
+        name="trades",
+        source=lambda: lines_of(
+            spark.readStream.schema("value STRING")
+            .option("maxBytesPerTrigger", str(int(stream.max_bytes_per_trigger)))
+            .option("maxFileAge", FOR_EVER),
+            where.landing("trades"),
+        ),
+        batch=batch,
+        recover=recover,
+        checkpoint=lambda: f"{where.root}/{at['folder']}",
+        trigger={"availableNow": True}
+        if once
+        else {"processingTime": f"{int(stream.trigger.total_seconds() * 1000)} milliseconds"},
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    def tick() -> None:
+        overdue = trades.overdue(stream.close_after.total_seconds())
+        if overdue:
+            trades.close(overdue)
+
+    streaming.run(query_, tick, stop.is_set, _delays)
+    if once and not stop.is_set():
+        trades.close()
+    trades.save()
+    return {"batches": query_.batches, **totals, "minutes_version": trades.minutes.version}
+
+
+def _delays() -> Iterator[float]:
+    yield from (1.0, 5.0, 15.0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

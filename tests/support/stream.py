@@ -1,0 +1,56 @@
+"""The stream's query over a lake of a test, without a streaming query around it."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from ingest.exchanges import EXCHANGES
+from ingest.exchanges.exchange import Exchange
+from ingest.landing import Files
+from ingest.settings import Epoch
+from jobs.queries.trades import Trades, lines_of
+from jobs.runtime.lease import Lease
+from jobs.runtime.live import Live
+from jobs.runtime.progress import Progress
+from jobs.tables import TABLES
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)  # what updated_at says in tests
+
+
+@contextlib.contextmanager
+def driver(
+    spark: SparkSession, lake: Path, *, exchanges: Mapping[tuple[str, str], Exchange] = EXCHANGES, epochs: Sequence[Epoch] = ()
+) -> Iterator[Trades]:
+    """A driver that holds the lake's lease; not started. Another one may follow it when the block ends, however it ends."""
+    store = Files(lake)
+    lease = Lease(store, "stream", "test", ttl=30)
+    lease.take()
+    try:
+        lives = {name: Live(spark, store, lease, table, f"{lake}/tables/{name}") for name, table in TABLES.items()}
+        yield Trades(
+            spark,
+            exchanges,
+            epochs,
+            str(lake),
+            lives["trades"],
+            lives["quarantine"],
+            lives["minute_aggregates"],
+            Progress(store, "trades", every=0),
+            now=lambda: NOW,
+        )
+    finally:
+        lease.release()
+
+
+def take(query: Trades, objects: Sequence[str], number: int = 0) -> Mapping[str, Any]:
+    """One batch of these landing objects (keys relative to the lake)."""
+    return query.batch(batch_lines(query, objects), number, "test")
+
+
+def batch_lines(query: Trades, objects: Sequence[str]) -> DataFrame:
+    """The lines of some objects, as a batch has them."""
+    return lines_of(query.spark.read, [f"{query.root}/{key}" for key in objects])
