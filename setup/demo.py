@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -18,7 +19,7 @@ FOLDER = HOME / "demo"
 CONF = FOLDER / "conf.yaml"
 SECONDS = 30
 SPEED = 20  # so that half a minute holds ten of the market's minutes
-HOLE = ("binance", "spot", "BTC-USDT", "290", "40")  # this many frames are kept back, so many market seconds after the start
+HOLE = ("binance", "spot", "BTC-USDT", "310", "40")  # so many market seconds after the start, this many frames are kept back
 INTERRUPTED = 130
 CLEAR = "\r\033[K"  # the terminal's line
 
@@ -35,6 +36,11 @@ def configuration(local: str, port: int) -> str:
             raise StepError(f"conf/local.yaml: the demo looks for {old} there, in order to replace it by {new}")
         local = local.replace(old, new)
     return local
+
+
+def minute_before(now: float, seconds: float) -> str:
+    """A full minute at least so long ago: the market never passes the clock, and the hole lies within one minute."""
+    return f"{datetime.fromtimestamp((now - seconds) // 60 * 60, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def show_progress(step: str, started: float) -> None:
@@ -95,8 +101,10 @@ def port_of(simulator: subprocess.Popen[bytes]) -> int:
 
 def collect() -> None:
     """The market, and who listens to it."""
-    simulate = [sys.executable, "-m", "ingest", "simulate", "--port", "0", "--speed", str(SPEED), "--for", f"{SECONDS + 60}s"]
-    with started("simulate", [*simulate, "--drop", *HOLE, "--truth", str(FOLDER / "truth.jsonl")], {}) as simulator:
+    length = SECONDS + 60  # longer than anybody listens
+    options = ["--port", "0", "--speed", str(SPEED), "--for", f"{length}s", "--start", minute_before(time.time(), length * SPEED)]
+    command = [sys.executable, "-m", "ingest", "simulate", *options, "--drop", *HOLE, "--truth", str(FOLDER / "truth.jsonl")]
+    with started("simulate", command, {}) as simulator:
         local = (HOME / "conf" / "local.yaml").read_text(encoding="utf-8")
         CONF.write_text(configuration(local, port_of(simulator)), encoding="utf-8")
         command = [sys.executable, "-m", "ingest", "collect", "--conf", str(CONF), "--for", f"{SECONDS}s"]

@@ -25,6 +25,13 @@ def test_a_local_configuration_that_the_demo_cannot_change_is_refused():
         demo.configuration(LOCAL.replace("lake: ./lake", "lake: elsewhere"), 4711)
 
 
+def test_the_market_begins_with_a_full_minute_and_ends_before_the_clock():
+    noon = 1_795_262_400  # 2026-11-21T12:00:00Z
+    assert demo.minute_before(noon, 1800) == "2026-11-21T11:30:00Z"
+    assert demo.minute_before(noon + 59.9, 1800) == "2026-11-21T11:30:00Z"
+    assert demo.minute_before(noon - 0.1, 1800) == "2026-11-21T11:29:00Z"
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
