@@ -27,7 +27,7 @@ def driver(
 ) -> Iterator[Trades]:
     """A driver that holds the lake's lease; not started. Another one may follow it when the block ends, however it ends."""
     store = Files(lake)
-    lease = Lease(store, "stream", "test", ttl=30)
+    lease = Lease(store, "stream", "test", ttl=3600)  # nobody renews it here, and a first batch may take half a minute
     lease.take()
     try:
         lives = {name: Live(spark, store, lease, table, f"{lake}/tables/{name}") for name, table in TABLES.items()}
