@@ -90,12 +90,10 @@ class Live:
                 )
 
     def append(self, rows: DataFrame, **told: Any) -> Commit:  # noqa: ANN401 - JSON values
-        """Add rows."""
+        """Add rows. Where there are none, no version comes of it: the answer is a commit that added nothing."""
         metadata = self._about_to_commit(told)
         rows.write.format("delta").mode("append").option("userMetadata", json.dumps(metadata)).save(self.path)
-        commit = self._committed(metadata["commit"])
-        assert commit is not None, f"{self.path}: an append left no version"
-        return commit
+        return self._committed(metadata["commit"]) or Commit(self.version, {}, (), removed=False)
 
     def overwrite(self, rows: DataFrame, predicate: str | None = None, **told: Any) -> Commit | None:  # noqa: ANN401
         """Put these rows in the place of what the predicate names, or of everything."""
