@@ -15,7 +15,7 @@ from ingest.exchanges.exchange import Exchange
 from ingest.settings import Epoch
 from jobs.queries import leftovers, tell
 from jobs.queries.plan import Change, Plan, plan, predicate, whole
-from jobs.runtime.frames import frame, keys
+from jobs.runtime.frames import frame, keys, observed
 from jobs.runtime.live import Live
 from jobs.runtime.mend import Damage
 from jobs.runtime.progress import Progress, Versions
@@ -136,10 +136,11 @@ class Trades:
                 live.check()
             state = self._state_frame()
             first, second = Observation(), Observation()
-            classed = fresh.classified(items(lines, self.exchanges, self.epochs), state).observe(first, *fresh.batch_counts())
-            copies = fresh.first_copies(classed).observe(second, *fresh.copy_counts())
+            classed = fresh.classified(items(lines, self.exchanges, self.epochs), state)
+            copies = fresh.first_copies(classed.observe(first, *fresh.batch_counts())).observe(second, *fresh.copy_counts())
             commit = self.trades.append(fresh.trade_rows(copies.where("fresh")))
-            seen, kept = first.get, second.get
+            seen = observed(first, classed, fresh.batch_counts())
+            kept = observed(second, fresh.first_copies(classed), fresh.copy_counts())
             change = Change(self.state)
             exact = kept["again"] == 0 and seen[fresh.VOID] == 0
             marks = [tuple(mark) for mark in kept["marks"]] if exact else self._marks_of(commit.added)
