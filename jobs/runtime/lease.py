@@ -100,11 +100,13 @@ class Lease:
             return False
         path = self.store.root / f"control/lease/{self.name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = path.open("w")
+        lock = path.open("w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            lock.close()
             raise LeaseHeld(f"{self.key}: {self._holder()} writes these tables; stop it first, or use another lake") from error
+        self._lock = lock
         return True
 
     def _watch(self, record: dict[str, Any], version: str | None) -> None:
