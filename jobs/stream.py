@@ -74,8 +74,11 @@ def _streamed(settings: Settings, where: Place, lease: Lease, *, once: bool) -> 
             at["folder"], at["query"] = lake.renew(trades.trades, "trades")
             return
         trades.start()
-        damaged = [mend.check(where.store, key) for key in mend.batch_objects(where.store, at["folder"])]
-        trades.note_damage([found for found in damaged if found is not None])
+        inspected = [mend.inspect(where.store, key) for key in mend.batch_objects(where.store, at["folder"])]
+        damaged = [damage for damage in inspected if damage is not None]
+        trades.note_damage(damaged)
+        for damage in damaged:
+            mend.mend(where.store, damage)
 
     query_ = streaming.Supervised(
         name="trades",

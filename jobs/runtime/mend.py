@@ -5,22 +5,31 @@ import hashlib
 import json
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from ingest.landing import Store
 
 DIGEST = re.compile(r"-([0-9a-f]{12})\.jsonl\.gz$")
+NEWLINE = b"\n"
+COMPACT = ".compact"  # Spark writes every tenth log with the entries of all before it
 DAY = re.compile(r"/dt=(\d{4}-\d{2}-\d{2})/")
+
+
+MEMBER = b"\x1f\x8b\x08\x00"  # how a member begins
+LARGEST = 1 << 24  # bytes of text in one
 
 
 @dataclass(frozen=True)
 class Damage:
-    """One object that was not what its name says."""
+    """One object that is not what its name says."""
 
     object: str
     detail: str
     sha256: str  # of the damaged original
+    original: bytes = field(repr=False)
+    version: str | None = field(repr=False)  # of the original in the store; None: there is none
+    lines: bytes = field(repr=False)  # that can be believed
 
     @property
     def day(self) -> date:
@@ -36,46 +45,67 @@ def believed(data: bytes) -> tuple[bytes, str]:
     rest, number = data, 0
     while rest:
         number += 1
-        inflate = zlib.decompressobj(wbits=31)
-        try:
-            text = inflate.decompress(rest)
-        except zlib.error as error:
-            wrong.append(f"member {number}: {error}")
-            after = rest.find(b"\x1f\x8b\x08", 1)  # the next member, if there is one; a chance match fails its own CRC
+        text, left, error = _inflated(rest)
+        if left is not None:
+            kept.append(text)
+            rest = left
+        elif error or _goes_on(rest):
+            wrong.append(f"member {number}: {error or 'does not end where it should'}")
+            after = rest.find(MEMBER, 1)  # the next one, if there is one; a chance match fails its own CRC
             rest = rest[after:] if after > 0 else b""
-            continue
-        if not inflate.eof:
+        else:
             wrong.append(f"member {number}: cut after {len(text)} bytes of text")
             kept.append(text[: text.rfind(b"\n") + 1])
             break
-        kept.append(text)
-        rest = inflate.unused_data
     return b"".join(kept), "; ".join(wrong)
 
 
-def check(store: Store, key: str) -> Damage | None:
-    """Mend an object if it is not what its name says; None if it is, or was mended before."""
+def _inflated(data: bytes) -> tuple[bytes, bytes | None, str]:
+    """Text of the first member, what follows it (None: it has no end that holds), and what is wrong."""
+    inflate = zlib.decompressobj(wbits=31)
+    try:
+        text = inflate.decompress(data)
+    except zlib.error as error:
+        return b"", None, str(error)
+    return text, inflate.unused_data if inflate.eof else None, ""
+
+
+def _goes_on(rest: bytes) -> bool:
+    """Of a member without an end: is it rotten, not cut? If a whole one follows, or the last bytes tell a likely size."""
+    after = rest.find(MEMBER, 1)
+    while after > 0:
+        if _inflated(rest[after:])[1] is not None:
+            return True
+        after = rest.find(MEMBER, after + 1)
+    return 0 < int.from_bytes(rest[-4:], "little") <= LARGEST  # one in 256 of cut ones looks so too
+
+
+def inspect(store: Store, key: str) -> Damage | None:
+    """What is wrong with an object; None where it is what its name says, or was mended before."""
     found = store.get(key)
     if found is None:
-        return _replaced(store, key, b"", None, b"", "vanished")
+        return _damage(key, b"", None, b"", "vanished")
     data, version = found
     lines, wrong = believed(data)
     named = DIGEST.search(key)
     if not wrong and named is not None and hashlib.sha256(lines).hexdigest()[:12] != named[1]:
-        if store.get(_aside(key)) is not None:
+        aside = store.get(_aside(key))
+        if aside is not None and aside[0] != data:
             return None  # mended before: the name is the original's
         wrong = "its lines are not those that its name was made from"
-    return _replaced(store, key, data, version, lines, wrong) if wrong else None
+    return _damage(key, data, version, lines, wrong) if wrong else None
 
 
-def _replaced(store: Store, key: str, data: bytes, version: str | None, lines: bytes, wrong: str) -> Damage:
-    if data:
-        store.create(_aside(key), data)
-    store.replace(key, gzip.compress(lines, mtime=0), version)
-    kept = lines.count(b"\n")
-    return Damage(
-        key, f"{wrong}; {kept} lines kept; the original is {_aside(key) if data else 'gone'}", hashlib.sha256(data).hexdigest()
-    )
+def _damage(key: str, data: bytes, version: str | None, lines: bytes, wrong: str) -> Damage:
+    where = "gone" if version is None else _aside(key)
+    detail = f"{wrong}; {lines.count(NEWLINE)} lines kept; the original is {where}"
+    return Damage(key, detail, hashlib.sha256(data).hexdigest(), data, version, lines)
+
+
+def mend(store: Store, damage: Damage) -> None:
+    """Move the object aside and put what can be believed of it in its place. To be noted before: afterwards nobody sees it."""
+    store.create(_aside(damage.object), damage.original)
+    store.replace(damage.object, gzip.compress(damage.lines, mtime=0), damage.version)
 
 
 def _aside(key: str) -> str:
@@ -84,9 +114,12 @@ def _aside(key: str) -> str:
 
 def batch_objects(store: Store, checkpoint: str) -> list[str]:
     """The objects of a checkpoint's newest batch, relative to the lake: those of a batch that failed."""
-    logs = [key for key in store.keys(f"{checkpoint}/sources/0/") if key.rsplit("/", 1)[-1].isdigit()]
+    names = [key.rsplit("/", 1)[-1] for key in store.keys(f"{checkpoint}/sources/0/")]
+    logs = {int(name.removesuffix(COMPACT)): name for name in names if name.removesuffix(COMPACT).isdigit()}
     if not logs:
         return []
-    found = store.get(max(logs, key=lambda key: int(key.rsplit("/", 1)[-1])))
+    newest = max(logs)
+    found = store.get(f"{checkpoint}/sources/0/{logs[newest]}")
     entries = [json.loads(line) for line in (found[0] if found else b"").splitlines()[1:]]
-    return [entry["path"][entry["path"].index("/landing/channel=") + 1 :] for entry in entries]
+    paths = [entry["path"] for entry in entries if entry["batchId"] == newest]
+    return [path[path.index("/landing/channel=") + 1 :] for path in paths]
