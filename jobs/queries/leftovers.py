@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from jobs.runtime.frames import keys
 from jobs.runtime.mend import Damage
 from jobs.tables.quarantine import QUARANTINE, SEEN
-from jobs.transforms.fresh import ARRIVAL, CONTROL, COVERED, FEED, LATE, MARK, MINUTE_OF, VOID, marks
+from jobs.transforms.fresh import ARRIVAL, BAD, CONTROL, COVERED, FEED, LATE, MARK, MINUTE_OF, VOID, marks
 
 SAME = ("price", "quantity", "taker_side", "ts")
 LINEAGE = ("object", "conn", "seq", "item")
@@ -27,6 +27,11 @@ def seen_ids(rest: DataFrame) -> list[Row]:
 def minutes_of(rows: DataFrame) -> list[Row]:
     """(feed, minute) of some items."""
     return keys(rows.select(*FEED, F.expr(MINUTE_OF).alias("minute")).distinct())
+
+
+def disputable(rest: DataFrame) -> DataFrame:
+    """What may be in `trades` already: also what would be an id reset, had it not been taken in before that could be seen."""
+    return rest.where("reason IS NULL OR reason = 'id_reset'")
 
 
 def suspects(rest: DataFrame) -> DataFrame:
@@ -50,9 +55,10 @@ def judged(rest: DataFrame, there: DataFrame) -> DataFrame:
     known = there.select(*FEED, "trade_id", *(F.col(name).alias(f"known_{name}") for name in (*SAME, *LINEAGE)))
     joined = rest.join(known, on=[*FEED, "trade_id"], how="left")
     is_row = _all_equal(LINEAGE)
+    is_known_reset = (F.col("reason") == "id_reset") & (is_row | _all_equal(SAME))
     fate = (
         F.when(F.col("class") == CONTROL, CONTROL)
-        .when(F.col("reason").isNotNull(), QUARANTINED)
+        .when(F.col("reason").isNotNull() & ~is_known_reset, QUARANTINED)
         .when(is_row, TRADE)
         .when(_all_equal(SAME), DUPLICATE)
         .otherwise(CONFLICT)
@@ -124,7 +130,7 @@ def summary(told: Sequence[Row], late: int) -> dict[str, Any]:
     return {
         "late": late,
         # rows that were in `trades` before this batch, by the very same line: the batch, or an object of it, came again
-        "replayed": of(TRADE, (COVERED, LATE)) - late,
+        "replayed": of(TRADE, (COVERED, LATE, BAD)) - late,
         "duplicates": of(DUPLICATE),
         "conflicts": of(CONFLICT),
         "quarantined": of(QUARANTINED),

@@ -31,8 +31,9 @@ class Change:
                     known.ranges.add(island)
                 if island.last is not None:
                     known.highest = max(island.high, known.highest or 0)
-            if here.minutes:
-                known.top = max(here.minutes) if known.top is None else max(known.top, *here.minutes)
+            newest = max(here.minutes, default=None)
+            if newest is not None and (known.top is None or newest > known.top):
+                known.top, known.shown = newest, False
 
 
 @dataclass(frozen=True)

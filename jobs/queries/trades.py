@@ -47,6 +47,7 @@ class Trades:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     clock: Callable[[], float] = time.monotonic
     state: State = field(default_factory=dict)
+    settled: bool = False  # is everything that the state knows of brought? Until then it is neither kept nor acted upon
     lock: threading.RLock = field(default_factory=threading.RLock)
     dense: Mapping[tuple[str, str, str], bool] = field(init=False)
 
@@ -62,34 +63,31 @@ class Trades:
     def start(self) -> None:
         """Learn the state, and bring the minutes of everything that a former driver committed and did not bring."""
         with self.lock:
+            self.settled = False
             for live in (self.trades, self.quarantine, self.minutes):
                 live.open()
-            at = self.progress.load(self.trades, self.quarantine)
-            if at is not None:
-                self.state, versions = at
-            else:
-                versions = self.progress.reflected(self.minutes)
-                self.state = self._scanned(versions)
+            at = self.progress.load(self.trades, self.quarantine, self.minutes)
+            versions = at[1] if at is not None else self.progress.reflected(self.minutes)
             later = self._later(versions)
-            if later is None:
+            if versions is None or later is None:
                 self.start_over()
-            elif later[0] or later[1]:
-                change = Change(self.state)
-                change.take(later[0], self.dense)
-                change.take(later[1], self.dense)
-                self._bring(change, fast=False)
+                return
+            self.state = at[0] if at is not None else self._scanned(versions)
+            change = Change(self.state)
+            change.take(later[0], self.dense)
+            change.take(later[1], self.dense)
+            self._bring(change, fast=False)
+            self._restart_timers()
             self.save()
 
-    def _scanned(self, versions: Versions | None) -> State:
+    def _scanned(self, versions: Versions) -> State:
         """Ranges from one scan of ids and times, up to the versions that the minutes reflect."""
         state: State = {}
         change = Change(state)
-        if versions is not None:
-            read = self.spark.read.format("delta")
-            rows = read.option("versionAsOf", versions.trades).load(self.trades.path)
-            change.take(brought(keys(fresh.marks(rows))), self.dense)
-            quarantined = read.option("versionAsOf", versions.quarantine).load(self.quarantine.path)
-            change.take(voids(leftovers.seen_ids(quarantined)), self.dense)
+        rows = self.spark.read.format("delta").option("versionAsOf", versions.trades).load(self.trades.path)
+        change.take(brought(keys(fresh.marks(rows))), self.dense)
+        read = self.spark.read.format("delta").option("versionAsOf", versions.quarantine)
+        change.take(voids(leftovers.seen_ids(read.load(self.quarantine.path))), self.dense)
         return state
 
     def _later(self, versions: Versions | None) -> tuple[Mapping[Feed, Brought], Mapping[Feed, Brought]] | None:
@@ -107,6 +105,7 @@ class Trades:
     def start_over(self) -> None:
         """Believe nothing but `trades` and `quarantine`: learn the state from them, make every minute anew."""
         with self.lock:
+            self.settled = False
             self.state = {}
             change = Change(self.state)
             change.take(brought(keys(fresh.marks(self.trades.read()))), self.dense)
@@ -114,8 +113,15 @@ class Trades:
             if self.state or self.minutes.version > 0:
                 rows = minutes(self.trades.read(), self.exchanges)
                 told = tell.told(self.spark, rows, self.state, self.dense, self.state.keys(), frozenset(), self.now())
-                self.minutes.overwrite(told.where("begins").drop("begins"), **self._reflects())
+                self.minutes.overwrite(told.where("begins").drop("begins"), None, **self._reflects())
+            self.settled = True
+            self._restart_timers()
             self.save()
+
+    def _restart_timers(self) -> None:
+        """Nobody remembers when the newest trades of a former run were committed."""
+        for known in self.state.values():
+            known.newest = self.clock()
 
     def note_damage(self, damaged: Sequence[Damage]) -> None:
         """One row in quarantine for each damaged object."""
@@ -132,8 +138,8 @@ class Trades:
     def batch(self, lines: DataFrame, number: int, query: str) -> dict[str, Any]:
         """Take in the lines (`value`, `object`) of one batch. Returns its record."""
         with self.lock:
-            for live in (self.trades, self.quarantine, self.minutes):
-                live.check()
+            self._check()
+            self.settled = False
             state = self._state_frame()
             first, second = Observation(), Observation()
             classed = fresh.classified(items(lines, self.exchanges, self.epochs), state)
@@ -163,6 +169,11 @@ class Trades:
             self.progress.record(record, query, number)
             return record
 
+    def _check(self) -> None:
+        """Is each table as this driver left it? Asked before each batch and each commit."""
+        for live in (self.trades, self.quarantine, self.minutes):
+            live.check()
+
     def _state_frame(self, *, resets: bool = True) -> DataFrame | None:
         rows = fresh.state_rows(self.state, resets=resets)
         return frame(self.spark, rows, fresh.STATE_SCHEMA) if rows else None
@@ -179,7 +190,7 @@ class Trades:
             # what was committed a moment ago must not look like an id reset now
             rest = fresh.classified(before, self._state_frame(resets=False))
             late = self._late(rest, change)
-            fated = leftovers.judged(rest, self._there(leftovers.minutes_of(rest.where("reason IS NULL")))).persist()
+            fated = leftovers.judged(rest, self._there(leftovers.minutes_of(leftovers.disputable(rest)))).persist()
             try:
                 told = leftovers.counts(fated)
                 self._quarantine(fated, told)
@@ -195,25 +206,27 @@ class Trades:
         if not counted:
             return 0
         suspects = leftovers.suspects(rest)
-        there = self._there([*leftovers.minutes_of(suspects), *self._spanning(suspects)])
+        there = self._there([*leftovers.minutes_of(suspects), *self._spanning(suspects, change)])
         rows = leftovers.once(leftovers.absent(suspects, there))
         by_day = rows.repartition("pair", F.to_date("ts"))  # late rows lie in files of their own, by day
+        self._check()
         commit = self.trades.append(fresh.trade_rows(by_day))
         arrived = brought(self._marks_of(commit.added))
         change.take(arrived, self.dense)
         return int(self.trades.files(commit.added).count()) if commit.added else 0
 
-    def _spanning(self, suspects: DataFrame) -> list[Any]:
-        """Of feeds without dense ids: the minutes whose ids span a suspect's, and the open one, which has no row."""
+    def _spanning(self, suspects: DataFrame, change: Change) -> list[Any]:
+        """Of feeds without dense ids: the minutes whose ids span a suspect's, and those that have no row yet, or an older one."""
         few = suspects.where(~F.col("dense")).select(*fresh.FEED, "trade_id").distinct()
         bounds = self.minutes.read().select(*fresh.FEED, "minute", "first_id", "last_id")
         spanning = few.join(bounds, on=list(fresh.FEED)).where("trade_id BETWEEN first_id AND last_id")
         found = keys(spanning.select(*fresh.FEED, F.expr(fresh.MINUTE_OF.replace("ts", "minute")).alias("minute")).distinct())
         feeds = {Feed(*row) for row in keys(few.select(*fresh.FEED).distinct())}
-        return [
-            *found,
-            *((*feed, self.state[feed].top) for feed in feeds if feed in self.state and self.state[feed].top is not None),
-        ]
+        unsaid = ((feed, {*change.touched.get(feed, ()), change.tops.get(feed), self._top(feed)}) for feed in feeds)
+        return [*found, *((*feed, minute) for feed, minutes_ in unsaid for minute in minutes_ if minute is not None)]
+
+    def _top(self, feed: Feed) -> int | None:
+        return self.state[feed].top if feed in self.state else None
 
     def _there(self, minutes_: Sequence[Any]) -> DataFrame:
         """The trades of these minutes."""
@@ -229,6 +242,7 @@ class Trades:
         first, last = min(row["first_day"] for row in days), max(row["last_day"] for row in days)
         months = f"year * 12 + month BETWEEN {_month_number(first)} AND {_month_number(last)}"
         rows = leftovers.new_in_quarantine(leftovers.quarantine_rows(fated), self.quarantine.read().where(months))
+        self._check()
         self.quarantine.append(rows.coalesce(1))
 
     def _lines(self, objects: Sequence[str]) -> DataFrame:
@@ -238,11 +252,15 @@ class Trades:
 
     def _bring(self, change: Change, *, fast: bool, close: frozenset[Feed] = frozenset()) -> None:
         """Write the minutes that the change brings along."""
+        self.settled = False
         made = plan(change, fast=fast, close=close)
         self._append(made, close)
         self._merge(made, close)
         for feed, bare in made.bare.items():
             self.state[feed].bare = bare
+        for feed in close:
+            self.state[feed].shown = True
+        self.settled = True
 
     def _append(self, made: Plan, close: frozenset[Feed]) -> None:
         if not made.append:
@@ -250,7 +268,9 @@ class Trades:
         spans = whole(made.append)
         rows = minutes(tell.within(self.spark, self.trades.read(), spans), self.exchanges)
         told = tell.told(self.spark, rows, self.state, self.dense, spans.keys(), close, self.now())
-        self.minutes.append(told.drop("begins"), **self._reflects())
+        self._check()
+        # where a merge follows, the minutes reflect the trades only after that one
+        self.minutes.append(told.drop("begins"), **({} if made.merge else self._reflects()))
 
     def _merge(self, made: Plan, close: frozenset[Feed]) -> None:
         if not made.merge:
@@ -258,6 +278,7 @@ class Trades:
         rows = minutes(tell.within(self.spark, self.trades.read(), made.merge), self.exchanges)
         told = tell.told(self.spark, rows, self.state, self.dense, made.merge.keys(), close, self.now())
         told.createOrReplaceTempView(VIEW)
+        self._check()
         self.minutes.sql(tell.merge_statement(self.minutes.path, VIEW, made.merge), **self._reflects())
         self.spark.catalog.dropTempView(VIEW)
 
@@ -267,21 +288,29 @@ class Trades:
             chosen = frozenset(
                 feed for feed, known in self.state.items() if known.top is not None and (feeds is None or feed in feeds)
             )
-            if chosen:
+            if chosen and self.settled:
                 self._bring(Change(self.state), fast=False, close=chosen)
                 self.save()
 
     def overdue(self, after: float) -> frozenset[Feed]:
         """Feeds whose open minute has no row though its newest trade was committed so many seconds ago."""
-        now = self.clock()
-        return frozenset(feed for feed, known in self.state.items() if known.bare and now - known.newest >= after)
+        if not self.lock.acquire(blocking=False):
+            return frozenset()  # a batch is under way
+        try:
+            now = self.clock()
+            waiting = {feed: known for feed, known in self.state.items() if known.top is not None and not known.shown}
+            return frozenset(feed for feed, known in waiting.items() if self.settled and now - known.newest >= after)
+        finally:
+            self.lock.release()
 
     def _reflects(self) -> dict[str, int]:
         return {"trades": self.trades.version, "quarantine": self.quarantine.version}
 
     def save(self, *, force: bool = True) -> None:
-        """Write the progress; now and then will do."""
-        self.progress.save(self.state, self.trades, self.quarantine, force=force)
+        """Write the progress; now and then will do. What a broken batch left is not written: its minutes would be lost."""
+        with self.lock:
+            if self.settled:
+                self.progress.save(self.state, self.trades, self.quarantine, self.minutes, force=force)
 
     def _balance(self, record: dict[str, Any]) -> None:
         parts = ("control", "fresh", "late", "replayed", "duplicates", "conflicts", "quarantined")

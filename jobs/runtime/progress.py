@@ -37,17 +37,17 @@ class Progress:
     def key(self) -> str:
         return f"control/progress/stream-{self.query}.json"
 
-    def load(self, trades: Live, quarantine: Live) -> tuple[State, Versions] | None:
+    def load(self, trades: Live, quarantine: Live, minutes: Live) -> tuple[State, Versions] | None:
         """The state and the versions it speaks of; None where there is none, or a version is another commit now."""
         found = self.store.get(self.key)
+        self.etag = found[1] if found else None
         if found is None:
             return None
-        self.etag = found[1]
         try:
             told = json.loads(found[0])
         except ValueError:
             return None
-        if told["v"] != FORMAT or not (_is_still(trades, told["trades"]) and _is_still(quarantine, told["quarantine"])):
+        if told["v"] != FORMAT or not all(_is_still(live, told[live.table.name]) for live in (trades, quarantine, minutes)):
             return None
         return feeds.state(told["feeds"]), Versions(told["trades"]["version"], told["quarantine"]["version"])
 
@@ -61,15 +61,14 @@ class Progress:
                 return Versions(commit.metadata["trades"], commit.metadata["quarantine"])
         return None
 
-    def save(self, state: State, trades: Live, quarantine: Live, *, force: bool = False) -> None:
+    def save(self, state: State, trades: Live, quarantine: Live, minutes: Live, *, force: bool = False) -> None:
         """Write the state, with the versions that this driver knows, never "the newest"."""
         now = self.clock()
         if not force and self.saved is not None and now - self.saved < self.every:
             return
         told = {
             "v": FORMAT,
-            "trades": {"version": trades.version, "commit": trades.id},
-            "quarantine": {"version": quarantine.version, "commit": quarantine.id},
+            **{live.table.name: {"version": live.version, "commit": live.id} for live in (trades, quarantine, minutes)},
             "feeds": feeds.plain(state),
         }
         written = self.store.replace(self.key, json.dumps(told).encode(), self.etag)

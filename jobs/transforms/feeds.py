@@ -33,6 +33,7 @@ class Known:
     top: int | None = None  # the latest minute with a committed trade
     highest: int | None = None  # the greatest id of a committed trade
     bare: bool = False  # this run knows that the top minute has no row yet
+    shown: bool = False  # this run wrote a row of the top minute
     newest: float = 0.0  # when the newest trade was committed, by the driver's monotonic clock
 
 
