@@ -108,9 +108,10 @@ def _state_columns() -> Iterable[tuple[str, str]]:
 def first_copies(classed: DataFrame) -> DataFrame:
     """Candidates and voids in the order of their ids, each with `fresh` and the place of its id among its neighbours.
 
-    A void's id takes precedence over a trade with the same id in the batch, whichever came first, as it would between batches.
+    A void's id takes precedence over a trade with the same id in the batch, whichever came first. Where ids are not dense nobody
+    keeps those of voids, so there it has no say.
     """
-    kept = classed.where(F.col("class").isin(CANDIDATE, VOID))
+    kept = classed.where((F.col("class") == CANDIDATE) | ((F.col("class") == VOID) & F.col("dense")))
     is_void = F.col("class") == VOID
     near = _placed(kept, Window.partitionBy(*FEED).orderBy("trade_id", (~is_void).alias("is_trade"), *ARRIVAL))
     return near.select(*kept.columns, (~is_void & ~F.col("again")).alias("fresh"), "starts", "ends", "turns")
