@@ -11,12 +11,12 @@ from typing import Any
 
 from ingest.exchanges import EXCHANGES
 from ingest.settings import Settings
-from jobs.queries import foreign
+from jobs.queries.recovery import Recovery
 from jobs.queries.trades import Trades, lines_of
-from jobs.runtime import cli, lake, mend, streaming
+from jobs.runtime import cli, streaming
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import Lease
-from jobs.runtime.live import Foreign, Live
+from jobs.runtime.live import Live
 from jobs.runtime.progress import Progress
 from jobs.runtime.session import session
 from jobs.tables import TABLES
@@ -57,28 +57,15 @@ def _streamed(settings: Settings, where: Place, lease: Lease, *, once: bool) -> 
         tables["minute_aggregates"],
         Progress(where.store, "trades"),
     )
-    trades.start()
-    folder, query = lake.checkpoint(trades.trades, "trades")
-    at = {"folder": folder, "query": query}
+    life = Recovery(trades, where.store)
+    life.begin()
     stream = settings.jobs.stream
     totals = {"items": 0, "fresh": 0}
 
     def batch(lines: Any, number: int) -> None:  # noqa: ANN401
-        record = trades.batch(lines, number, at["query"])
+        record = trades.batch(lines, number, life.query)
         totals["items"] += record["items"]
         totals["fresh"] += record["fresh"] + record.get("late", 0)
-
-    def recover(error: BaseException) -> None:
-        if isinstance(error, Foreign):
-            foreign.repair(trades)
-            at["folder"], at["query"] = lake.renew(trades.trades, "trades")
-            return
-        trades.start()
-        inspected = [mend.inspect(where.store, key) for key in mend.batch_objects(where.store, at["folder"])]
-        damaged = [damage for damage in inspected if damage is not None]
-        trades.note_damage(damaged)
-        for damage in damaged:
-            mend.mend(where.store, damage)
 
     query_ = streaming.Supervised(
         name="trades",
@@ -89,8 +76,9 @@ def _streamed(settings: Settings, where: Place, lease: Lease, *, once: bool) -> 
             where.landing("trades"),
         ),
         batch=batch,
-        recover=recover,
-        checkpoint=lambda: f"{where.root}/{at['folder']}",
+        recover=life.recover,
+        finish=trades.close,
+        checkpoint=lambda: f"{where.root}/{life.folder}",
         trigger={"availableNow": True}
         if once
         else {"processingTime": f"{int(stream.trigger.total_seconds() * 1000)} milliseconds"},
@@ -105,8 +93,6 @@ def _streamed(settings: Settings, where: Place, lease: Lease, *, once: bool) -> 
             trades.close(overdue)
 
     streaming.run(query_, tick, stop.is_set, _delays)
-    if once and not stop.is_set():
-        trades.close()
     trades.save()
     return {"batches": query_.batches, **totals, "minutes_version": trades.minutes.version}
 

@@ -18,10 +18,9 @@ log = logging.getLogger(__name__)
 
 def repair(query: Trades) -> None:
     """Make the tables what one driver would have made of the same landing zone."""
-    log.error("event=foreign_commit query=trades action=repair")
     query.progress.drop()
     for live in (query.trades, query.quarantine, query.minutes):
-        live.open()
+        live.open(accept=True)
     keep_first(query.trades, [F.col(name) for name in query.trades.table.key])
     keep_first(query.quarantine, [key()])
     query.start_over()

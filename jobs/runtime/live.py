@@ -40,8 +40,11 @@ class Live:
     id: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
 
-    def open(self) -> None:
-        """Create it if it is not there; learn its newest version; refuse what its readers could not read."""
+    def open(self, *, accept: bool = False) -> None:
+        """Create it if it is not there; learn its newest version; refuse what its readers could not read.
+
+        And what no driver before this one can have left, unless told to accept it.
+        """
         snapshot = self._snapshot()
         if snapshot.version() < 0:
             self.sql(self.table.ddl(self.path))
@@ -51,6 +54,8 @@ class Live:
             raise TableError(
                 f"{self.path}: Delta protocol is {protocol}; it must be {PROTOCOL}, or Athena and Redshift cannot read it"
             )
+        if not accept:
+            self._check_since(int(snapshot.version()))
         self.version = int(snapshot.version())
         found = deltalog.commit(self.store, self.table.name, self.version)
         self.id = found.id if found else None
@@ -88,6 +93,24 @@ class Live:
                 raise Foreign(
                     f"{self.path}: version {self.version} is another commit now ({newest.metadata if newest else 'gone'})"
                 )
+
+    def _check_since(self, newest: int) -> None:
+        """Refuse what no driver before this one can have left; when opened again, after a failure, all that is not ours."""
+        if self.version < 0:
+            before, last = self._epoch(newest - 1), self._epoch(newest)
+            if before is not None and last is not None and last < before:  # its driver had lost the lease to another by then
+                raise Foreign(f"{self.path}: version {newest} is of lease epoch {last}, the one before it of {before}")
+            return
+        for version in range(self.version, newest + 1):
+            found = deltalog.commit(self.store, self.table.name, version)
+            told = found.metadata if found else {}
+            is_ours = told.get("commit") == self.id if version == self.version else told.get("epoch") == self.lease.epoch
+            if not is_ours:
+                raise Foreign(f"{self.path}: version {version} is not ours ({told or 'no word of whom'})")
+
+    def _epoch(self, version: int) -> int | None:
+        found = deltalog.commit(self.store, self.table.name, version)
+        return found.metadata.get("epoch") if found else None
 
     def append(self, rows: DataFrame, **told: Any) -> Commit:  # noqa: ANN401 - JSON values
         """Add rows. Where there are none, no version comes of it: the answer is a commit that added nothing."""

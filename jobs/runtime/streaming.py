@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
@@ -25,6 +24,7 @@ class Supervised:
     source: Callable[[], DataFrame]
     batch: Callable[[DataFrame, int], Any]
     recover: Callable[[BaseException], None]
+    finish: Callable[[], None]  # what to do once the source is exhausted
     checkpoint: Callable[[], str]
     trigger: Mapping[str, Any]
     error: BaseException | None = None
@@ -49,27 +49,37 @@ class Supervised:
 def run(query: Supervised, tick: Callable[[], None], stopping: Callable[[], bool], delays: Callable[[], Iterator[float]]) -> None:
     """Until the source is exhausted, somebody asks to stop, or the third failure in a row."""
     waits = delays()
+    failed: BaseException | None = None
     while True:
         query.error = None
-        running = query.start()
         try:
-            while not running.awaitTermination(LOOK):
-                if stopping():
-                    running.stop()
-                    return
-                tick()
-        except StreamingQueryException as failure:
-            error = query.error or failure
+            if failed is not None:
+                query.recover(failed)
+            _attend(query, tick, stopping)
+        except Exception as failure:
+            failed = query.error or failure
             query.failures += 1
-            log.warning("event=batch_failed query=%s failures=%d error=%r", query.name, query.failures, _short(error))
-            if isinstance(error, LeaseLost) or query.failures >= FAILURES:
-                raise error from failure
+            log.warning("event=query_failed query=%s failures=%d error=%r", query.name, query.failures, _short(failed))
+            if isinstance(failed, LeaseLost) or query.failures >= FAILURES:
+                raise failed from failure
             if query.failures == 1:
                 waits = delays()
             time.sleep(next(waits))
-            query.recover(error)
         else:
             return
+
+
+def _attend(query: Supervised, tick: Callable[[], None], stopping: Callable[[], bool]) -> None:
+    """One life of the query. It does not outlive what fails beside it: its tables are not to be trusted then either."""
+    running = query.start()
+    try:
+        while not running.awaitTermination(LOOK):
+            if stopping():
+                return
+            tick()
+        query.finish()
+    finally:
+        running.stop()
 
 
 def _short(error: BaseException) -> str:
