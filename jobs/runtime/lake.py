@@ -68,6 +68,7 @@ def renew(live: Live, query: str) -> tuple[str, str]:
 
 def _begin(live: Live, query: str, generation: int) -> tuple[str, str]:
     folder, id_ = f"checkpoints/{query}/{generation}", str(uuid.uuid4())
-    live.store.create(f"{folder}/metadata", json.dumps({"id": id_}).encode())
+    # in this order: a property without its checkpoint is begun anew by the next start; the other way round is refused
     live.set_property(f"ticklake.checkpoint.{query}", f"{generation} {id_}")
+    live.store.create(f"{folder}/metadata", json.dumps({"id": id_}).encode())
     return folder, id_
