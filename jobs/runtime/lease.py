@@ -131,6 +131,10 @@ class Lease:
         record = json.dumps({"owner": self.owner, "epoch": self.epoch, "ttl": ttl, "n": time.monotonic_ns()}).encode()
         written = self.store.replace(self.key, record, self.version)
         if written is None:
+            # a client that tried again after a lost answer is refused by what it wrote itself
+            there = self.store.get(self.key)
+            written = there[1] if there is not None and there[0] == record else None
+        if written is None:
             return False
         self.version = written
         return True
