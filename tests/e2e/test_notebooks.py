@@ -1,0 +1,132 @@
+"""The notebooks, executed on a small lake that the stream made: without a fault, with their figures, and only reading."""
+
+import base64
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jupytext
+import pytest
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from tests.support.lines import Collector, micros, put
+from tests.support.project import HOME
+from tests.support.stream import driver, take
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+NOTEBOOK = HOME / "notebooks/01_first_look.py"
+PNG = b"\x89PNG\r\n\x1a\n"
+SAVED = ["first_look_candles.png", "first_look_completeness.png", "first_look_venues.png"]
+
+
+def match(collector: Collector, id_: int, at: str, price: str) -> bytes:
+    """A trade of Coinbase."""
+    said = {"venue": "coinbase", "kind": "trade", "pair": "BTC-USD"}
+    frame = {"type": "match", "trade_id": id_, "side": "sell", "size": "2", "price": price, "time": f"2026-04-30T{at}.000000Z"}
+    return collector.line(frame, received=micros(at) + 1_000_000, **said)
+
+
+@pytest.fixture(scope="module")
+def lake(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six minutes of Binance with five ids missing before 10:03 and nothing at 10:04; Coinbase whole; Bitso not dense."""
+    folder = tmp_path_factory.mktemp("a lake") / "lake"
+    folder.mkdir()
+    at = {11: "10:00:05", 12: "10:01:00", 13: "10:01:30", 14: "10:02:10", 20: "10:03:00", 21: "10:03:59", 22: "10:05:01"}
+    binance, coinbase, bitso = Collector("a-1-1"), Collector("a-1-2"), Collector("a-1-3")
+    spot = [binance.aggregate(id_, at[id_], f"{100 + id_}.5", taker="sell" if id_ % 2 else "buy") for id_ in at]
+    dollars = [match(coinbase, 7 + minute, f"10:0{minute}:00", f"{120 + minute}") for minute in range(6)]
+    pesos = [bitso.bitso([100, 107], "10:00:00"), bitso.bitso([130], "10:04:00")]
+    objects = [put(folder, spot), put(folder, dollars, venue="coinbase"), put(folder, pesos, venue="bitso")]
+    with driver(spark, folder) as query:
+        query.start()
+        take(query, objects)
+        query.close()
+    return folder
+
+
+def files(lake: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in lake.rglob("*")}
+
+
+def outputs(notebook: NotebookNode) -> list[NotebookNode]:
+    return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+def rows(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+def test_no_notebook_is_committed_with_its_output():
+    assert [path.name for path in sorted((HOME / "notebooks").iterdir()) if path.is_file()] == [NOTEBOOK.name]
+
+
+def test_the_first_look_runs_and_shows_what_is_in_the_lake(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    before = files(lake)
+    notebook = jupytext.read(NOTEBOOK)
+    # a researcher sits somewhere else than in Greenwich
+    elsewhere = {"TICKLAKE_LAKE": str(lake), "TZ": "Asia/Tokyo", "IPYTHONDIR": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)}
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}})
+    client.execute(env={**os.environ, **elsewhere})
+
+    said = outputs(notebook)
+    assert [output for output in said if output.output_type in ("stream", "error")] == []
+    pictures = [base64.b64decode(output.data["image/png"]) for output in said if "image/png" in output.data]
+    assert [picture[:8] for picture in pictures] == [PNG] * 3
+    assert min(len(picture) for picture in pictures) > 10_000
+    assert files(lake) == before
+
+    tables, series, completeness, candles, holes, apart = (
+        rows(output.data["text/plain"]) for output in said if "image/png" not in output.data
+    )
+    assert [row[:2] for row in tables[2:]] == [["minute_aggregates", "13"], ["quarantine", "0"], ["trades", "16"]]
+    day = "2026-04-30"
+    assert [row[-9:] for row in series[2:]] == [
+        ["BTC-USDT", day, "10:00:00", day, "10:05:00", "5", "14", "122.5", "7.0"],
+        ["BTC-MXN", day, "10:00:00", day, "10:04:00", "2", "3", "1200000.0", "1.5"],
+        ["BTC-USD", day, "10:00:00", day, "10:05:00", "6", "6", "125.0", "12.0"],
+    ]
+    # complete, hole, cut, not known, empty, missing, missing_pct
+    assert [row[-8:] for row in completeness[2:]] == [
+        ["BTC-USDT", "1", "1", "3", "0", "1", "5", "41.667"],
+        ["BTC-MXN", "0", "0", "0", "2", "3", "<NA>", "<NA>"],
+        ["BTC-USD", "4", "0", "2", "0", "0", "0", "0.0"],
+    ]
+    assert candles[0] == ["open", "high", "low", "close", "bought", "sold", "vwap", "missing", "is_whole"]
+    assert candles[2:] == [
+        [day, "10:00:00", "111.5", "111.5", "111.5", "111.5", "0.0", "1.0", "111.5", "0", "False"],
+        [day, "10:01:00", "112.5", "113.5", "112.5", "113.5", "1.0", "1.0", "113.0", "0", "True"],
+        [day, "10:02:00", "114.5", "114.5", "114.5", "114.5", "1.0", "0.0", "114.5", "0", "False"],
+        [day, "10:03:00", "120.5", "121.5", "120.5", "121.5", "1.0", "1.0", "121.0", "5", "False"],
+        [day, "10:05:00", "122.5", "122.5", "122.5", "122.5", "1.0", "0.0", "122.5", "0", "False"],
+    ]
+    assert [row[1:] for row in holes[1:]] == [
+        ["binance", "spot", "agg_trade", "BTC-USDT", "14", "20", "5", day, "10:02:10", day, "10:03:00"]
+    ]
+    # at 10:00 Coinbase's 120 is 762.33 basis points above Binance's 111.5
+    assert [row[0] for row in apart[1:]] == ["mean", "min", "max"]
+    assert apart[3] == ["max", "0.0", "762.33"]
+
+
+def test_as_a_script_it_saves_its_pictures_beside_the_lake(lake: Path):
+    said = script(lake)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert sorted(path.name for path in lake.parent.glob("*.png")) == SAVED
+    assert all(f"saved: {lake.parent / name}" in said.stdout for name in SAVED)
+
+
+def test_without_a_lake_it_says_what_makes_one(tmp_path: Path):
+    said = script(tmp_path / "nowhere")
+    assert said.returncode == 1
+    right = "run `make demo` first, or let TICKLAKE_LAKE name another lake.\n"
+    assert said.stderr == f"There are no tables in {tmp_path}/nowhere yet: {right}"
+
+
+def script(lake: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "TICKLAKE_LAKE": str(lake), "MPLBACKEND": "agg"}
+    return subprocess.run([sys.executable, NOTEBOOK], env=environment, capture_output=True, text=True, check=False)
