@@ -96,6 +96,8 @@ def report(folder: Path, hole: Sequence[str]) -> str:
     lake = folder / "lake"
     landed = sorted(lake.glob("landing/**/*.jsonl.gz"))
     size = sum(path.stat().st_size for path in landed)
+    with (folder / "truth.jsonl").open(encoding="utf-8") as lines:
+        true = sum(1 for _ in lines)
     written = [_written(path) for path in sorted(lake.glob("tables/*"))]
     minutes = lake / "tables/minute_aggregates"
     venue, market, pair, _, count = hole
@@ -112,7 +114,7 @@ def report(folder: Path, hole: Sequence[str]) -> str:
             "Written:",
             f"  {f'{lake}/landing':<36}{len(landed):>7,} objects, {size / 1000:,.0f} kB: every message as it arrived",
             *written,
-            f"  {f'{folder}/truth.jsonl':<36}        what the simulator says it sent, to compare",
+            f"  {f'{folder}/truth.jsonl':<36}{true:>7,} trades: what there was on the market, sent or not, to compare",
             "",
             "Next:",
             *(f"  {command.format(folder=folder):<56}  {what}" for command, what in NEXT.items()),

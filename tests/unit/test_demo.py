@@ -33,17 +33,16 @@ def test_the_market_begins_with_a_full_minute_and_ends_before_the_clock():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("values", "texts"),
     [
-        (Decimal("61800.0100000000"), "61,800.01"),
-        (Decimal("0.0000123400"), "0.00001234"),
-        (Decimal("100.0000000000"), "100"),
-        (Decimal(100), "100"),
-        (None, ""),
+        (["61800.0100000000", "61800.1000000000", "61800.0000000000"], ["61,800.01", "61,800.10", "61,800.00"]),
+        (["0.0000123400", "1"], ["0.00001234", "1.00000000"]),
+        (["100.0000000000", "1200"], ["100", "1,200"]),
+        ([], []),
     ],
 )
-def test_a_number_is_shown_without_the_zeros_of_its_column(value: Decimal | None, text: str):
-    assert bars.number(value) == text
+def test_numbers_have_the_decimals_that_the_longest_of_them_needs(values: list[str], texts: list[str]):
+    assert bars.numbers([Decimal(value) for value in values]) == texts
 
 
 def minute(clock: str, *, missing: int | None, is_complete: bool | None) -> tuple[object, ...]:
@@ -61,15 +60,15 @@ def test_a_series_is_a_table_that_says_what_is_missing():
     ]
     assert bars.tables(rows).splitlines() == [
         "BTC-USDT  binance spot, agg_trade",
-        "  minute  open  high  low  close   volume  trades  buys  missing  complete",
-        "  23:58   10.5    12    9  11.25  1,234.5   1,200  48 %        0  cut: first or last",
-        "  23:59   10.5    12    9  11.25  1,234.5   1,200  48 %        0  yes",
-        "  00:00   10.5    12    9  11.25  1,234.5   1,200  48 %        0  no: next to a hole",
-        "  00:01   10.5    12    9  11.25  1,234.5   1,200  48 %       40  no: 40 missing",
-        "  00:02   10.5    12    9  11.25  1,234.5   1,200  48 %        0  cut: first or last",
+        "  minute   open   high   low  close   volume  trades  buys  missing  complete",
+        "  23:58   10.50  12.00  9.00  11.25  1,234.5   1,200  48 %        0  cut: first or last",
+        "  23:59   10.50  12.00  9.00  11.25  1,234.5   1,200  48 %        0  yes",
+        "  00:00   10.50  12.00  9.00  11.25  1,234.5   1,200  48 %        0  no: next to a hole",
+        "  00:01   10.50  12.00  9.00  11.25  1,234.5   1,200  48 %       40  no: 40 missing",
+        "  00:02   10.50  12.00  9.00  11.25  1,234.5   1,200  48 %        0  cut: first or last",
     ]
 
 
 def test_where_ids_are_not_dense_nothing_is_claimed():
     row = ("bitso", "spot", "trade", "BTC-MXN", *minute("10:00", missing=None, is_complete=None)[4:])
-    assert bars.tables([row]).splitlines()[-1].endswith("48 %           unknown: ids are not dense")
+    assert bars.tables([row]).splitlines()[-1].endswith("48 %           unknown")
