@@ -178,8 +178,9 @@ def _values(here: Sequence[TradeRow], *, counts: bool) -> dict[str, Any]:
         told["last_trade_id"] = max(row["last_id"] for row in here)
     for side, prefix in ((None, ""), ("buy", "buy_"), ("sell", "sell_")):
         mine = [row for row in here if side is None or row["taker_side"] == side]
-        volume = _fits(sum((row["quantity"] for row in mine), Decimal(0)), VOLUME)
-        amount = _fits(sum((row["quote_quantity"] for row in mine), Decimal(0)), AMOUNT)
+        with localcontext(prec=60):  # Python rounds sums to 28 digits unless told otherwise
+            volume = _fits(sum((row["quantity"] for row in mine), Decimal(0)), VOLUME)
+            amount = _fits(sum((row["quote_quantity"] for row in mine), Decimal(0)), AMOUNT)
         told[f"{prefix}trades"] = sum(row["last_id"] - row["first_id"] + 1 if counts else 1 for row in mine)
         told[f"{prefix}volume"] = volume
         told[f"{prefix}quote_volume"] = amount
@@ -195,8 +196,7 @@ def quotient(amount: Decimal | None, quantity: Decimal | None) -> Decimal | None
     """Half up to 23 decimals (38 digits), then to ten (20 digits); None where nothing was traded or it does not fit."""
     if amount is None or not quantity:
         return None
-    with localcontext() as context:
-        context.prec = 120
+    with localcontext(prec=120):
         whole = (amount / quantity).quantize(Decimal("1e-23"), ROUND_HALF_UP)
         found = whole.quantize(Decimal("1e-10"), ROUND_HALF_UP)
     return found if abs(whole) < Decimal(10) ** 15 and abs(found) < Decimal(10) ** 10 else None

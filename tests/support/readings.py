@@ -7,7 +7,7 @@ microseconds). `reason` says why a row is no trade of the market; the numbers of
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 from ingest.exchanges.exchange import Exchange, Reading, Source
@@ -47,6 +47,8 @@ def rows(exchange: Exchange, kind: str, source: Source, raw: str | bytes) -> lis
 
 def _row(exchange: Exchange, reading: Reading, kind: str, place: int, item: Any, event_ts: datetime | None) -> Row:  # noqa: ANN401 - JSON
     price, quantity = Decimal(_at(item, reading.price)), Decimal(_at(item, reading.quantity))
+    with localcontext(prec=60):  # Python rounds to 28 digits unless told otherwise
+        amount = price * quantity
     first_id = _id(item, reading.first_id)
     row = Row(
         item=place,
@@ -56,7 +58,7 @@ def _row(exchange: Exchange, reading: Reading, kind: str, place: int, item: Any,
         last_id=_id(item, reading.last_id),
         price=price,
         quantity=quantity,
-        quote_quantity=price * quantity,
+        quote_quantity=amount,
         taker_side={reading.buy: "buy", reading.sell: "sell"}[str(_at(item, reading.taker)).lower()],
         ts=_floor(_time(_at(item, reading.time), reading.time_unit), MICROSECONDS[exchange.time_unit]),
         event_ts=event_ts,
