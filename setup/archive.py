@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 from setup import sparkconf
@@ -20,11 +21,12 @@ def key(java: str, files: Iterable[tuple[str, int, int]]) -> str:
 
 def machine_key() -> str:
     """The key here and now."""
-    import pyspark  # noqa: PLC0415 - a key can be computed without Spark
-
+    pyspark = find_spec("pyspark")  # importing it would take a second of each `make`
+    assert pyspark is not None
+    assert pyspark.origin is not None
     home = os.environ.get("JAVA_HOME")
     java = subprocess.run([f"{home}/bin/java" if home else "java", "-version"], capture_output=True, text=True, check=True)
-    jars = [path for folder in (sparkconf.JARS, Path(pyspark.__file__).parent / "jars") for path in folder.glob("*.jar")]
+    jars = [path for folder in (sparkconf.JARS, Path(pyspark.origin).parent / "jars") for path in folder.glob("*.jar")]
     stats = [(str(path), path.stat()) for path in [*jars, REHEARSAL]]
     return key(java.stderr, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
 
@@ -64,4 +66,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("\nstopped; the same command goes on from here")

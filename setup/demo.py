@@ -63,7 +63,7 @@ def started(name: str, command: Sequence[str], environment: Mapping[str, str]) -
             os.killpg(process.pid, signal.SIGTERM)
             try:
                 process.wait(30)
-            except subprocess.TimeoutExpired:
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):  # it hangs, or somebody is in a hurry
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
