@@ -3,8 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 BIN := .venv/bin
-# named by what it depends on, so that a changed lock or version, and nothing else, makes it again
-VENV := .venv/.locked-$(shell cat requirements.lock setup.cfg setup/venv.sh | cksum | cut -d' ' -f1)
+# named by what it depends on (the lock, the project's metadata, the script), so that a change of these, and nothing else, makes it again
+VENV := .venv/.locked-$(shell sed '/^\[tool:pytest\]/,$$d' setup.cfg | cat - requirements.lock setup/venv.sh | cksum | cut -d' ' -f1)
 SHELLSCRIPTS := spark-submit.sh .ci/run setup/prerequisites.sh setup/venv.sh
 
 .PHONY: help
