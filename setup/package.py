@@ -1,11 +1,12 @@
 """The zip that jobs run from: our two packages and the pure-Python half of PyYAML. The same sources give the same bytes."""
 
 import configparser
+import io
 import os
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent
@@ -26,40 +27,43 @@ def members(home: Path, yaml: Path) -> dict[str, Path]:
     return found | {f"yaml/{path.name}": path for path in yaml.glob("*.py")}
 
 
-def write(members: Mapping[str, Path], target: Path) -> None:
-    """Write the zip; whoever reads the target sees the old one or the new one, whole."""
+def zipped(members: Mapping[str, Path]) -> bytes:
+    """The zip."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, path in sorted(members.items()):
+            info = zipfile.ZipInfo(name, LONG_AGO)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, path.read_bytes())
+    return written.getvalue()
+
+
+def put(data: bytes, target: Path) -> None:
+    """Write the file, unless it is so already; whoever reads it sees the old one or the new one, whole.
+
+    Compared by content: times lie where somebody copied or unpacked an older source over a newer one.
+    """
+    if target.exists() and target.read_bytes() == data:
+        return
     target.parent.mkdir(exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, suffix=".part")
     part = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for member, path in sorted(members.items()):
-                info = zipfile.ZipInfo(member, LONG_AGO)
-                info.compress_type = zipfile.ZIP_DEFLATED
-                info.external_attr = 0o644 << 16
-                archive.writestr(info, path.read_bytes())
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
         part.chmod(0o644)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 
 
-def is_stale(target: Path, home: Path, sources: Iterable[Path]) -> bool:
-    """Is a source newer than the zip, or one gone? A folder is as new as the last file that came or went."""
-    if not target.exists():
-        return True
-    folders = {path.parent for path in sources} - {home}
-    return any(path.stat().st_mtime_ns > target.stat().st_mtime_ns for path in [*sources, *folders, home / "setup.cfg"])
-
-
 def main() -> int:
-    """Build the zip where it is missing or older than its sources; print its path."""
+    """Build the zip where it is missing or not what its sources are; print its path."""
     import yaml  # noqa: PLC0415 - its files are what goes into the zip
 
     target = HOME / "dist" / f"ticklake-{version((HOME / 'setup.cfg').read_text(encoding='utf-8'))}.zip"
-    wanted = members(HOME, Path(yaml.__file__).parent)
-    if is_stale(target, HOME, wanted.values()):
-        write(wanted, target)
+    put(zipped(members(HOME, Path(yaml.__file__).parent)), target)
     print(target)
     return 0
 

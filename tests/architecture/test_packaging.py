@@ -42,7 +42,7 @@ def test_the_same_sources_give_the_same_bytes(project: Path, tmp_path: Path):
     assert built(project).read_bytes() == built(other).read_bytes()
 
 
-@pytest.mark.parametrize("change", ["edit", "add", "remove"])
+@pytest.mark.parametrize("change", ["edit", "replace by an older file", "add", "remove"])
 def test_the_zip_is_built_again_when_a_source_changes_and_only_then(project: Path, change: str):
     target = built(project)
     before = target.stat().st_mtime_ns
@@ -51,26 +51,30 @@ def test_the_zip_is_built_again_when_a_source_changes_and_only_then(project: Pat
     extra = project / "jobs/tables/extra.py"
     if change == "add":
         extra.touch()
-    elif change == "edit":
-        (project / "jobs/__init__.py").write_text("'''Other.'''")
-    else:
+    elif change == "remove":
         (project / "jobs/tables/quarantine.py").unlink()
+    else:
+        (project / "jobs/__init__.py").write_text("'''Other.'''")
+        if change != "edit":
+            os.utime(project / "jobs/__init__.py", (1, 1))
     built(project)
     with zipfile.ZipFile(target) as archive:
         assert ("jobs/tables/extra.py" in archive.namelist()) == (change == "add")
         assert ("jobs/tables/quarantine.py" in archive.namelist()) == (change != "remove")
-        assert (archive.read("jobs/__init__.py") == b"'''Other.'''") == (change == "edit")
+        assert (archive.read("jobs/__init__.py") == b"'''Other.'''") == (change not in ("add", "remove"))
 
 
-def test_a_failed_build_leaves_the_old_zip(tmp_path: Path):
+def test_a_zip_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     target = tmp_path / "dist/x.zip"
-    (tmp_path / "a.py").write_text("1")
-    package.write({"a.py": tmp_path / "a.py"}, target)
-    old = target.read_bytes()
-    with pytest.raises(FileNotFoundError):
-        package.write({"a.py": tmp_path / "a.py", "b.py": tmp_path / "absent.py"}, target)
-    assert target.read_bytes() == old
-    assert [path.name for path in target.parent.iterdir()] == ["x.zip"]
+    package.put(b"old", target)
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="no space left"):
+        package.put(b"new", target)
+    assert [(path.name, path.read_bytes()) for path in target.parent.iterdir()] == [("x.zip", b"old")]
 
 
 def test_no_job_has_the_name_of_a_standard_module():
