@@ -1,10 +1,12 @@
 """The generated pages of docs/."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.tables import TABLES
+from jobs.tables.quarantine import REASONS, SEEN
 from jobs.tables.table import Table
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
@@ -12,21 +14,113 @@ HEAD = """# Tables
 
 Written by `make docs` from the values in `jobs/tables/`; do not edit. All are Delta tables below `<lake>/tables/`, reader 1 and
 writer 2: Athena, DuckDB, delta-rs, Trino and Spark read them. Times are UTC to the microsecond; no number is ever a float.
+
+| Table | What it holds |
+|---|---|
+{contents}
+
+## How to read them
+
+A question that names `pair`, `year` and `month` reads only their folders; `quarantine` has `year` and `month`. Two feeds of one
+pair, such as `trade` and `agg_trade`, are two series of the same trades: a question names one. The examples below are the same
+for DuckDB and Athena.
+
+DuckDB, where delta-rs says which files are the table's newest version (`lake` may be any folder):
+
+```python
+{duckdb}
+```
+
+Or with DuckDB's own extension, which it fetches once: `INSTALL delta; LOAD delta;`, then
+`CREATE VIEW trades AS FROM delta_scan('demo/lake/tables/trades')`.
+
+Athena (engine 3), once a table; it finds columns and partitions by itself:
+
+```sql
+{athena}
+```
 """
+DUCKDB = """from urllib.parse import unquote
+import duckdb
+from deltalake import DeltaTable
+
+lake = "demo/lake"
+duckdb.execute("SET TimeZone = 'UTC'")
+for name in {names}:
+    if files := [unquote(uri) for uri in DeltaTable(f"{{lake}}/tables/{{name}}").file_uris()]:
+        duckdb.execute(f"CREATE OR REPLACE VIEW {{name}} AS FROM read_parquet({{files}}, hive_partitioning = true)")
+print(duckdb.sql("SELECT venue, market, feed, pair, count(*) FROM trades GROUP BY ALL"))"""
+ATHENA = (
+    """CREATE EXTERNAL TABLE ticklake.trades LOCATION 's3://bucket/prefix/tables/trades' TBLPROPERTIES ('table_type' = 'DELTA')"""
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A question that the table answers, in words and in SQL that DuckDB and Athena both understand."""
+
+    question: str
+    sql: str
+
+
+EXAMPLES: Mapping[str, Example] = {
+    "trades": Example(
+        "the ten largest trades of a market in a month",
+        """SELECT ts, taker_side, price, quantity, quote_quantity
+FROM trades
+WHERE pair = 'BTC-USDT' AND year = 2026 AND month = 11 AND venue = 'binance' AND market = 'spot' AND feed = 'agg_trade'
+ORDER BY quote_quantity DESC
+LIMIT 10""",
+    ),
+    "minute_aggregates": Example(
+        "bars of an hour, and how complete they are",
+        """SELECT date_trunc('hour', minute) AS hour, min_by(open, minute) AS open, max(high) AS high, min(low) AS low,
+       max_by(close, minute) AS close, sum(volume) AS volume, sum(missing_trades) AS missing_trades,
+       bool_and(is_complete) AS is_complete
+FROM minute_aggregates
+WHERE pair = 'BTC-USDT' AND year = 2026 AND month = 11 AND venue = 'binance' AND market = 'spot' AND feed = 'agg_trade'
+GROUP BY 1
+ORDER BY 1""",
+    ),
+    "quarantine": Example(
+        "what did not become a trade in a month, and why",
+        """SELECT reason, venue, market, pair, count(*) AS items, min(detail) AS for_example
+FROM quarantine
+WHERE year = 2026 AND month = 11
+GROUP BY reason, venue, market, pair
+ORDER BY items DESC""",
+    ),
+}
 
 
 def tables_page(tables: Iterable[Table]) -> str:
     """Every column of every table."""
-    return "\n".join([HEAD, *(_section(table) for table in tables)])
+    known = list(tables)
+    head = HEAD.format(
+        contents="\n".join(f"| [`{table.name}`](#{table.name}) | {_cell(table.comment)} |" for table in known),
+        duckdb=DUCKDB.format(names=tuple(table.name for table in known)),
+        athena=ATHENA,
+    )
+    return "\n".join([head, *(_section(table) for table in known)])
 
 
 def _section(table: Table) -> str:
     rows = "\n".join(f"| `{column.name}` | {column.type} | {_cell(column.comment)} |" for column in table.columns)
+    example = EXAMPLES[table.name]
     return (
         f"## {table.name}\n\n{table.comment}\n\n"
-        f"Key: {_names(table.key)}. Partitioned by {_names(table.partitioned_by)}.\n\n"
-        f"| Column | Type | Meaning |\n|---|---|---|\n{rows}\n"
+        f"Key: {_names(table.key)}. Partitioned by {_names(table.partitioned_by)}. "
+        f"Ranges of {_names(table.skipping)} skip files.\n\n"
+        f"| Column | Type | Meaning |\n|---|---|---|\n{rows}\n\n"
+        f"{_reasons() if table.name == 'quarantine' else ''}"
+        f"Example: {example.question}.\n\n```sql\n{example.sql}\n```\n"
     )
+
+
+def _reasons() -> str:
+    rows = "\n".join(f"| `{reason}` | {_cell(meaning)} |" for reason, meaning in REASONS.items())
+    seen = f"An item has one reason. Ids that are there as {_names(SEEN)} count as seen: they are no holes."
+    return f"{seen}\n\n| Reason | Meaning |\n|---|---|\n{rows}\n\n"
 
 
 def _names(names: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ QUARANTINE = Table(
         PAIR,
         Column("trade_id", "BIGINT", "The trade's id; NULL where unknown."),
         Column("ts", "TIMESTAMP", "The trade's own time; NULL where unknown."),
-        Column("reason", "STRING", "Why, in a word: see docs/tables.md."),
+        Column("reason", "STRING", "Why, in a word: one of the reasons in docs/tables.md."),
         Column("detail", "STRING", "What stood there, or what it disagrees with."),
         Column("raw", "STRING", "The line as it lies in the landing object."),
         Column("object", "STRING", "The landing object, relative to the lake."),

@@ -1,12 +1,14 @@
-"""The notebooks, executed on a small lake that the stream made: without a fault, with their figures, and only reading."""
+"""What a reader of a lake is given, on a small lake that the stream made: the notebooks, and the examples of docs/tables.md."""
 
 import base64
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import jupytext
 import pytest
 from nbclient import NotebookClient
@@ -33,12 +35,13 @@ def match(collector: Collector, id_: int, at: str, price: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def lake(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six minutes of Binance with five ids missing before 10:03 and nothing at 10:04; Coinbase whole; Bitso not dense."""
+    """Six minutes of Binance with five ids missing and a price below zero; Coinbase whole; Bitso not dense."""
     folder = tmp_path_factory.mktemp("a lake") / "lake"
     folder.mkdir()
     at = {11: "10:00:05", 12: "10:01:00", 13: "10:01:30", 14: "10:02:10", 20: "10:03:00", 21: "10:03:59", 22: "10:05:01"}
     binance, coinbase, bitso = Collector("a-1-1"), Collector("a-1-2"), Collector("a-1-3")
     spot = [binance.aggregate(id_, at[id_], f"{100 + id_}.5", taker="sell" if id_ % 2 else "buy") for id_ in at]
+    spot.append(binance.aggregate(30, "10:05:02", "-1.5"))
     dollars = [match(coinbase, 7 + minute, f"10:0{minute}:00", f"{120 + minute}") for minute in range(6)]
     pesos = [bitso.bitso([100, 107], "10:00:00"), bitso.bitso([130], "10:04:00")]
     objects = [put(folder, spot), put(folder, dollars, venue="coinbase"), put(folder, pesos, venue="bitso")]
@@ -84,7 +87,7 @@ def test_the_first_look_runs_and_shows_what_is_in_the_lake(lake: Path, tmp_path:
     tables, series, completeness, candles, holes, apart = (
         rows(output.data["text/plain"]) for output in said if "image/png" not in output.data
     )
-    assert [row[:2] for row in tables[2:]] == [["minute_aggregates", "13"], ["quarantine", "0"], ["trades", "16"]]
+    assert [row[:2] for row in tables[2:]] == [["minute_aggregates", "13"], ["quarantine", "1"], ["trades", "16"]]
     day = "2026-04-30"
     assert [row[-9:] for row in series[2:]] == [
         ["BTC-USDT", day, "10:00:00", day, "10:05:00", "5", "14", "122.5", "7.0"],
@@ -125,6 +128,27 @@ def test_without_a_lake_it_says_what_makes_one(tmp_path: Path):
     assert said.returncode == 1
     right = "run `make demo` first, or let TICKLAKE_LAKE name another lake.\n"
     assert said.stderr == f"There are no tables in {tmp_path}/nowhere yet: {right}"
+
+
+def test_the_examples_of_the_tables_page_say_what_is_in_the_lake(lake: Path, tmp_path: Path):
+    page = (HOME / "docs/tables.md").read_text()
+    (views,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    found = {}
+    with duckdb.connect(tmp_path / "lake.db") as connection:
+        exec(views.replace("demo/lake", str(lake)).replace("import duckdb\n", ""), {"duckdb": connection})  # noqa: S102 - our own page
+        for sql in re.findall(r"```sql\n(SELECT.*?)```", page, re.DOTALL):
+            (name,) = re.findall(r"FROM (\w+)", sql)
+            texts = f"SELECT columns(*)::VARCHAR FROM ({sql.replace('month = 11', 'month = 4')})"  # noqa: S608 - our own page
+            found[name] = connection.execute(texts).fetchall()
+
+    day, one = "2026-04-30", "1.00000000"
+    hour = [f"{day} 10:00:00+00", *(f"{price}.5000000000" for price in (111, 122, 111, 122)), "7.00000000", "5", "false"]
+    assert found["minute_aggregates"] == [tuple(hour)]
+    assert found["quarantine"] == [("price", "binance", "spot", "BTC-USDT", "1", "price_text = -1.5")]
+    assert len(found["trades"]) == 7
+    greatest, *_, least = found["trades"]
+    assert greatest == (f"{day} 10:05:01+00", "buy", "122.5000000000", one, "122.500000000000000000")
+    assert least == (f"{day} 10:00:05+00", "sell", "111.5000000000", one, "111.500000000000000000")
 
 
 def script(lake: Path) -> subprocess.CompletedProcess[str]:
