@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.project import copy_of_project
 
 SERIES = re.compile(r"^([A-Z]+-[A-Z]+)  (\w+) (\w+), (\w+)$")
@@ -50,6 +52,7 @@ def bar(series: Key, trades: list[dict[str, Any]]) -> list[Decimal]:
     return [prices[0], max(prices), min(prices), prices[-1], volume, Decimal(sum(in_one))]
 
 
+@pytest.mark.timeout(600)  # half a minute of it by the clock, and Spark
 def test_the_demo_shows_what_was_sent_and_the_hole_that_was_planted(tmp_path: Path):
     project = copy_of_project(tmp_path / "a project")
     done = subprocess.run([sys.executable, "-m", "setup.demo"], cwd=project, capture_output=True, text=True, check=False)

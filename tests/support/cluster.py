@@ -13,7 +13,7 @@ from pathlib import Path
 import pyspark
 
 SPARK = Path(pyspark.__file__).parent
-DEADLINE = 60.0
+DEADLINE = 180.0  # a JVM takes two seconds to start, and a minute on a machine that is busy with others
 
 
 @dataclass(frozen=True)
