@@ -1,0 +1,126 @@
+"""Drivers that die at every step of a batch, lakes that lose what they remember: the same tables come out, in every column."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.support.crash import POINTS, Died, Steps
+from tests.support.lines import Collector
+from tests.support.stories import Story, first, interpret, second
+from tests.support.stream import take
+from tests.support.tables import assert_tables
+
+PROGRESS = "control/progress/stream-trades.json"
+# a crash before a step leaves what a crash after the step before it leaves; both are tried in the long run
+QUICK = ("after trades", "after late", "after quarantine", "after minutes append", "after minutes merge")
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Path:
+    """A lake with a first batch done, to be copied."""
+    interpret(spark)
+    story = Story(spark, tmp_path_factory.mktemp("begun"))
+    with story.driver() as query:
+        query.start()
+        story.batch(query, *first(story))
+    return story.lake
+
+
+@pytest.fixture
+def story(begun: Path, spark: SparkSession, lake: Path) -> Story:
+    interpret(spark)
+    shutil.copytree(begun, lake, dirs_exist_ok=True)
+    found = Story(spark, lake)
+    found.tell(*first(found))
+    return found
+
+
+def crash(story: Story, point: str, objects: Sequence[str]) -> None:
+    with story.driver() as query:
+        query.start()
+        Steps(query, at=point)
+        with pytest.raises(Died):
+            take(query, objects)
+
+
+def finish(story: Story, *batches: Sequence[str]) -> None:
+    """A new driver; the batches, which may have been there before; the open minutes closed; all tables compared."""
+    with story.driver() as query:
+        query.start()
+        for objects in batches:
+            take(query, objects)
+        query.close()
+        assert_tables(query, story.oracle, open_too=True)
+
+
+def cases():
+    for number, point in enumerate(POINTS):
+        for lost in (False, True):
+            # by turns, so that both ways of starting are quick to see fail
+            quick = point in QUICK and lost == bool(number // 2 % 2)
+            yield pytest.param(
+                point, lost, id=f"{point}, progress {'lost' if lost else 'kept'}", marks=() if quick else pytest.mark.long
+            )
+
+
+@pytest.mark.parametrize(("point", "lost"), list(cases()))
+def test_a_driver_that_dies_leaves_no_trace(story: Story, point: str, lost: bool):  # noqa: FBT001 - a case
+    objects = second(story)
+    story.tell(*objects)
+    crash(story, point, objects)
+    if lost:
+        (story.lake / PROGRESS).unlink()
+    finish(story, objects)
+
+
+def test_a_lost_checkpoint_after_a_crash_in_the_middle_of_the_trades(story: Story):
+    """Everything comes again, cut otherwise, and the market goes on."""
+    objects = second(story)
+    crash(story, "after trades", objects)
+    (story.lake / PROGRESS).unlink()
+    later = Collector("later-1-1")
+    further = [story.put(later.aggregate(10 + number, f"10:{5 + number // 2:02}:{number * 5:02}")) for number in range(10)]
+    story.tell(*first(story), *objects, *further)
+    with story.driver() as query:
+        query.start()
+        take(query, [objects[1], *first(story)])
+        take(query, [objects[2], objects[0], further[0]])
+        for key in further[1:]:
+            take(query, [key])
+        query.close()
+        assert_tables(query, story.oracle, open_too=True)
+
+
+def test_lost_tables_of_minutes_are_made_anew(story: Story):
+    """The progress speaks of minutes that nobody has any more."""
+    shutil.rmtree(story.lake / "tables/minute_aggregates")
+    finish(story)
+
+
+def test_a_progress_that_speaks_of_another_commit_is_not_believed(story: Story):
+    """As after a table was put back from a copy: the version is there, but it is not the one of the progress."""
+    objects = second(story)
+    story.tell(*objects)
+    kept = story.lake.with_name("kept")
+    shutil.copytree(story.lake, kept)
+    with story.driver() as query:
+        query.start()
+        take(query, objects)
+    progress = (story.lake / PROGRESS).read_bytes()
+    shutil.rmtree(story.lake)
+    kept.rename(story.lake)
+    crash(story, "after minutes append", [objects[0], objects[2]])
+    (story.lake / PROGRESS).write_bytes(progress)
+    finish(story, objects)
+
+
+def test_a_lost_commit_of_the_quarantine_comes_again(story: Story):
+    """Nobody saw that its voids had moved ranges: the batch that comes again brings them."""
+    objects = second(story)
+    story.tell(*objects)
+    crash(story, "before quarantine", objects)
+    (story.lake / PROGRESS).unlink()
+    finish(story, objects)

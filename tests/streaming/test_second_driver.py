@@ -1,0 +1,137 @@
+"""Two drivers on one lake: the second is refused; what a superseded one still commits is noticed, and its traces are removed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.queries.recovery import Recovery
+from jobs.queries.trades import Trades
+from jobs.runtime.lease import LeaseHeld, LeaseLost
+from jobs.runtime.live import Foreign, Live
+from tests.support.crash import Steps
+from tests.support.stories import Story, first, interpret, second
+from tests.support.stream import take
+from tests.support.tables import assert_tables
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Path:
+    """A lake with a first batch done, to be copied."""
+    interpret(spark)
+    story = Story(spark, tmp_path_factory.mktemp("begun"))
+    with story.driver() as query:
+        query.start()
+        story.batch(query, *first(story))
+    return story.lake
+
+
+@pytest.fixture
+def story(begun: Path, spark: SparkSession, lake: Path) -> Story:
+    interpret(spark)
+    shutil.copytree(begun, lake, dirs_exist_ok=True)
+    found = Story(spark, lake)
+    found.tell(*first(found))
+    return found
+
+
+def append_again(live: Live) -> None:
+    """A row that is there already, by somebody who has never heard of leases."""
+    live.read().limit(1).write.format("delta").mode("append").save(live.path)
+
+
+def versions(query: Trades) -> list[int]:
+    return [live.version for live in (query.trades, query.quarantine, query.minutes)]
+
+
+def test_a_second_driver_is_refused_by_name(story: Story):
+    with (
+        story.driver(),
+        pytest.raises(LeaseHeld, match=r"control/lease/stream\.json: test writes these tables; stop it first"),
+        story.driver(),
+    ):
+        pass
+
+
+def test_a_commit_of_somebody_else_is_seen_before_the_next_batch_and_before_each_commit(story: Story):
+    objects = second(story)
+    with story.driver() as query:
+        query.start()
+        steps = Steps(query, "after trades", lambda: append_again(query.minutes))
+        # the minutes are not even this commit's table
+        with pytest.raises(Foreign, match=r"minute_aggregates: version .* was written by somebody else"):
+            take(query, [objects[1]])
+        assert steps.made == ["trades"]
+        append_again(query.trades)
+        with pytest.raises(Foreign, match=r"trades: version .* was written by somebody else"):
+            take(query, [objects[0]])
+        assert steps.made == ["trades"]
+        with pytest.raises(Foreign, match=r"trades: version .* is not ours"):
+            query.start()  # a failed query that is started again does not take it for its own
+
+
+def test_what_a_superseded_driver_commits_is_seen_and_repaired(story: Story):
+    """A driver sleeps between its last look at the lease and its commit. The next one takes the same batch, and dies."""
+    objects = second(story)
+    story.tell(*objects)
+    with story.driver() as zombie:
+        zombie.start()
+        zombie.trades.lease._lock.close()  # on S3 this is a TTL of silence
+        for live in (zombie.trades, zombie.quarantine, zombie.minutes):
+            live.check = lambda: None
+        with story.driver() as query:
+            query.start()
+            take(query, objects)
+            with pytest.raises(Foreign):  # too late: the commit is there
+                take(zombie, [objects[0]])
+            before = versions(query)
+            with pytest.raises(Foreign, match=r"trades: version"):
+                take(query, objects)
+            assert versions(query) == before
+    with story.driver() as query:
+        recovery = Recovery(query, query.trades.store)
+        recovery.begin()
+        assert recovery.folder == "checkpoints/trades/1"
+        take(query, [*first(story), *objects])
+        query.close()
+        assert_tables(query, story.oracle, open_too=True)
+
+
+def test_a_foreign_commit_is_repaired_by_the_driver_that_sees_it(story: Story):
+    objects = second(story)
+    story.tell(*objects)
+    with story.driver() as query:
+        recovery = Recovery(query, query.trades.store)
+        recovery.begin()
+        assert recovery.folder == "checkpoints/trades/1"
+        for live in (query.trades, query.quarantine, query.minutes):
+            append_again(live)
+        with pytest.raises(Foreign) as caught:
+            take(query, objects)
+        recovery.recover(caught.value)
+        assert recovery.folder == "checkpoints/trades/2", "everything is read again"
+        metadata = json.loads((story.lake / "checkpoints/trades/2/metadata").read_text())
+        query.trades.open()
+        assert query.trades.properties["ticklake.checkpoint.trades"] == f"2 {metadata['id']}" == f"2 {recovery.query}"
+        take(query, [*objects, *first(story)])
+        query.close()
+        assert_tables(query, story.oracle, open_too=True)
+
+
+def test_a_lease_that_another_took_ends_the_writing_before_the_next_commit(story: Story):
+    objects = second(story)
+    with story.driver() as query:
+        query.start()
+        before = versions(query)
+        lease = query.trades.lease
+        store = query.trades.store
+        there = store.get(lease.key)
+        assert there is not None
+        store.replace(lease.key, json.dumps({"owner": "elsewhere:7", "epoch": lease.epoch + 1, "ttl": 30}).encode(), there[1])
+        lease.renew()  # as the lease's own thread does every few seconds
+        with pytest.raises(LeaseLost, match=r"control/lease/stream\.json was taken by elsewhere:7"):
+            take(query, objects)
+        query.trades.open()
+        assert versions(query) == before
