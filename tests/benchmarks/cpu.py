@@ -1,0 +1,56 @@
+"""Processor time as the kernel counts it, from /proc: of processes, and of a process' threads by what they are there for."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+TICK = 1 / os.sysconf("SC_CLK_TCK")
+# a thread's name (the kernel keeps 15 letters of it) -> what it does; the first that fits
+GROUPS = {
+    r"Executor task": "tasks",
+    r"C2 Comp": "compiler C2",
+    r"C1 Comp": "compiler C1",
+    r"GC Thread|ParGC|G1 |VM Thread": "garbage collection, VM",
+    r"Thread-\d|main|java|stream exec": "driver: planning, commits",
+}
+
+
+def seconds(process: int) -> float:
+    """User and system time of a process, all threads, ended ones too."""
+    return _used(Path(f"/proc/{process}/stat"))
+
+
+def of_threads(process: int) -> Mapping[str, float]:
+    """The same by group of threads that live."""
+    found: dict[str, float] = {}
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        try:
+            name, used = (thread / "comm").read_text().strip(), _used(thread / "stat")
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+        group = next((group for pattern, group in GROUPS.items() if re.match(pattern, name)), "other threads")
+        found[group] = found.get(group, 0.0) + used
+    return found
+
+
+def of_session(leader: int) -> float:
+    """The same of all processes of a session, and of those they have started that ended."""
+    total = 0.0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = _fields(stat)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[3]) == leader:
+            total += sum(map(int, fields[11:15])) * TICK
+    return total
+
+
+def _used(stat: Path) -> float:
+    return sum(map(int, _fields(stat)[11:13])) * TICK
+
+
+def _fields(stat: Path) -> list[str]:
+    """What follows the name, which may hold spaces: state, parent, group, session …, user and system time, ended children's."""
+    return stat.read_text().rpartition(")")[2].split()

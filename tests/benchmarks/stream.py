@@ -1,0 +1,108 @@
+"""The stream's query in a session configured as spark-submit.sh configures it, in a process of its own that measures itself."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ingest.exchanges import EXCHANGES
+from ingest.landing import Files
+from ingest.settings import Lake
+from jobs.queries.trades import Trades, lines_of
+from jobs.runtime.lease import Lease
+from jobs.runtime.live import Live
+from jobs.runtime.progress import Progress
+from jobs.runtime.session import session
+from jobs.tables import TABLES
+from tests.benchmarks import cpu
+from tests.benchmarks.phases import Phases, record, sampled
+from tests.benchmarks.worker import private_output, serve
+
+Cost = Mapping[str, float]  # processor and wall seconds
+
+
+class Stream:
+    """The driver's parts over fresh lakes, one after the other in one JVM."""
+
+    def __init__(self, landing: str) -> None:
+        began = time.monotonic()
+        self.landing = landing
+        self.spark = session(Lake(landing), "benchmark")
+        self.processes = (os.getpid(), self.spark.sparkContext._gateway.proc.pid)
+        self.number = 0
+        self.started = {"cpu": sum(map(cpu.seconds, self.processes)), "wall": time.monotonic() - began}
+
+    def measured(self, work: Callable[[], Any]) -> Cost:
+        used, began = sum(map(cpu.seconds, self.processes)), time.monotonic()
+        work()
+        return {"cpu": sum(map(cpu.seconds, self.processes)) - used, "wall": time.monotonic() - began}
+
+    @contextmanager
+    def query(self, out: str) -> Iterator[Trades]:
+        """As the job makes it, over a fresh lake."""
+        shutil.rmtree(out, ignore_errors=True)
+        Path(out).mkdir(parents=True)
+        store = Files(Path(out))
+        lease = Lease(store, "stream", "benchmark", 30)
+        lease.take()
+        lease.keep()
+        lives = {name: Live(self.spark, store, lease, table, f"{out}/tables/{name}") for name, table in TABLES.items()}
+        tables = (lives["trades"], lives["quarantine"], lives["minute_aggregates"])
+        try:
+            yield Trades(self.spark, EXCHANGES, (), self.landing, *tables, Progress(store, "trades"))
+        finally:
+            lease.release()
+
+    def batch(self, query: Trades, keys: Sequence[str]) -> Mapping[str, Any]:
+        self.number += 1
+        return query.batch(lines_of(self.spark.read, [f"{self.landing}/{key}" for key in keys]), self.number, "benchmark")
+
+    def round(self, out: str, batches: Sequence[Sequence[str]]) -> Mapping[str, Cost]:
+        """Start on a fresh lake, take the batches, close the open minutes."""
+        with self.query(out) as query:
+            start = self.measured(query.start)
+            work = self.measured(lambda: [self.batch(query, keys) for keys in batches])
+            close = self.measured(query.close)
+        return {"start": start, "batches": work, "close": close}
+
+    def tiny(self, out: str, before: Sequence[str], after: Sequence[str]) -> list[Cost]:
+        """Each object of `after` as a batch, on a lake that holds those before."""
+        with self.query(out) as query:
+            query.start()
+            self.batch(query, before)
+            return [self.measured(lambda key=key: self.batch(query, [key])) for key in after]
+
+    def profile(self, out: str, batches: Sequence[Sequence[str]], recording: str) -> Mapping[str, Any]:
+        """A round with the clock at each phase and a sample of the threads."""
+        phases = Phases(self.spark, self.processes)
+        with self.query(out) as query, sampled(self.processes[1], recording) as samples:
+            phases.watch(query)
+            query.start()
+            for keys in batches:
+                self.batch(query, keys)
+            query.close()
+        return {**phases.told(), "samples": samples}
+
+
+def main() -> int:
+    """Serve rounds."""
+    answers = private_output()
+    stream = Stream(sys.argv[1])
+    functions = {
+        "session": lambda: stream.started,
+        "round": stream.round,
+        "tiny": stream.tiny,
+        "record": lambda: record(stream.processes[1]),
+        "profile": stream.profile,
+    }
+    serve(answers, functions)
+    stream.spark.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
