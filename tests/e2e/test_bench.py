@@ -1,0 +1,55 @@
+"""The benchmark runs, on next to nothing: its parts, its comparison and the line that it ends with."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.support.project import HOME
+
+FIGURES = {
+    "warm": {
+        "ratio_cpu_warm",
+        "ratio_wall_warm",
+        "stream_cpu_s",
+        "stream_wall_s",
+        "duckdb_cpu_s",
+        "duckdb_wall_s",
+        "start_cpu_s",
+    },
+    "cold": {"ratio_cpu_cold", "cold_cpu_s"},
+    "split": {"split_cost"},
+    "tiny": {"tiny_batch_cpu_s", "tiny_batch_wall_s"},
+    "startup": {"startup_ratio", "startup_cpu_s", "startup_wall_s", "startup_end_cpu_s", "startup_end_ratio"},
+}
+
+
+def bench(*parts: str) -> dict[str, Any]:
+    """The last line of a run of these parts."""
+    only = [word for part in parts for word in ("--only", part)]
+    command = [sys.executable, "-m", "tests.benchmarks", "--smoke", *only]
+    done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.timeout(600)  # a JVM that makes five small lakes
+def test_the_parts_of_one_jvm():
+    told = bench("warm", "cold", "split", "tiny")
+    assert (told["bench"], told["ticks"]) == ("stream", 2400)
+    assert told["equal"] == ["one", "split"]  # both ways gave DuckDB's rows, every column
+    measured = FIGURES["warm"] | FIGURES["cold"] | FIGURES["split"] | FIGURES["tiny"] | {"session_cpu_s"}
+    assert {name for name, value in told.items() if isinstance(value, float)} == measured
+    assert all(told[name] > 0 for name in measured)
+    assert {name for name, value in told.items() if value is None} == FIGURES["startup"]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)  # one of its two starts is Spark's own
+def test_the_start():
+    told = bench("startup")
+    assert {name for name, value in told.items() if isinstance(value, float)} == FIGURES["startup"]
+    assert 0 < told["startup_ratio"] < 1
