@@ -17,6 +17,7 @@ from ingest.exchanges import EXCHANGES
 from ingest.exchanges.exchange import Exchange
 from ingest.settings import Settings, Size, load
 from jobs.tables import TABLES
+from jobs.tables.quarantine import REASONS
 from setup import docs
 from tests.support.project import HOME
 
@@ -129,6 +130,14 @@ def test_every_exchange_has_its_section_and_its_kinds_in_it(exchange: Exchange):
     assert named, f"no section of docs/exchanges.md names `{exchange.name}`"
     for kind in [*exchange.feeds, *exchange.recorded]:
         assert any(f"`{kind}`" in text for text in named), f"{exchange.name}: {kind} is not in its section"
+
+
+def test_whoever_is_on_call_finds_every_event_and_every_reason():
+    page = (HOME / "docs/operations.md").read_text()
+    events = {event for file in HOME.glob("jobs/**/*.py") for event in re.findall(r"event=\w+", file.read_text())}
+    assert events
+    assert not {event for event in events if f"`{event}`" not in page}
+    assert not {reason for reason in REASONS if f"`{reason}`" not in page}
 
 
 def test_the_page_of_tables_is_what_the_tables_say():
