@@ -120,7 +120,7 @@ class Life:
 
 
 def live(seed: int) -> None:
-    g = Random(seed)
+    g = Random(seed)  # noqa: S311 - a world, not a secret
     life, items = Life(g), market(g)
     troubled = g.random() < 0.7
     batches = list(cut(g, items))
