@@ -1,0 +1,94 @@
+"""The stream killed in the middle of a batch, as by a machine that dies, and started again: the tables of an undisturbed run."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.tables import TABLES
+from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
+from jobs.tables.trades import TRADES
+from tests.support.lines import Collector, put
+from tests.support.oracle import Oracle
+from tests.support.project import copy_of_project
+from tests.support.readers import duckdb_files
+from tests.support.stories import BEFORE
+from tests.support.tables import PLACE, assert_rows
+
+# file that tells that the moment has come; the versions before are the table's creation and its checkpoint's name
+MOMENTS = {
+    "the first trades are there": "tables/trades/_delta_log/00000000000000000002.json",
+    "the quarantine is there": "tables/quarantine/_delta_log/00000000000000000001.json",
+    "the minutes are there": "tables/minute_aggregates/_delta_log/00000000000000000001.json",
+    "the batch is done": "checkpoints/trades/1/commits/0",
+}
+
+
+def landed(lake: Path) -> list[str]:
+    """Trades of some minutes, a hole, a void, a conflict, and one of the day before."""
+    now, late = Collector("test-1-1"), Collector("test-1-2")
+    on = [now.aggregate(id_, f"10:{id_ // 4:02}:{id_ % 4 * 15:02}", f"{100 + id_}.00000001") for id_ in range(40) if id_ != 17]
+    odd = [
+        late.aggregate(17, "10:04:15", "0", fills=(-1, -1)),
+        late.aggregate(3, "10:00:45", "7"),
+        late.aggregate(0, "10:00:00", "100.00000001"),
+        late.fill(1, "23:59:59", pair="ETH-USDT", day=BEFORE),
+    ]
+    return [put(lake, on), put(lake, odd)]
+
+
+def submit(project: Path, conf: Path) -> subprocess.Popen[str]:
+    """The stream in a process group of its own."""
+    command = [str(project / "spark-submit.sh"), "stream", "--conf", str(conf), "--once"]
+    environment = {**os.environ, "TICKLAKE_JIT": "c1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, env=environment, text=True, start_new_session=True, **pipes)
+
+
+def kill_when(there: Path, process: subprocess.Popen[str], seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    try:
+        while not there.exists():
+            assert process.poll() is None, f"ended with {process.returncode} before {there}: {process.communicate()[0]}"
+            assert time.monotonic() < deadline, f"{there} not within {seconds:.0f} s"
+            time.sleep(0.002)  # the machine dies while it works, not between two looks
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def rows(lake: Path, table: str) -> list[dict[str, Any]]:
+    return duckdb_files(lake / "tables" / table, TABLES[table])[1]
+
+
+@pytest.mark.timeout(900)  # three starts of Spark
+@pytest.mark.parametrize(
+    "moment", [pytest.param(moment, marks=() if "first" in moment else pytest.mark.long) for moment in MOMENTS]
+)
+def test_a_killed_stream_started_again_leaves_no_trace(tmp_path: Path, moment: str):
+    project, lake, conf = copy_of_project(tmp_path / "project"), tmp_path / "lake", tmp_path / "conf.yaml"
+    conf.write_text(f"lake: {lake}\ningest:\n  collector: test\n")
+    keys = landed(lake)
+    kill_when(lake / MOMENTS[moment], submit(project, conf))
+    again = submit(project, conf)
+    try:
+        said, _ = again.communicate(timeout=400)
+    finally:
+        if again.poll() is None:
+            os.killpg(again.pid, signal.SIGKILL)
+    assert again.returncode == 0, said
+
+    oracle = Oracle()
+    oracle.batch({key: (lake / key).read_bytes() for key in keys})
+    assert_rows(rows(lake, "trades"), oracle.trades, TRADES.key)
+    quarantine = [{name: value for name, value in row.items() if name != "detail"} for row in rows(lake, "quarantine")]
+    assert_rows(quarantine, oracle.quarantine, PLACE)
+    minutes = [
+        {name: value for name, value in row.items() if name != "updated_at"} | {"revision": min(row["revision"], 1)}
+        for row in rows(lake, "minute_aggregates")
+    ]
+    assert_rows(minutes, oracle.minutes(open_too=True), MINUTE_AGGREGATES.key)
