@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from tests.benchmarks.submit import HOME, Submit, environment, submit
 
 DELTA = ("spark.sql.extensions", "spark.sql.catalog.spark_catalog")
 LOOK = 0.02  # seconds between two looks for the first batch's record
-PATIENCE = 300.0
+PATIENCE = 600.0
 
 
 def ours(folder: Path, landing: Path, key: str) -> Mapping[str, float]:
@@ -55,22 +56,25 @@ def _timed(command: Sequence[str], env: Mapping[str, str], folder: Path) -> Mapp
     """Seconds until the first batch's record is there, and until the end."""
     records = folder / "lake" / "control" / "runs" / "trades"
     log = folder / "log"
+    found: dict[str, float] = {}
     with log.open("wb") as output:
         began = time.monotonic()
         process = subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
-        found: dict[str, float] = {}
-        while True:
-            ended, status, used = os.wait4(process.pid, os.WNOHANG)
-            now = time.monotonic() - began
-            if not found and any(records.glob("*.json")):
-                found = {"first_cpu": cpu.of_session(process.pid), "first_wall": now}
-            if ended:
-                process.returncode = os.waitstatus_to_exitcode(status)
-                break
-            if now > PATIENCE:
-                process.kill()
+        try:
+            while process.returncode is None:
+                ended, status, used = os.wait4(process.pid, os.WNOHANG)
+                now = time.monotonic() - began
+                if not found and any(records.glob("*.json")):
+                    found = {"first_cpu": cpu.of_session(process.pid), "first_wall": now}
+                if ended:
+                    process.returncode = os.waitstatus_to_exitcode(status)
+                elif now > PATIENCE:
+                    raise RuntimeError(f"{command[0]}: not at its end after {PATIENCE:.0f} s; see {log}")
+                time.sleep(LOOK)
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-            time.sleep(LOOK)
     if process.returncode or not found:
         tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
         raise RuntimeError(
