@@ -1,6 +1,6 @@
 """What a batch holds besides fresh trades: duplicates, conflicts, voids, what cannot be read. Only objects that hold such items are read again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from jobs.runtime.frames import keys
 from jobs.runtime.mend import Damage
 from jobs.tables.quarantine import QUARANTINE, SEEN
-from jobs.transforms.fresh import ARRIVAL, BAD, CONTROL, COVERED, FEED, LATE, MARK, MINUTE_OF, VOID, marks
+from jobs.transforms.fresh import ARRIVAL, BAD, CANDIDATE, CONTROL, COVERED, FEED, LATE, MINUTE_OF, marks
 
 SAME = ("price", "quantity", "taker_side", "ts")
 LINEAGE = ("object", "conn", "seq", "item")
@@ -31,12 +31,12 @@ def minutes_of(rows: DataFrame) -> list[Row]:
 
 def disputable(rest: DataFrame) -> DataFrame:
     """What may be in `trades` already: also what would be an id reset, had it not been taken in before that could be seen."""
-    return rest.where("reason IS NULL OR reason = 'id_reset'")
+    return rest.where("NOT control AND (reason IS NULL OR reason = 'id_reset')")
 
 
 def suspects(rest: DataFrame) -> DataFrame:
-    """What may be fresh all the same: of an earlier day, or of a feed without dense ids and not above its highest."""
-    return rest.where((F.col("class") == LATE) | ((F.col("class") == COVERED) & ~F.col("dense")))
+    """What may be fresh all the same: of an earlier day, not read by `quick_items`, or without dense ids and not above the highest."""
+    return rest.where(F.col("class").isin(LATE, CANDIDATE) | ((F.col("class") == COVERED) & ~F.col("dense")))
 
 
 def absent(suspects: DataFrame, there: DataFrame) -> DataFrame:
@@ -117,7 +117,7 @@ def counts(fated: DataFrame) -> list[Row]:
     return keys(grouped.agg(F.count(F.lit(1)).alias("items"), F.min(day).alias("first_day"), F.max(day).alias("last_day")))
 
 
-def summary(told: Sequence[Row], late: int) -> dict[str, Any]:
+def summary(told: Sequence[Row], late: Mapping[str, int]) -> dict[str, Any]:
     """A batch's record of its leftovers."""
 
     def of(fate: str, was: Sequence[str] | None = None) -> int:
@@ -128,9 +128,9 @@ def summary(told: Sequence[Row], late: int) -> dict[str, Any]:
         if row["fate"] == QUARANTINED:
             reasons[row["reason"]] = reasons.get(row["reason"], 0) + row["items"]
     return {
-        "late": late,
+        "late": sum(late.values()),
         # rows that were in `trades` before this batch, by the very same line: the batch, or an object of it, came again
-        "replayed": of(TRADE, (COVERED, LATE, BAD)) - late,
+        "replayed": sum(of(TRADE, (was,)) - late.get(was, 0) for was in (COVERED, LATE, BAD)),
         "duplicates": of(DUPLICATE),
         "conflicts": of(CONFLICT),
         "quarantined": of(QUARANTINED),

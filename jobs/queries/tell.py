@@ -14,7 +14,7 @@ from jobs.transforms.fresh import FEED, MINUTE_OF
 from jobs.transforms.minutes import KEY, VALUES
 
 SPANS = "venue STRING, market STRING, feed STRING, pair STRING, low TIMESTAMP, high TIMESTAMP"
-SAYINGS = "venue STRING, market STRING, feed STRING, pair STRING, dense BOOLEAN, top TIMESTAMP, begin_open BOOLEAN, flags MAP<BIGINT, BIGINT>"
+SAYINGS = "venue STRING, market STRING, feed STRING, pair STRING, dense BOOLEAN, top TIMESTAMP, begin_open BOOLEAN, flags ARRAY<STRUCT<minute: BIGINT, missing: BIGINT>>"
 EXACT = 24  # spans a literal condition may hold exactly; more of them are joined
 
 
@@ -51,13 +51,13 @@ def told(
             dense[feed.venue, feed.market, feed.kind],
             None if (top := state[feed].top) is None else time_of(top),
             feed in begin_open,
-            dict(state[feed].ranges.flags()),
+            [{"minute": minute, "missing": missing} for minute, missing in state[feed].ranges.flags().items()],
         )
         for feed in feeds
     ]
     joined = minutes.join(F.broadcast(frame(spark, rows, SAYINGS)), on=list(FEED), how="inner")
     number = F.expr(MINUTE_OF.replace("ts", "minute"))
-    missing = F.try_element_at("flags", number)
+    missing = F.try_element_at(F.map_from_entries("flags"), number)
     closed = F.col("minute") < F.col("top")
     made = {
         "missing_trades": F.when(F.col("dense"), F.coalesce(missing, F.lit(0).cast("BIGINT"))),

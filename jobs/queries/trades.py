@@ -21,7 +21,7 @@ from jobs.runtime.mend import Damage
 from jobs.runtime.progress import Progress, Versions
 from jobs.transforms import fresh
 from jobs.transforms.feeds import Brought, Feed, State, brought, offered, voids
-from jobs.transforms.lines import items
+from jobs.transforms.lines import items, quick_items
 from jobs.transforms.minutes import minutes
 
 log = logging.getLogger(__name__)
@@ -140,9 +140,11 @@ class Trades:
         with self.lock:
             self._check()
             self.settled = False
-            state = self._state_frame()
+            state, bars = self._state_frame(), fresh.bar_rows(self.state)
             first, second = Observation(), Observation()
-            classed = fresh.classified(items(lines, self.exchanges, self.epochs), state)
+            classed = fresh.quickly_classified(
+                quick_items(lines, self.exchanges, self.epochs), frame(self.spark, bars, fresh.BARS) if bars else None
+            )
             copies = fresh.first_copies(classed.observe(first, *fresh.batch_counts())).observe(second, *fresh.copy_counts())
             commit = self.trades.append(fresh.trade_rows(copies.where("fresh")))
             seen = observed(first, classed, fresh.batch_counts())
@@ -183,7 +185,7 @@ class Trades:
 
     def _leftovers(self, objects: Sequence[str], state: DataFrame | None, change: Change) -> dict[str, Any]:
         """The fate of every item of the objects that hold more than fresh trades."""
-        parsed = items(self._lines(objects), self.exchanges, self.epochs, keep_raw=True)
+        parsed = items(self._lines(objects), self.exchanges, self.epochs)
         before = fresh.classified(parsed, state).withColumnRenamed("class", "was").persist()
         try:
             change.take(voids(leftovers.seen_ids(before)), self.dense)
@@ -200,20 +202,19 @@ class Trades:
             before.unpersist()
         return leftovers.summary(told, late) | {"objects": len(objects)}
 
-    def _late(self, rest: DataFrame, change: Change) -> int:
-        """Append what is fresh and could not go with the rest: of an earlier day, or of ids that only a look-up can tell."""
-        counted = {row["class"]: row["count"] for row in keys(leftovers.suspects(rest).groupBy("class").count())}
-        if not counted:
-            return 0
+    def _late(self, rest: DataFrame, change: Change) -> dict[str, int]:
+        """Append what is fresh and could not go with the rest: of an earlier day, or such as only a look-up or all readings can tell."""
         suspects = leftovers.suspects(rest)
+        if not keys(suspects.groupBy("class").count()):
+            return {}
         there = self._there([*leftovers.minutes_of(suspects), *self._spanning(suspects, change)])
         rows = leftovers.once(leftovers.absent(suspects, there))
+        added = {row["was"]: row["count"] for row in keys(rows.groupBy("was").count())}
         by_day = rows.repartition("pair", F.to_date("ts"))  # late rows lie in files of their own, by day
         self._check()
         commit = self.trades.append(fresh.trade_rows(by_day))
-        arrived = brought(self._marks_of(commit.added))
-        change.take(arrived, self.dense)
-        return int(self.trades.files(commit.added).count()) if commit.added else 0
+        change.take(brought(self._marks_of(commit.added)), self.dense)
+        return added
 
     def _spanning(self, suspects: DataFrame, change: Change) -> list[Any]:
         """Of feeds without dense ids: the minutes whose ids span a suspect's, and those that have no row yet, or an older one."""

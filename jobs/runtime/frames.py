@@ -40,5 +40,5 @@ def _text(value: object) -> str:
 
 def observed(observation: Observation, frame: DataFrame, counts: Sequence[Column]) -> dict[str, Any]:
     """What was observed of a frame on the way to a commit; counted now where Spark dropped it, as nothing was left to write."""
-    row = observation._jo.getRow()  # noqa: SLF001 - the public way ends in an assertion of the JVM's where there is none
-    return observation.get if row.schema() is not None else keys(frame.agg(*counts))[0].asDict()
+    java: Any = observation._jo  # noqa: SLF001 - the public way ends in an assertion of the JVM's where nothing was seen
+    return observation.get if java.getRow().schema() is not None else keys(frame.agg(*counts))[0].asDict()

@@ -8,17 +8,17 @@ from pyspark.sql import functions as F
 
 from ingest.exchanges.exchange import Exchange, Reading, Source
 
-ROLES = ("trade_id", "first_id", "last_id", "price", "quantity", "time", "taker", "event_time", "order_type")
 IDS = ("trade_id", "first_id", "last_id")
 TIMES = ("time", "event_time")
+ROLES = (*IDS, "price", "quantity", *TIMES, "taker", "order_type")
 MICROSECONDS_FROM = 10**14  # an epoch of 15 digits and more is in microseconds: in milliseconds that would be the year 5138
+LAST = 253_402_300_799_999_999  # the last microsecond of the year 9999
 
 
 @dataclass(frozen=True)
 class Parser:
-    """A reading and whom it is for; `number` is its place in the projection."""
+    """A reading and whom it is for."""
 
-    number: int
     exchange: Exchange
     kind: str
     source: Source
@@ -26,9 +26,8 @@ class Parser:
 
 
 def parsers(exchanges: Iterable[Exchange]) -> Sequence[Parser]:
-    """Every reading of every exchange, numbered."""
-    found = [(e, kind, source, reading) for e in exchanges for (kind, source), reading in e.readings.items()]
-    return [Parser(number, *rest) for number, rest in enumerate(found)]
+    """Every reading of every exchange."""
+    return [Parser(e, kind, source, reading) for e in exchanges for (kind, source), reading in e.readings.items()]
 
 
 def raw_type(known: Sequence[Parser]) -> str:
@@ -36,7 +35,7 @@ def raw_type(known: Sequence[Parser]) -> str:
     tree: dict[str, object] = {}
     for parser in known:
         if parser.reading.items == "":
-            continue  # the text is an array itself: see `items`
+            continue  # the text is an array itself
         if parser.reading.items is not None:
             _plant(tree, parser.reading.items, f"ARRAY<{item_type(known)}>")
         for role, path in _paths(parser.reading).items():
@@ -56,28 +55,45 @@ def item_type(known: Sequence[Parser]) -> str:
     return _ddl(tree) if tree else "STRUCT<none: STRING>"
 
 
-def chosen(known: Sequence[Parser], role: str, number: Column, raw: str, item: str) -> Column:
-    """What stands in a role, whatever the venue: one CASE over the parser's number. Ids are BIGINT, times BIGINT microseconds, the rest text."""
+def in_text(known: Sequence[Parser], role: str, number: Column) -> Column:
+    """What stands in a role at the top of the text: one CASE over the parser's place among the known."""
+    paths = [
+        path if parser.reading.items is None or (role == "event_time" and parser.reading.items) else None
+        for parser in known
+        for path in [getattr(parser.reading, role)]
+    ]
+    return _chosen(known, role, number, "raw", paths)
+
+
+def in_element(known: Sequence[Parser], role: str, number: Column) -> Column:
+    """What stands in a role in an array's element, `one`; event times stand at the top of the text."""
+    if role == "event_time":
+        return F.col(role)
+    paths = [getattr(parser.reading, role) if parser.reading.items is not None else None for parser in known]
+    return _chosen(known, role, number, "one", paths)
+
+
+def _chosen(known: Sequence[Parser], role: str, number: Column, above: str, paths: Sequence[str | None]) -> Column:
+    """Ids are BIGINT, times BIGINT microseconds, the rest text."""
     cases: dict[tuple[str, bool], list[int]] = {}
-    for parser in known:
-        reading, path = parser.reading, getattr(parser.reading, role)
-        if path is not None and not (role == "event_time" and reading.items == ""):
-            top = reading.items is None or role == "event_time"
-            iso = role in TIMES and reading.time_unit == "iso"
-            cases.setdefault((f"{raw if top else item}.{path}", iso), []).append(parser.number)
+    for place, (parser, path) in enumerate(zip(known, paths, strict=True)):
+        if path is not None:
+            cases.setdefault((f"{above}.{path}", role in TIMES and parser.reading.time_unit == "iso"), []).append(place)
     found: Column | None = None
-    for (path, iso), numbers in cases.items():
+    for (path, iso), places in cases.items():
         value = _micros(F.col(path), iso=iso) if role in TIMES else _whole(F.col(path)) if role in IDS else F.col(path)
-        condition = number.isin(numbers) if len(numbers) > 1 else number == numbers[0]
-        found = F.when(condition, value) if found is None else found.when(condition, value)
+        mine = number.isin(places) if len(places) > 1 else number == places[0]
+        found = F.when(mine, value) if found is None else found.when(mine, value)
     return found if found is not None else F.lit(None).cast("BIGINT" if role in TIMES + IDS else "STRING")
 
 
 def _micros(value: Column, *, iso: bool) -> Column:
+    """A time outside 1970 to 9999 is none."""
     if iso:
-        return F.unix_micros(value.try_cast("TIMESTAMP"))
+        read = F.unix_micros(value.try_cast("TIMESTAMP"))
+        return F.when(read.between(0, LAST), read)
     whole = _whole(value)
-    return F.when(F.abs(whole) >= MICROSECONDS_FROM, whole).when(F.abs(whole) < MICROSECONDS_FROM, whole * 1000)
+    return F.when(whole.between(MICROSECONDS_FROM, LAST), whole).when(whole.between(0, MICROSECONDS_FROM - 1), whole * 1000)
 
 
 def _whole(value: Column) -> Column:
@@ -99,12 +115,12 @@ def _plant(tree: dict[str, object], path: str, leaf: str) -> None:
     for branch in branches:
         grown = tree.setdefault(branch, {})
         if not isinstance(grown, dict):
-            raise ValueError(f"{path}: {branch} is both a value and an object in the readings")
+            raise TypeError(f"{path}: {branch} is both a value and an object in the readings")
         tree = grown
     there = tree.setdefault(last, leaf)
     if there != leaf:
         if isinstance(there, dict) or "ARRAY" in (str(there)[:5], leaf[:5]):
-            raise ValueError(f"{path}: is both {there} and {leaf} in the readings")
+            raise TypeError(f"{path}: is both {there} and {leaf} in the readings")
         tree[last] = "STRING"  # a number here, a text there: text holds both
 
 

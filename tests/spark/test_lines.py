@@ -11,7 +11,7 @@ from ingest.exchanges import EXCHANGES
 from ingest.exchanges.exchange import Exchange
 from jobs.tables.quarantine import REASONS, SEEN
 from jobs.transforms import fresh
-from jobs.transforms.lines import TRADE, items, quick_items
+from jobs.transforms.lines import QUICK, items, quick_items
 from tests.support import wire
 from tests.support.cases import CASES, GOOD, Columns, frame, line
 from tests.support.readings import Row
@@ -86,7 +86,7 @@ def test_what_the_venues_send_means_its_rows(read: Mapping[str, list[Columns]], 
 def test_the_quick_reading_takes_nothing_but_what_the_whole_one_takes(spark: SparkSession, read: Mapping[str, list[Columns]]):
     """It may leave things to the whole one, but no frame in the documented shape."""
     texts = {name: told[0] for name, told in (*CASES.items(), *FRAMES.items())}
-    of_trades = (*TRADE, "dense")
+    of_trades = (*QUICK, "dense")
     found: dict[str, list[Columns]] = {name: [] for name in texts}
     for row in rows_of(quick_items(as_frame(spark, texts), EXCHANGES)):
         name = row["object"].removeprefix(key(""))
