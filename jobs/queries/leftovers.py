@@ -1,8 +1,7 @@
-"""What a batch holds besides fresh trades: duplicates, conflicts, voids, what cannot be read. Only objects that hold such items are read again."""
+"""What a batch holds besides fresh trades: duplicates, conflicts, voids, the unreadable. Only objects that hold such are read again."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-
 
 from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F

@@ -14,7 +14,10 @@ from jobs.transforms.fresh import FEED, MINUTE_OF
 from jobs.transforms.minutes import KEY, VALUES
 
 SPANS = "venue STRING, market STRING, feed STRING, pair STRING, low TIMESTAMP, high TIMESTAMP"
-SAYINGS = "venue STRING, market STRING, feed STRING, pair STRING, dense BOOLEAN, top TIMESTAMP, begin_open BOOLEAN, flags ARRAY<STRUCT<minute: BIGINT, missing: BIGINT>>"
+SAYINGS = (
+    "venue STRING, market STRING, feed STRING, pair STRING, dense BOOLEAN, top TIMESTAMP, begin_open BOOLEAN, now TIMESTAMP, "
+    "flags ARRAY<STRUCT<minute: BIGINT, missing: BIGINT>>"
+)
 EXACT = 24  # spans a literal condition may hold exactly; more of them are joined
 
 
@@ -35,7 +38,7 @@ def within(spark: SparkSession, trades: DataFrame, spans: Mapping[Feed, list[Spa
     return pruned.join(F.broadcast(wanted), on=inside, how="left_semi")
 
 
-def told(
+def told(  # noqa: PLR0913, PLR0917 - everything that may be said of a minute, told by its caller
     spark: SparkSession,
     minutes: DataFrame,
     state: State,
@@ -51,6 +54,7 @@ def told(
             dense[feed.venue, feed.market, feed.kind],
             None if (top := state[feed].top) is None else time_of(top),
             feed in begin_open,
+            now,  # not as a literal: generated code that differs from batch to batch is compiled anew each time
             [{"minute": minute, "missing": missing} for minute, missing in state[feed].ranges.flags().items()],
         )
         for feed in feeds
@@ -63,7 +67,7 @@ def told(
         "missing_trades": F.when(F.col("dense"), F.coalesce(missing, F.lit(0).cast("BIGINT"))),
         "is_complete": F.when(F.col("dense"), missing.isNull()),
         "revision": F.when(closed, 1).otherwise(0).cast("BIGINT"),
-        "updated_at": F.lit(now),
+        "updated_at": F.col("now"),
         "year": F.year("minute"),
         "month": F.month("minute"),
     }
@@ -85,7 +89,7 @@ def merge_statement(path: str, source: str, spans: Mapping[Feed, list[Span]]) ->
     # 0 exactly while the feed has no later minute; 1 when it closes; more with each change after that
     revision = "CASE WHEN s.revision = 0 THEN 0 WHEN t.revision = 0 THEN 1 ELSE t.revision + 1 END"
     return (
-        f"MERGE INTO delta.`{path}` t USING {source} s ON {where}\n"
+        f"MERGE INTO delta.`{path}` t USING {source} s ON {where}\n"  # noqa: S608 - made of our own names and numbers
         f"WHEN MATCHED AND (({differs}) OR (t.revision = 0) != (s.revision = 0)) THEN UPDATE SET {sets}, t.revision = {revision}\n"
         f"WHEN NOT MATCHED AND s.begins THEN INSERT ({columns}) VALUES ({inserted})"
     )

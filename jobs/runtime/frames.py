@@ -15,7 +15,9 @@ def frame(spark: SparkSession, rows: Iterable[Sequence[Any]], schema: str) -> Da
     `createDataFrame` would start Python workers on the executors, and a job; a VALUES of JSON texts needs neither: the optimizer
     makes it a local relation.
     """
-    names = StructType.fromDDL(schema).names
+    columns = StructType.fromDDL(schema)
+    assert isinstance(columns, StructType), schema
+    names = columns.names
     texts = [json.dumps(dict(zip(names, row, strict=True)), default=_text) for row in rows]
     values = ", ".join(f"({_literal(text)})" for text in texts) or "(NULL)"
     found = spark.sql(f"SELECT r.* FROM (SELECT from_json(text, {_literal(schema)}) AS r FROM VALUES {values} AS t(text))")  # noqa: S608 - escaped

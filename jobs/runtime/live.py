@@ -158,10 +158,10 @@ class Live:
         return found
 
     def _snapshot(self) -> Any:  # noqa: ANN401 - a Java object
-        jvm = self.spark._jvm  # noqa: SLF001 - Delta's Python package would answer the same questions with Spark jobs
+        jvm: Any = self.spark._jvm  # noqa: SLF001 - Delta's Python package would answer the same questions with Spark jobs
         log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self.spark._jsparkSession, self.path)  # noqa: SLF001
         none = jvm.scala.Option.empty()
-        return log.update(False, none, none)  # noqa: FBT003 - not a stale one
+        return log.update(False, none, none)  # not a stale one
 
     def _configuration(self, snapshot: Any) -> Mapping[str, str]:  # noqa: ANN401
         found: dict[str, str] = {}

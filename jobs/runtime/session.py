@@ -1,5 +1,7 @@
 """The Spark session: built once, refused if its settings would give other numbers."""
 
+from typing import Any
+
 from pyspark.sql import SparkSession
 
 from ingest.settings import Lake
@@ -60,8 +62,8 @@ def check(spark: SparkSession) -> None:
 
 
 def _delta_version(spark: SparkSession) -> str:
-    package = spark._jvm.io.delta  # noqa: SLF001 - Delta tells its version to the JVM only
+    jvm: Any = spark._jvm  # noqa: SLF001 - Delta tells its version to the JVM only
     try:
-        return str(getattr(getattr(package, "package$"), "MODULE$").VERSION())
+        return str(getattr(getattr(jvm.io.delta, "package$"), "MODULE$").VERSION())
     except TypeError:
         return ""

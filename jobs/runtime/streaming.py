@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs.runtime.lease import LeaseLost
 
 log = logging.getLogger(__name__)
 FAILURES = 3  # in a row, and the driver ends
-LOOK = 1.0  # seconds between two looks at the clock
+LOOK = 1  # seconds between two looks at the clock
 
 
 @dataclass

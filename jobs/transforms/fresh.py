@@ -90,7 +90,7 @@ def classified(items: DataFrame, state: DataFrame | None) -> DataFrame:
 
 def bar_rows(state: State) -> list[tuple[object, ...]]:
     """The state as rows of `BARS`: what is above and not late is fresh for certain, and nearly everything is."""
-    found = []
+    found: list[tuple[object, ...]] = []
     for feed, known in state.items():
         above = known.ranges.all[-1].high if known.ranges.all else known.highest
         found.append((*feed, above, None if known.top is None else _day_before(known.top)))

@@ -92,8 +92,11 @@ def _elements(known: Sequence[Parser], raw: str, bare: Column | None) -> Column:
     found: Column | None = None
     for place, parser in enumerate(known):
         if parser.reading.items is not None:
-            assert parser.reading.items or bare is not None, f"{parser.exchange.name}: no text to find the array in"
-            inside = F.col(f"{raw}.{parser.reading.items}") if parser.reading.items else F.from_json(bare, f"ARRAY<{one}>")
+            if parser.reading.items:
+                inside = F.col(f"{raw}.{parser.reading.items}")
+            else:
+                assert bare is not None, f"{parser.exchange.name}: no text to find the array in"
+                inside = F.from_json(bare, f"ARRAY<{one}>")
             mine = F.col("parser") == place
             found = F.when(mine, inside) if found is None else found.when(mine, inside)
     return found if found is not None else F.lit(None).cast(f"ARRAY<{one}>")

@@ -75,7 +75,9 @@ def ranges(plain: Iterable[Sequence[int | None]]) -> Ranges:
     return Ranges([_range(*row) for row in plain])
 
 
-def _range(low: int, high: int, *marks: int | None) -> Range:
+def _range(low: int | None, high: int | None, *marks: int | None) -> Range:
+    assert low is not None, "a range without its lowest id"
+    assert high is not None, "a range without its highest id"
     first_id, first_ts, last_id, last_ts = marks
     if first_id is None or first_ts is None or last_id is None or last_ts is None:
         return Range(low, high, None, None)
