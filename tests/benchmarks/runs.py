@@ -92,11 +92,11 @@ class Bench:
             for number in range(self.sizes.warm_up):
                 alone = self.duck_round(duck)
                 first = self.stream_round(stream)
-                if number == 0 and "cold" in asked:
-                    self.keep("duck_cold", alone)
-                    self.keep("cold", first)
+                is_cold = number == 0 and "cold" in asked
+                self.keep("duck_cold" if is_cold else "duck_warm_up", alone)
+                self.keep("cold" if is_cold else "warm_up", first)
             if "split" in asked and self.sizes.warm_up > 1:
-                self.stream_round(stream, "split", self.sizes.split)
+                self.keep("split_warm_up", self.stream_round(stream, "split", self.sizes.split))
             repeats = self.sizes.repeats if "warm" in asked else self.sizes.split_repeats if "split" in asked else 0
             for number in range(repeats):
                 self.keep("duck", self.duck_round(duck))
