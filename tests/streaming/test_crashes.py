@@ -3,19 +3,20 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import pytest
 from pyspark.sql import SparkSession
 
 from tests.support.crash import POINTS, Died, Steps
-from tests.support.lines import Collector
-from tests.support.stories import Story, first, interpret, second
+from tests.support.lines import DAY, Collector, put
+from tests.support.stories import BEFORE, Story, first, interpret, second
 from tests.support.stream import take
 from tests.support.tables import assert_tables
 
 PROGRESS = "control/progress/stream-trades.json"
-# a crash before a step leaves what a crash after the step before it leaves; both are tried in the long run
-QUICK = ("after trades", "after late", "after quarantine", "after minutes append", "after minutes merge")
+# a crash before a step leaves what a crash after the step before it leaves; all are tried in the long run
+QUICK = {("after trades", False), ("after quarantine", True), ("after minutes append", True)}
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +57,19 @@ def finish(story: Story, *batches: Sequence[str]) -> None:
         assert_tables(query, story.oracle, open_too=True)
 
 
-def cases():
-    for number, point in enumerate(POINTS):
-        for lost in (False, True):
-            # by turns, so that both ways of starting are quick to see fail
-            quick = point in QUICK and lost == bool(number // 2 % 2)
-            yield pytest.param(
-                point, lost, id=f"{point}, progress {'lost' if lost else 'kept'}", marks=() if quick else pytest.mark.long
-            )
+CASES = [
+    pytest.param(
+        point,
+        lost,
+        id=f"{point}, progress {'lost' if lost else 'kept'}",
+        marks=() if (point, lost) in QUICK else pytest.mark.long,
+    )
+    for point in POINTS
+    for lost in (False, True)
+]
 
 
-@pytest.mark.parametrize(("point", "lost"), list(cases()))
+@pytest.mark.parametrize(("point", "lost"), CASES)
 def test_a_driver_that_dies_leaves_no_trace(story: Story, point: str, lost: bool):  # noqa: FBT001 - a case
     objects = second(story)
     story.tell(*objects)
@@ -100,6 +103,7 @@ def test_lost_tables_of_minutes_are_made_anew(story: Story):
     finish(story)
 
 
+@pytest.mark.long
 def test_a_progress_that_speaks_of_another_commit_is_not_believed(story: Story):
     """As after a table was put back from a copy: the version is there, but it is not the one of the progress."""
     objects = second(story)
@@ -117,6 +121,7 @@ def test_a_progress_that_speaks_of_another_commit_is_not_believed(story: Story):
     finish(story, objects)
 
 
+@pytest.mark.long
 def test_a_lost_commit_of_the_quarantine_comes_again(story: Story):
     """Nobody saw that its voids had moved ranges: the batch that comes again brings them."""
     objects = second(story)
@@ -124,3 +129,58 @@ def test_a_lost_commit_of_the_quarantine_comes_again(story: Story):
     crash(story, "before quarantine", objects)
     (story.lake / PROGRESS).unlink()
     finish(story, objects)
+
+
+def lines(g: Random) -> list[bytes]:
+    """Some minutes of three feeds: out of order, with holes, voids, copies, and days between."""
+    told, bitso = [Collector("test-1-1"), Collector("test-1-2")], Collector("test-1-3")
+    found: list[tuple[float, bytes]] = []
+    for collector, pair in zip(told, ("BTC-USDT", "ETH-USDT"), strict=True):
+        second = 0
+        for id_ in range(1, 30):
+            second += g.choice([0, 1, 20, 45, 70])
+            if g.random() < 0.15:
+                continue  # never received
+            at, day = f"1{second // 3600}:{second // 60 % 60:02}:{second % 60:02}", BEFORE if g.random() < 0.05 else DAY
+            void = {"price": "0", "fills": (-1, -1)} if g.random() < 0.1 else {"price": f"{100 + id_}.5"}
+            found.extend(
+                (second + g.choice([0, 0, 0, 300]), collector.aggregate(id_, at, day=day, pair=pair, late=90_000, **void))
+                for _ in range(g.choice([1, 1, 1, 2]))
+            )
+    found.extend(
+        (number * 60, bitso.bitso([3 * number + 1, 3 * number + 2], f"10:{number + g.choice([0, 3]):02}:00"))
+        for number in range(10)
+    )
+    return [line for _, line in sorted(found, key=lambda one: one[0])]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(6))
+def test_any_lake_whose_drivers_die_anywhere(spark: SparkSession, lake: Path, seed: int):
+    interpret(spark)
+    g, story = Random(seed), Story(spark, lake)  # noqa: S311 - a lake, not a secret
+    rest = lines(g)
+    batches: list[list[str]] = []
+    while rest:
+        size = g.choice([5, 15, 40])
+        mine = [line for line in rest[:size] if b"bitso" not in line]
+        others = [line for line in rest[:size] if b"bitso" in line]
+        batches.append([put(lake, part, venue=venue) for part, venue in ((mine, "binance"), (others, "bitso")) if part])
+        rest = rest[size:]
+    for number, objects in enumerate(batches):
+        story.tell(*objects)
+        while True:
+            try:
+                with story.driver() as query:
+                    query.start()
+                    if number and g.random() < 0.2:
+                        take(query, batches[g.randrange(number)])  # the checkpoint forgot it
+                    if g.random() < 0.5:
+                        Steps(query, at=g.choice(POINTS))
+                    take(query, objects)
+                break
+            except Died:
+                if g.random() < 0.3:
+                    (lake / PROGRESS).unlink(missing_ok=True)
+    finish(story)
