@@ -13,7 +13,7 @@ from jobs.transforms.fresh import ARRIVAL, BAD, CANDIDATE, CONTROL, COVERED, FEE
 
 SAME = ("price", "quantity", "taker_side", "ts")
 LINEAGE = ("object", "conn", "seq", "item")
-TRADE, DUPLICATE, CONFLICT, QUARANTINED = "trade", "duplicate", "conflict", "quarantined"
+TRADE, DUPLICATE, CONFLICT, QUARANTINED, EMPTY = "trade", "duplicate", "conflict", "quarantined", "empty"
 
 
 def seen_ids(rest: DataFrame) -> list[Row]:
@@ -50,13 +50,13 @@ def once(rows: DataFrame) -> DataFrame:
 
 
 def judged(rest: DataFrame, there: DataFrame) -> DataFrame:
-    """Each item with its `fate`: trade (it is the row in `trades`), duplicate, conflict, quarantined or control; and its reason."""
+    """Each item with its `fate`: trade (it is the row in `trades`), duplicate, conflict, quarantined, empty, control; and its reason."""
     known = there.select(*FEED, "trade_id", *(F.col(name).alias(f"known_{name}") for name in (*SAME, *LINEAGE)))
     joined = rest.join(known, on=[*FEED, "trade_id"], how="left")
     is_row = _all_equal(LINEAGE)
     is_known_reset = (F.col("reason") == "id_reset") & (is_row | _all_equal(SAME))
     fate = (
-        F.when(F.col("class") == CONTROL, CONTROL)
+        F.when(F.col("class") == CONTROL, F.when(F.col("feed") == CONTROL, CONTROL).otherwise(EMPTY))
         .when(F.col("reason").isNotNull() & ~is_known_reset, QUARANTINED)
         .when(is_row, TRADE)
         .when(_all_equal(SAME), DUPLICATE)
@@ -112,15 +112,19 @@ def new_in_quarantine(rows: DataFrame, there: DataFrame) -> DataFrame:
 def counts(fated: DataFrame) -> list[Row]:
     """How many of each fate and reason, and the days within which quarantine has to be looked up."""
     day = F.regexp_extract("object", r"/dt=(\d{4}-\d{2}-\d{2})/", 1)
-    grouped = fated.groupBy("fate", "reason", "was")
-    return keys(grouped.agg(F.count(F.lit(1)).alias("items"), F.min(day).alias("first_day"), F.max(day).alias("last_day")))
+    rows = F.count_distinct(F.when(F.col("fate") == TRADE, F.struct(*FEED, "trade_id")))  # a line may stand twice in an object
+    told = [F.count(F.lit(1)).alias("items"), rows.alias("rows"), F.count_if(~F.col("counted")).alias("more")]
+    days = [F.min(day).alias("first_day"), F.max(day).alias("last_day")]
+    return keys(fated.groupBy("fate", "reason", "was").agg(*told, *days))
 
 
 def summary(told: Sequence[Row], late: Mapping[str, int]) -> dict[str, Any]:
     """A batch's record of its leftovers."""
 
-    def of(fate: str, was: Sequence[str] | None = None) -> int:
-        return sum(row["items"] for row in told if row["fate"] == fate and (was is None or row["was"] in was))
+    def of(fate: str) -> int:
+        return sum(row["items"] for row in told if row["fate"] == fate)
+
+    rows = {row["was"]: row["rows"] for row in told if row["fate"] == TRADE}
 
     reasons: dict[str, int] = {}
     for row in told:
@@ -129,10 +133,12 @@ def summary(told: Sequence[Row], late: Mapping[str, int]) -> dict[str, Any]:
     return {
         "late": sum(late.values()),
         # rows that were in `trades` before this batch, by the very same line: the batch, or an object of it, came again
-        "replayed": sum(of(TRADE, (was,)) - late.get(was, 0) for was in (COVERED, LATE, BAD)),
-        "duplicates": of(DUPLICATE),
+        "replayed": sum(rows.get(was, 0) - late.get(was, 0) for was in (COVERED, LATE, BAD)),
+        "duplicates": of(DUPLICATE) + of(TRADE) - sum(rows.values()),
         "conflicts": of(CONFLICT),
         "quarantined": of(QUARANTINED),
+        "empty": of(EMPTY),
+        "more": sum(row["more"] for row in told),
         "reasons": reasons,
     }
 

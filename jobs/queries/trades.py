@@ -163,6 +163,8 @@ class Trades:
             }
             objects = sorted(set(seen["objects"]) | set(kept["objects"]))
             record |= self._leftovers(objects, state, change) if objects else {}
+            record["items"] += record.pop("more", 0)  # what only the whole reading tells apart, and what it knows to be empty
+            record["control"] += record.pop("empty", 0)
             self._balance(record)
             self._bring(change, fast=True)
             for feed in change.touched:

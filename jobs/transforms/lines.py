@@ -32,7 +32,7 @@ def items(lines: DataFrame, exchanges: Exchanges, epochs: Sequence[Epoch] = ()) 
     """One row an item of a line (`value`, `object`): the columns of a trade, `dense`, `control`, and `reason`: NULL if it may become one.
 
     A line that cannot be read is one item with a reason; an array without elements is one item of `control`. The line comes along as
-    `raw`, with the `detail` of the reason.
+    `raw`, with the `detail` of the reason; `counted` says whether `quick_items` told the item apart, too.
     """
     known = parsers(exchanges.values())
     read = lines.select(_envelope(known).alias("e"), "value", "object")
@@ -40,12 +40,13 @@ def items(lines: DataFrame, exchanges: Exchanges, epochs: Sequence[Epoch] = ()) 
     inside = F.when(F.col("e.raw_text").isNull(), F.col("e.raw")).otherwise(F.from_json("e.raw_text", raw_type(known)))
     opened = read.select("e", inside.alias("raw"), _parser(known).alias("parser"), "value", "object")
     damage = {
+        "is_frame": F.coalesce((F.col("e.source") == "ws") & F.col("e.raw_text").isNull(), F.lit(False)),
         "is_binary": F.col("e.raw_b64").isNotNull(),
         "is_text": F.col("e.raw_text").isNotNull() & F.get_json_object("e.raw_text", "$").isNull(),
     }
     bare = F.coalesce(F.col("e.raw_text"), F.get_json_object("value", "$.raw"))
     whole = _parted(opened, known, _elements(known, "raw", bare), [*(c.alias(n) for n, c in damage.items()), F.col("value")])
-    typed = _typed(whole, known, epochs, ["is_binary", "is_text", "value"], exact=exact)
+    typed = _typed(whole, known, epochs, ["is_frame", "is_binary", "is_text", "value"], exact=exact)
     return typed.select(
         *TRADE,
         "dense",
@@ -53,6 +54,7 @@ def items(lines: DataFrame, exchanges: Exchanges, epochs: Sequence[Epoch] = ()) 
         F.when(~F.col("control"), rules.reason()).alias("reason"),
         F.when(~F.col("control"), rules.detail(rules.reason())).alias("detail"),
         F.col("value").alias("raw"),
+        (F.col("is_frame") | (F.col("item") == 0)).alias("counted"),
     )
 
 
@@ -65,7 +67,8 @@ def quick_items(lines: DataFrame, exchanges: Exchanges, epochs: Sequence[Epoch] 
     read = lines.select(_envelope(known).alias("e"), "object")
     opened = read.select("e", F.col("e.raw").alias("raw"), _parser(known).alias("parser"), "object")
     typed = _typed(_parted(opened, known, _elements(known, "e.raw", None), []), known, epochs, [], exact=quickly_exact)
-    return typed.select(*QUICK, "dense", "control", rules.sound().alias("sound"), rules.void().alias("void"))
+    control = F.coalesce(F.col("kind") == "control", F.lit(False))  # arrays without trades are rare: `items` tells them
+    return typed.select(*QUICK, "dense", control.alias("control"), rules.sound().alias("sound"), rules.void().alias("void"))
 
 
 def _envelope(known: Sequence[Parser]) -> Column:

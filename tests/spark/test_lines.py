@@ -56,6 +56,7 @@ def read(spark: SparkSession) -> Mapping[str, list[Columns]]:
     for row in rows_of(items(as_frame(spark, lines), EXCHANGES)):
         name = row.pop("object").removeprefix(key(""))
         assert row.pop("raw") == lines[name]
+        assert row.pop("counted") or row["item"] > 0
         found[name].append(row)
     return {name: sorted(rows, key=lambda row: row["item"]) for name, rows in found.items()}
 
