@@ -49,9 +49,11 @@ def assert_tables(query: Trades, oracle: Oracle, *, open_too: bool) -> None:
     assert_minutes(query.minutes.read(), oracle.minutes(open_too=open_too))
 
 
-def assert_minutes(frame: DataFrame, expected: Iterable[Mapping[str, Any]]) -> None:
-    """All of `minute_aggregates`; of a revision above 0 only that it is."""
+def assert_minutes(frame: DataFrame, expected: Iterable[Mapping[str, Any]], *, at: datetime | None = NOW) -> None:
+    """All of `minute_aggregates`; of a revision above 0 only that it is. `at`: when all of it was written; None: at any time."""
     found = rows_of(frame)
-    assert {row.pop("updated_at") for row in found} <= {NOW}
+    written = {row.pop("updated_at") for row in found}
+    assert None not in written
+    assert at is None or written <= {at}
     assert all(set(row) == set(MINUTES) for row in found)
     assert_rows([row | {"revision": min(row["revision"], 1)} for row in found], expected, MINUTE_AGGREGATES.key)

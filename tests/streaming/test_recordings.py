@@ -1,0 +1,121 @@
+"""Recorded market data, streamed: held to what the recordings are known to hold, and to the exchange's own candles."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from ingest.exchanges import EXCHANGES, find_exchange
+from ingest.simulator.landed import objects
+from ingest.simulator.recording import recording
+from ingest.simulator.wire import Frame
+from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
+from jobs.tables.trades import TRADES
+from tests.support.lines import moment
+from tests.support.oracle import Oracle
+from tests.support.readers import delta_rs
+from tests.support.stream import driver
+from tests.support.tables import assert_rows
+from tests.support.taking import feed, land
+
+SPOT = "binance/spot_btcusdt_20240808.trades_only.frames.jsonl.gz"
+USDM = "pairs/usdm_btcusdt_20240808/trades_only.frames.jsonl.gz"
+USDM_2021 = "cryptofeed/BINANCE_FUTURES.ws.head2000.gz"
+COINBASE = "cryptofeed/COINBASE.ws.head2000.gz"
+COINM = "binance/cm_btcusd_perp_20240808.head2000.frames.jsonl.gz"
+KLINES = "pairs/usdm_btcusdt_20240808/exchange_klines_1m.csv"
+PLACES = {SPOT: ("binance", "spot"), USDM: ("binance", "usdm"), USDM_2021: ("binance", "usdm"), COINBASE: ("coinbase", "spot")}
+Rows = list[dict[str, Any]]
+# (venue, market, feed, pair) -> rows, first id, last id, sum of quantity, sum of price times quantity, taker bought, taker sold
+FACTS: Mapping[tuple[str, ...], tuple[object, ...]] = {
+    ("binance", "spot", "trade", "BTC-USDT"): (
+        9757, 3735683259, 3735693015, Decimal("212.03315"), Decimal("13084074.1123886"), 4103, 5654,
+    ),
+    ("binance", "usdm", "trade", "BTC-USDT"): (21313, 5266583935, 5266605247, Decimal("2429.366"), Decimal("149845680.8898")),
+    ("coinbase", "spot", "trade", "SKL-USD"): (6, 1568267, 1568272, Decimal("36123.3"), Decimal("28596.06602"), 6, 0),
+    ("coinbase", "spot", "trade", "YFI-BTC"): (1, 889760, 889760, Decimal("0.000007"), Decimal("0.00000578207"), 0, 1),
+}  # fmt: skip
+COUNTS = {"CTK-USDT": 38, "SUSHI-USDT": 40, "AKRO-USDT": 8, "KEEP-USDT": 5}
+
+
+def frames(recordings: Path, name: str) -> Iterator[Frame]:
+    """What a recording holds of trades."""
+    found = recording(recordings / name, EXCHANGES[PLACES[name]])
+    return (frame for frame in found if frame.series.kind in ("trade", "agg_trade"))
+
+
+@pytest.fixture(scope="module")
+def streamed(spark: SparkSession, recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, Rows, Oracle]:
+    """Trades and minutes of all recordings, in one batch; and what they must be."""
+    lake = tmp_path_factory.mktemp("recorded") / "lake"
+    landed = dict(chain.from_iterable(objects(frames(recordings, name), f"from{place}") for place, name in enumerate(PLACES)))
+    land(lake, landed)
+    oracle = Oracle()
+    with driver(spark, lake) as query:
+        query.start()
+        feed(query, oracle, landed, [list(landed)])
+        query.close()
+    _, trades = delta_rs(lake / "tables/trades", TRADES)
+    _, minutes = delta_rs(lake / "tables/minute_aggregates", MINUTE_AGGREGATES)
+    return trades, minutes, oracle
+
+
+def test_all_rows_are_those_of_the_plain_computation(streamed: tuple[Rows, Rows, Oracle]):
+    trades, minutes, oracle = streamed
+    assert_rows(trades, oracle.trades, TRADES.key)
+    plain = [{name: value for name, value in row.items() if name != "updated_at"} for row in minutes]
+    assert_rows([row | {"revision": min(row["revision"], 1)} for row in plain], oracle.minutes(), MINUTE_AGGREGATES.key)
+
+
+@pytest.mark.parametrize("series", FACTS)
+def test_trades_are_those_that_were_recorded(streamed: tuple[Rows, Rows, Oracle], series: tuple[str, ...]):
+    rows = [row for row in streamed[0] if tuple(row[name] for name in ("venue", "market", "feed", "pair")) == series]
+    ids = [row["trade_id"] for row in rows]
+    sides = [row["taker_side"] for row in rows]
+    found = (
+        len(rows), min(ids), max(ids), sum(row["quantity"] for row in rows), sum(row["quote_quantity"] for row in rows),
+        sides.count("buy"), sides.count("sell"),
+    )  # fmt: skip
+    assert found[: len(FACTS[series])] == FACTS[series]
+
+
+def test_nothing_is_missing_in_the_minutes(streamed: tuple[Rows, Rows, Oracle]):
+    """Complete are all but a feed's first and last minute: nobody knows what was before and after the recording."""
+    minutes = streamed[1]
+    assert {row["missing_trades"] for row in minutes} == {0}
+    feeds: dict[tuple[str, ...], list[bool]] = {}
+    for row in sorted(minutes, key=lambda row: row["minute"]):
+        feeds.setdefault((row["market"], row["feed"], row["pair"]), []).append(row["is_complete"])
+    for series, complete in feeds.items():
+        assert complete == [0 < place < len(complete) - 1 for place in range(len(complete))], series
+    assert [len(feeds[market, "trade", "BTC-USDT"]) for market in ("spot", "usdm")] == [7, 6]
+    assert {pair: sum(row["ticks"] for row in minutes if row["pair"] == pair) for pair in COUNTS} == COUNTS
+
+
+def test_minutes_equal_the_exchanges_own_candles(streamed: tuple[Rows, Rows, Oracle], recordings: Path):
+    """Every column of the whole minutes 23:55 to 23:59; 23:54 begins within the recording."""
+    with (recordings / KLINES).open() as file:
+        candles = {int(row["open_time"]) * 1000: row for row in csv.DictReader(file)}
+    own = {
+        row["minute"]: row for row in streamed[1] if (row["market"], row["feed"], row["pair"]) == ("usdm", "trade", "BTC-USDT")
+    }
+    named = {
+        "open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume", "quote_volume": "quote_volume",
+        "trades": "count", "buy_volume": "taker_buy_volume", "buy_quote_volume": "taker_buy_quote_volume",
+    }  # fmt: skip
+    for minute in range(55, 60):
+        start = moment(f"23:{minute}:00", "2024-08-08")
+        candle = candles[int(start.timestamp()) * 1_000_000]
+        assert {ours: own[start][ours] for ours in named} == {ours: Decimal(candle[theirs]) for ours, theirs in named.items()}
+
+
+def test_contracts_are_refused_by_name(recordings: Path):
+    with pytest.raises(ValueError, match="symbol 'BTCUSD_PERP': a COIN-M perpetual; its quantities are contracts, not coins"):
+        list(recording(recordings / COINM, EXCHANGES["binance", "usdm"]))
+    with pytest.raises(LookupError, match="exchange binance coinm: refused, its quantities are contracts"):
+        find_exchange("binance", "coinm")
