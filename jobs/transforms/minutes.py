@@ -1,6 +1,7 @@
 """Trades to minutes: the one definition of a minute's values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -25,7 +26,12 @@ def minutes(trades: DataFrame, exchanges: Mapping[tuple[str, str], Exchange]) ->
         is_buy.alias("is_buy"),
         F.when(_counts(exchanges), F.col("last_id") - F.col("first_id") + 1).otherwise(F.lit(1).cast("BIGINT")).alias("count"),
     )
-    summed = counted.groupBy(*KEY).agg(
+    return counted.groupBy(*KEY).agg(*_sums()).select(*KEY, *(column.alias(name) for name, column in _values().items()))
+
+
+@cache  # an expression is some hundred calls into the JVM, and every batch needs the same one
+def _sums() -> Sequence[Column]:
+    return (
         F.min_by("price", "trade_id").alias("open"),
         F.max("price").alias("high"),
         F.min("price").alias("low"),
@@ -45,9 +51,9 @@ def minutes(trades: DataFrame, exchanges: Mapping[tuple[str, str], Exchange]) ->
         F.max("ts").alias("last_ts"),
         F.count(F.lit(1)).alias("ticks"),
     )
-    return summed.select(*KEY, *(column.alias(name) for name, column in _values().items()))
 
 
+@cache
 def _values() -> Mapping[str, Column]:
     """The sums as columns; what takers sold is the whole less what they bought, which is exact."""
     none = F.col("buy_trades") == 0  # said by the count: a sum is NULL also where it does not fit
