@@ -1,6 +1,7 @@
 """The stream: from the landing zone to the live tables. One driver, one query a channel."""
 
 import argparse
+import logging
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from jobs.runtime.progress import Progress
 from jobs.runtime.session import session
 from jobs.tables import TABLES
 
+log = logging.getLogger(__name__)
 FOR_EVER = "3650d"  # by default Spark never reads an object a week older than the newest one
 
 
@@ -59,11 +61,13 @@ def _streamed(settings: Settings, where: Place, lease: Lease, *, once: bool) -> 
     )
     life = Recovery(trades, where.store)
     life.begin()
+    log.info("event=start query=trades checkpoint=%s feeds=%d", life.folder, len(trades.state))
     stream = settings.jobs.stream
     totals = {"items": 0, "fresh": 0}
 
     def batch(lines: Any, number: int) -> None:  # noqa: ANN401
         record = trades.batch(lines, number, life.query)
+        log.info("event=batch query=trades %s", figures(record))
         totals["items"] += record["items"]
         totals["fresh"] += record["fresh"] + record.get("late", 0)
 
@@ -95,6 +99,12 @@ def _streamed(settings: Settings, where: Place, lease: Lease, *, once: bool) -> 
     streaming.run(query_, tick, stop.is_set, _delays)
     trades.save()
     return {"batches": query_.batches, **totals, "minutes_version": trades.minutes.version}
+
+
+def figures(record: Mapping[str, Any]) -> str:
+    """A batch's record as a line of the log; what is nought or a list is left to the record."""
+    told = {**record, **record.get("reasons", {})}
+    return " ".join(f"{name}={value}" for name, value in told.items() if isinstance(value, int) and (value or name == "batch"))
 
 
 def _delays() -> Iterator[float]:
