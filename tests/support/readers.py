@@ -23,8 +23,8 @@ def types(table: Table, *, hive: bool = False) -> Mapping[str, str]:
 def delta_rs(path: Path, table: Table) -> tuple[Mapping[str, str], list[dict[str, Any]]]:
     """Types and rows, as delta-rs reads them; DuckDB only turns its Arrow data into Python's."""
     reader = deltalake.QueryBuilder().register("t", deltalake.DeltaTable(path)).execute("SELECT * FROM t")
-    found = reader.read_all()  # noqa: F841 - DuckDB finds it by its name
     with duckdb.connect() as connection:
+        connection.register("found", reader.read_all())
         return _rows(connection, "found", [], table)
 
 
