@@ -108,8 +108,11 @@ class Trades:
             self.settled = False
             self.state = {}
             change = Change(self.state)
-            change.take(brought(keys(fresh.marks(self.trades.read()))), self.dense)
-            change.take(voids(leftovers.seen_ids(self.quarantine.read())), self.dense)
+            if (
+                self.trades.version or self.quarantine.version
+            ):  # else they were made a moment ago: a scan of nothing costs jobs, too
+                change.take(brought(keys(fresh.marks(self.trades.read()))), self.dense)
+                change.take(voids(leftovers.seen_ids(self.quarantine.read())), self.dense)
             if self.state or self.minutes.version > 0:
                 rows = minutes(self.trades.read(), self.exchanges)
                 told = tell.told(self.spark, rows, self.state, self.dense, self.state.keys(), frozenset(), self.now())
