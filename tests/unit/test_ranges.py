@@ -10,7 +10,9 @@ from jobs.transforms.ranges import MINUTE, Mark, Range, Ranges, ranges
 IDS = range(40)
 # what the venue made of each id: a trade's time, or None for an id that exists without a trade
 world = st.fixed_dictionaries({id_: st.one_of(st.none(), st.integers(0, 6 * MINUTE)) for id_ in IDS})
-islands = st.lists(st.tuples(st.sampled_from(IDS), st.sampled_from(IDS)).map(sorted), max_size=12)
+islands = st.lists(
+    st.tuples(st.sampled_from(IDS), st.integers(0, 4)).map(lambda part: [part[0], min(sum(part), IDS[-1])]), max_size=12
+)
 
 
 def island(times: Mapping[int, int | None], low: int, high: int) -> Range:
@@ -66,3 +68,10 @@ def test_flags_of_a_hole_between_two_minutes():
     assert found.flags() == {0: 0, 1: 0, 2: 3, 3: 0}
     found.add(Range(5, 5, None, None))  # a void in the hole: two are still missing
     assert found.flags() == {0: 0, 1: 0, 2: 2, 3: 0}
+
+
+def test_nobody_knows_what_is_missing_before_the_first_trade_also_where_a_void_lies_before_it():
+    found = Ranges()
+    found.add(Range(1, 1, None, None))
+    found.add(Range(5, 5, Mark(5, 0), Mark(5, 0)))
+    assert found.flags() == {0: 0}
