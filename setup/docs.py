@@ -98,7 +98,7 @@ def tables_page(tables: Iterable[Table]) -> str:
     known = list(tables)
     head = HEAD.format(
         contents="\n".join(f"| [`{table.name}`](#{table.name}) | {_cell(table.comment)} |" for table in known),
-        duckdb=DUCKDB.format(names=tuple(table.name for table in known)),
+        duckdb=DUCKDB.format(names="(" + ", ".join(f'"{table.name}"' for table in known) + ")"),
         athena=ATHENA,
     )
     return "\n".join([head, *(_section(table) for table in known)])

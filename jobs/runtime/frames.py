@@ -20,7 +20,8 @@ def frame(spark: SparkSession, rows: Iterable[Sequence[Any]], schema: str) -> Da
     names = columns.names
     texts = [json.dumps(dict(zip(names, row, strict=True)), default=_text) for row in rows]
     values = ", ".join(f"({_literal(text)})" for text in texts) or "(NULL)"
-    found = spark.sql(f"SELECT r.* FROM (SELECT from_json(text, {_literal(schema)}) AS r FROM VALUES {values} AS t(text))")  # noqa: S608 - escaped
+    read = f"from_json(text, {_literal(schema)}, map('mode', 'FAILFAST'))"  # else a value of the wrong shape is NULL, in silence
+    found = spark.sql(f"SELECT r.* FROM (SELECT {read} AS r FROM VALUES {values} AS t(text))")  # noqa: S608 - escaped
     return found if texts else found.where("FALSE")
 
 
