@@ -18,6 +18,7 @@ from ingest.simulator.wire import Frame
 from tests.support.lines import landed as object_of
 from tests.support.lines import micros
 from tests.support.oracle import Oracle
+from tests.support.stories import interpret
 from tests.support.stream import driver
 from tests.support.tables import assert_tables
 from tests.support.taking import accounted, feed, land
@@ -120,6 +121,7 @@ arrivals = st.builds(
 def test_whatever_arrives_the_tables_are_what_the_lines_say(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, arrival: Arrival
 ):
+    interpret(spark)
     lake = tmp_path_factory.mktemp("arrival") / "lake"
     random = Random(arrival.seed)  # noqa: S311
     landed: dict[str, bytes] = {}
