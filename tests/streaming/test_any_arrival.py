@@ -115,7 +115,7 @@ arrivals = st.builds(
 @pytest.mark.timeout(3600)
 @given(arrival=arrivals)
 @settings(
-    max_examples=settings.default.max_examples // 25,  # an example takes seconds
+    max_examples=settings.default.max_examples // 33,  # an example takes seconds
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
 )
 def test_whatever_arrives_the_tables_are_what_the_lines_say(

@@ -58,7 +58,7 @@ def test_many_batches_in_another_order_with_copies(spark: SparkSession, lake: Pa
     oracle = Oracle()
     with driver(spark, lake) as query:
         query.start()
-        records = feed(query, oracle, landed, [order[at::4] for at in range(4)])
+        records = feed(query, oracle, landed, [order[at::3] for at in range(3)])
         query.close()
         assert_tables(query, oracle, open_too=True)
         assert sum(accounted(record)["trades"] for record in records) == query.trades.read().count()
