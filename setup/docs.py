@@ -13,7 +13,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
 HEAD = """# Tables
 
 Written by `make docs` from the values in `jobs/tables/`; do not edit. All are Delta tables below `<lake>/tables/`, reader 1 and
-writer 2: Athena, DuckDB, delta-rs, Trino and Spark read them. Times are UTC to the microsecond; no number is ever a float.
+writer 2, as Athena and Trino document it; tests read them with delta-rs and DuckDB. Times are
+UTC to the microsecond; no number is ever a float.
 
 | Table | What it holds |
 |---|---|
