@@ -15,6 +15,7 @@ from jobs.runtime.lease import LeaseHeld, LeaseLost
 from jobs.runtime.live import TableError
 from jobs.runtime.session import SessionError
 
+log = logging.getLogger(__name__)
 DONE, FAILED, USAGE = 0, 1, 2
 EXPECTED = (LakeError, LeaseHeld, LeaseLost, TableError, SessionError)
 
@@ -54,6 +55,10 @@ def main(job: str, made: argparse.ArgumentParser, run: Run, arguments: Sequence[
         summary, code = {"error": str(error)}, FAILED
     except KeyboardInterrupt:
         summary, code = {"error": "interrupted"}, FAILED
+    except Exception as error:
+        # nobody foresaw it: its trace is for the log, its name for the record
+        log.exception("event=failed job=%s", job)
+        summary, code = {"error": f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"}, FAILED
     told = {"job": job, "run": name, "started": f"{started:%Y-%m-%dT%H:%M:%SZ}", "code": code, **summary}
     _record(where, job, name, told)
     if code == DONE:

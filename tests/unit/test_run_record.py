@@ -1,0 +1,58 @@
+"""What a job leaves of its run, however it ends: a cluster's deploy mode swallows exit codes."""
+
+import argparse
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.settings import Settings
+from jobs.runtime import cli
+from jobs.runtime.lake import Place
+from jobs.runtime.lease import LeaseHeld
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """The handler that a job installs would stay."""
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
+
+
+def run(folder: Path, outcome: Mapping[str, Any] | BaseException) -> tuple[int, dict[str, Any]]:
+    conf = folder / "conf.yaml"
+    conf.write_text(f"lake: {folder}/lake\ningest:\n  collector: test\n")
+
+    def work(_: Settings, __: Place, ___: argparse.Namespace) -> Mapping[str, Any]:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    code = cli.main("stream", cli.parser("stream", "", ""), work, ["--conf", str(conf), "--run", "first"])
+    told = json.loads((folder / "lake/control/runs/stream/first.json").read_text())
+    del told["started"]
+    return code, told
+
+
+def test_a_run_that_is_done_says_what_it_did(tmp_path, capsys):
+    assert run(tmp_path, {"batches": 2, "items": 7}) == (
+        0,
+        {"job": "stream", "run": "first", "code": 0, "batches": 2, "items": 7},
+    )
+    assert capsys.readouterr().out == "stream: 2 batches, 7 items\n"
+
+
+def test_a_failure_that_was_foreseen_is_one_line(tmp_path, capsys, caplog):
+    why = "control/lease/stream.json: desk:7 writes these tables"
+    assert run(tmp_path, LeaseHeld(why)) == (1, {"job": "stream", "run": "first", "code": 1, "error": why})
+    assert capsys.readouterr() == ("", f"stream: {why}\n")
+    assert caplog.messages == []
+
+
+def test_a_failure_that_nobody_foresaw_is_in_the_record_by_name_and_in_the_log_with_its_trace(tmp_path, caplog):
+    code, told = run(tmp_path, ZeroDivisionError("division by zero\nand more"))
+    assert (code, told["error"]) == (1, "ZeroDivisionError: division by zero")
+    assert caplog.messages == ["event=failed job=stream"]
+    assert "Traceback" in (caplog.text)
