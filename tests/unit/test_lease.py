@@ -151,6 +151,18 @@ def test_a_renewal_counts_from_before_it_was_asked_for(store, clock):
     assert mine.renewed == 1.0
 
 
+def test_a_write_whose_answer_was_lost_is_seen_to_be_ours(store, clock):
+    """boto3 tries again by itself; the second try is refused, by what the first one wrote."""
+    real = store.replace
+    store.replace = lambda *arguments: real(*arguments) and None
+    mine = lease(store, clock)
+    mine.take()
+    clock.sleep(TTL / 6)
+    mine.renew()
+    mine.check()
+    assert (record(store), mine.version, mine.renewed) == ({"owner": "me", "epoch": 1, "ttl": TTL}, "2", TTL / 6)
+
+
 def test_one_whose_lease_was_taken_stops_and_does_not_release_what_is_anothers(store, clock):
     mine = lease(store, clock)
     mine.take()
