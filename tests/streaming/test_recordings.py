@@ -1,9 +1,11 @@
-"""Recorded market data, streamed: held to what the recordings are known to hold, and to the exchange's own candles."""
+"""Recorded market data, replayed by the simulator, collected, streamed: held to what the recordings are known to hold.
+
+And to the exchange's own candles of the same minutes.
+"""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,16 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ingest.exchanges import EXCHANGES, find_exchange
-from ingest.simulator.landed import objects
 from ingest.simulator.recording import recording
-from ingest.simulator.wire import Frame
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.tables.trades import TRADES
 from tests.support.lines import moment
 from tests.support.oracle import Oracle
 from tests.support.readers import delta_rs
+from tests.support.replay import replay
 from tests.support.stream import driver
 from tests.support.tables import assert_rows
-from tests.support.taking import feed, land
+from tests.support.taking import feed
 
 SPOT = "binance/spot_btcusdt_20240808.trades_only.frames.jsonl.gz"
 USDM = "pairs/usdm_btcusdt_20240808/trades_only.frames.jsonl.gz"
@@ -43,18 +44,14 @@ FACTS: Mapping[tuple[str, ...], tuple[object, ...]] = {
 COUNTS = {"CTK-USDT": 38, "SUSHI-USDT": 40, "AKRO-USDT": 8, "KEEP-USDT": 5}
 
 
-def frames(recordings: Path, name: str) -> Iterator[Frame]:
-    """What a recording holds of trades."""
-    found = recording(recordings / name, EXCHANGES[PLACES[name]])
-    return (frame for frame in found if frame.series.kind in ("trade", "agg_trade"))
-
-
 @pytest.fixture(scope="module")
 def streamed(spark: SparkSession, recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, Rows, Oracle]:
     """Trades and minutes of all recordings, in one batch; and what they must be."""
-    lake = tmp_path_factory.mktemp("recorded") / "lake"
-    landed = dict(chain.from_iterable(objects(frames(recordings, name), f"from{place}") for place, name in enumerate(PLACES)))
-    land(lake, landed)
+    folder = tmp_path_factory.mktemp("recorded")
+    lake = folder / "lake"
+    for number, (name, place) in enumerate(PLACES.items()):
+        replay(recordings / name, place, lake, folder / f"from{number}")
+    landed = {str(file.relative_to(lake)): file.read_bytes() for file in sorted(lake.glob("landing/channel=trades/**/*.gz"))}
     oracle = Oracle()
     with driver(spark, lake) as query:
         query.start()
