@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import signal
 import socket
 import sys
 import threading
@@ -12,14 +11,16 @@ from typing import Any
 
 from ingest.exchanges import EXCHANGES
 from ingest.settings import Settings
+from jobs.queries.live_tables import LiveTables, lines_of
 from jobs.queries.recovery import Recovery
-from jobs.queries.trades import Trades, lines_of
+from jobs.queries.trades import Trades
 from jobs.runtime import cli, streaming
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import Lease
 from jobs.runtime.live import Live
 from jobs.runtime.progress import Progress
 from jobs.runtime.session import session
+from jobs.runtime.signals import when_asked_to_stop
 from jobs.tables import TABLES
 
 log = logging.getLogger(__name__)
@@ -48,17 +49,10 @@ def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping
 
 def _streamed(settings: Settings, where: Place, lease: Lease, *, once: bool) -> Mapping[str, Any]:
     spark = session(settings.lake, "stream")
-    tables = {name: Live(spark, where.store, lease, table, where.table(name)) for name, table in TABLES.items()}
-    trades = Trades(
-        spark,
-        EXCHANGES,
-        settings.ingest.epochs,
-        where.root,
-        tables["trades"],
-        tables["quarantine"],
-        tables["minute_aggregates"],
-        Progress(where.store, "trades"),
-    )
+    lives = {name: Live(spark, where.store, lease, table, where.table(name)) for name, table in TABLES.items()}
+    three = (lives["trades"], lives["quarantine"], lives["minute_aggregates"])
+    tables = LiveTables(spark, EXCHANGES, settings.ingest.epochs, where.root, *three)
+    trades = Trades(tables, Progress(where.store, "trades"))
     life = Recovery(trades, where.store)
     life.begin()
     log.info("event=start query=trades checkpoint=%s feeds=%d", life.folder, len(trades.state))
@@ -88,8 +82,7 @@ def _streamed(settings: Settings, where: Place, lease: Lease, *, once: bool) -> 
         else {"processingTime": f"{int(stream.trigger.total_seconds() * 1000)} milliseconds"},
     )
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    when_asked_to_stop(spark, stop.set)
 
     def tick() -> None:
         overdue = trades.overdue(stream.close_after.total_seconds())
@@ -98,7 +91,7 @@ def _streamed(settings: Settings, where: Place, lease: Lease, *, once: bool) -> 
 
     streaming.run(query_, tick, stop.is_set, _delays)
     trades.save()
-    return {"batches": query_.batches, **totals, "minutes_version": trades.minutes.version}
+    return {"batches": query_.batches, **totals}
 
 
 def figures(record: Mapping[str, Any]) -> str:

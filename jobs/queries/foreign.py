@@ -4,43 +4,63 @@ import logging
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-from pyspark.sql import Column, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from jobs.queries.leftovers import key
+from jobs.queries import leftovers
+from jobs.queries.live_tables import LiveTables
 from jobs.queries.trades import Trades
 from jobs.runtime import deltalog
 from jobs.runtime.frames import frame, keys
 from jobs.runtime.live import Live
+from jobs.transforms.fresh import FEED
 
 log = logging.getLogger(__name__)
 
 
 def repair(query: Trades) -> None:
     """Make the tables what one driver would have made of the same landing zone."""
+    tables = query.tables
     query.progress.drop()
-    for live in (query.trades, query.quarantine, query.minutes):
+    for live in tables.all:
         live.open(accept=True)
-    keep_first(query.trades, [F.col(name) for name in query.trades.table.key])
-    keep_first(query.quarantine, [key()])
+    keep_first(tables.trades, [F.col(name) for name in tables.trades.table.key])
+    keep_first(tables.quarantine, [leftovers.key()])
+    forget_taken(tables)
     query.start_over()
 
 
 def keep_first(live: Live, by: Sequence[Column]) -> None:
     """Each key once, the first committed copy; partitions without a doubled key are left alone."""
     order = frame(live.spark, _versions(live), "file STRING, version BIGINT")
-    parts = list(live.table.partitioned_by)
     found = live.read().select("*", F.element_at(F.split("_metadata.file_path", "/"), -1).alias("file"))
     copies = Window.partitionBy(*by).orderBy(
         F.coalesce("version", F.lit(-1)), *(F.col(name) for name in ("recv_ts", "conn", "seq", "item"))
     )
     numbered = found.join(order, on="file", how="left").select("*", F.row_number().over(copies).alias("copy"))
-    doubled = keys(numbered.where("copy > 1").select(*parts).distinct())
-    if not doubled:
-        return
-    log.error("event=keys_doubled table=%s partitions=%d", live.table.name, len(doubled))
-    predicate = " OR ".join("(" + " AND ".join(f"{name} = {row[name]!r}" for name in parts) + ")" for row in doubled)
-    live.overwrite(numbered.where("copy = 1").where(predicate).select(*live.table.names), predicate)
+    _keep(live, numbered.where("copy = 1"), but=numbered.where("copy > 1"))
+
+
+def forget_taken(tables: LiveTables) -> None:
+    """A conflict that is itself the row in `trades`: each driver had quarantined what the other one took."""
+    conflicts = tables.quarantine.read().where("reason = 'conflict'")
+    place = [*FEED, "trade_id", "conn", "seq", "item"]
+    there = tables.trades_of(leftovers.minutes_of(conflicts)).select(*place)
+    taken = conflicts.join(there, on=place, how="left_semi")
+    kept = tables.quarantine.read().join(
+        taken.select(leftovers.key().alias("taken")), on=leftovers.key() == F.col("taken"), how="left_anti"
+    )
+    _keep(tables.quarantine, kept, but=taken)
+
+
+def _keep(live: Live, rows: DataFrame, *, but: DataFrame) -> None:
+    """Write the partitions that hold rows of `but` without them."""
+    parts = live.table.partitioned_by
+    spoilt = keys(but.select(*parts).distinct())
+    if spoilt:
+        log.error("event=rows_removed table=%s rows=%d partitions=%d", live.table.name, but.count(), len(spoilt))
+        predicate = " OR ".join("(" + " AND ".join(f"{name} = {row[name]!r}" for name in parts) + ")" for row in spoilt)
+        live.overwrite(rows.where(predicate).select(*live.table.names), predicate)
 
 
 def _versions(live: Live) -> list[tuple[str, int]]:

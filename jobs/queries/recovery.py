@@ -27,8 +27,11 @@ class Recovery:
             self.trades.start()
         except Foreign as error:
             self._repair(error)
+            return
+        if lake.is_condemned(self.trades.tables.trades, "trades"):
+            self._repair("a repair was cut short")
         else:
-            self.folder, self.query = lake.checkpoint(self.trades.trades, "trades")
+            self.folder, self.query = lake.checkpoint(self.trades.tables.trades, "trades")
 
     def recover(self, error: BaseException) -> None:
         """Start it again after a failure: a second driver's traces are removed, damaged objects mended."""
@@ -42,8 +45,11 @@ class Recovery:
         for damage in damaged:
             mend.mend(self.store, damage)
 
-    def _repair(self, error: Foreign) -> None:
+    def _repair(self, why: object) -> None:
         """Nothing of the state is believed, and everything is read again: on S3 another's commit may have replaced ours."""
-        log.error("event=foreign_commit query=trades detail=%s", error)
+        log.error("event=foreign_commit query=trades detail=%s", why)
+        table = self.trades.tables.trades
+        table.open(accept=True)
+        lake.condemn(table, "trades")  # first: if this driver dies on the way, the next one begins the repair again
         foreign.repair(self.trades)
-        self.folder, self.query = lake.renew(self.trades.trades, "trades")
+        self.folder, self.query = lake.renew(table, "trades")

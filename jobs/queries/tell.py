@@ -1,6 +1,7 @@
 """What is said of minutes beyond their own trades: missing, complete, revision; and how rows get into the table."""
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pyspark.sql import DataFrame, SparkSession
@@ -43,7 +44,7 @@ def told(  # noqa: PLR0913, PLR0917 - everything that may be said of a minute, t
     minutes: DataFrame,
     state: State,
     dense: Mapping[tuple[str, str, str], bool],
-    feeds: Iterable[Feed],
+    spans: Mapping[Feed, Sequence[Span]],
     begin_open: frozenset[Feed],
     now: datetime,
 ) -> DataFrame:
@@ -55,9 +56,13 @@ def told(  # noqa: PLR0913, PLR0917 - everything that may be said of a minute, t
             None if (top := state[feed].top) is None else time_of(top),
             feed in begin_open,
             now,  # not as a literal: generated code that differs from batch to batch is compiled anew each time
-            [{"minute": minute, "missing": missing} for minute, missing in state[feed].ranges.flags().items()],
+            [
+                {"minute": minute, "missing": missing}
+                for minute, missing in state[feed].ranges.flags().items()
+                if _in(minute, inside)
+            ],
         )
-        for feed in feeds
+        for feed, inside in spans.items()
     ]
     joined = minutes.join(F.broadcast(frame(spark, rows, SAYINGS)), on=list(FEED), how="inner")
     number = F.expr(MINUTE_OF.replace("ts", "minute"))
@@ -75,6 +80,12 @@ def told(  # noqa: PLR0913, PLR0917 - everything that may be said of a minute, t
         *(made.get(name, F.col(name)).alias(name) for name in MINUTE_AGGREGATES.names),
         (closed | F.col("begin_open")).alias("begins"),
     )
+
+
+def _in(minute: int, spans: Sequence[Span]) -> bool:
+    """Spans are in order and do not touch."""
+    place = bisect_right(spans, minute, key=lambda span: span[0]) - 1
+    return place >= 0 and minute <= spans[place][1]
 
 
 def merge_statement(path: str, source: str, spans: Mapping[Feed, list[Span]]) -> str:

@@ -11,6 +11,7 @@ from ingest.settings import Lake
 from jobs.runtime.live import Live, TableError
 
 LAYOUT = 1
+CONDEMNED = "condemned"  # in the place of a checkpoint's id
 
 
 class LakeError(Exception):
@@ -48,22 +49,37 @@ def place(lake: Lake) -> Place:
 
 def checkpoint(live: Live, query: str) -> tuple[str, str]:
     """(The query's checkpoint, its id.) A checkpoint belongs to its tables: a property of theirs holds its generation and id."""
-    name = f"ticklake.checkpoint.{query}"
-    said = live.properties.get(name)
-    generation, _, id_ = (said or "1 ").partition(" ")
+    generation, id_ = _said(live, query)
     folder = f"checkpoints/{query}/{generation}"
     found = live.store.get(f"{folder}/metadata")
     there = json.loads(found[0])["id"] if found else None
     if there is not None and there != id_:
-        whose = f"the table belongs to query {id_}" if said else "the table does not know it"
+        whose = f"the table belongs to query {id_}" if id_ else "the table does not know it"
         raise TableError(f"{folder} belongs to query {there}, but {whose}: put the right tables back, or remove the checkpoint")
-    return (folder, there) if there is not None else _begin(live, query, int(generation))
+    return (folder, there) if there is not None else _begin(live, query, generation)
+
+
+def condemn(live: Live, query: str) -> None:
+    """Tell the table that its checkpoint is not to be believed, until `renew` has made another."""
+    if not is_condemned(live, query):
+        live.set_property(f"ticklake.checkpoint.{query}", f"{_said(live, query)[0] + 1} {CONDEMNED}")
+
+
+def is_condemned(live: Live, query: str) -> bool:
+    """Was somebody stopped between `condemn` and `renew`?"""
+    return _said(live, query)[1] == CONDEMNED
 
 
 def renew(live: Live, query: str) -> tuple[str, str]:
-    """A checkpoint of the next generation: everything is read again."""
-    said = live.properties.get(f"ticklake.checkpoint.{query}", "0 ")
-    return _begin(live, query, int(said.partition(" ")[0]) + 1)
+    """The checkpoint in the place of a condemned one, empty: everything is read again."""
+    assert is_condemned(live, query), f"{live.path}: nobody has condemned the checkpoint of {query}"
+    return _begin(live, query, _said(live, query)[0])
+
+
+def _said(live: Live, query: str) -> tuple[int, str]:
+    """(Generation, id) of the checkpoint that belongs to the table."""
+    generation, _, id_ = live.properties.get(f"ticklake.checkpoint.{query}", "1 ").partition(" ")
+    return int(generation), id_
 
 
 def _begin(live: Live, query: str, generation: int) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from jobs.queries.trades import Trades
 from tests.benchmarks import cpu
 
 WATCHED = (
-    *(("", name) for name in ("start", "batch", "close", "_bring", "_leftovers", "save")),
+    *(("", name) for name in ("start", "batch", "close", "_bring", "save")),
     *((table, "append") for table in ("trades", "quarantine", "minutes")),
     ("minutes", "sql"),
     ("progress", "record"),
@@ -53,7 +53,7 @@ class Phases:
 
     def watch(self, query: Trades) -> None:
         for part, name in WATCHED:
-            owner = getattr(query, part) if part else query
+            owner = getattr(query if part == "progress" else query.tables, part) if part else query
             setattr(owner, name, self._watched(f"{part}.{name}".lstrip("."), getattr(owner, name)))
 
     def told(self) -> Mapping[str, Any]:

@@ -12,7 +12,8 @@ from typing import Any
 from ingest.exchanges import EXCHANGES
 from ingest.landing import Files
 from ingest.settings import Lake
-from jobs.queries.trades import Trades, lines_of
+from jobs.queries.live_tables import LiveTables, lines_of
+from jobs.queries.trades import Trades
 from jobs.runtime.lease import Lease
 from jobs.runtime.live import Live
 from jobs.runtime.progress import Progress
@@ -51,9 +52,9 @@ class Stream:
         lease.take()
         lease.keep()
         lives = {name: Live(self.spark, store, lease, table, f"{out}/tables/{name}") for name, table in TABLES.items()}
-        tables = (lives["trades"], lives["quarantine"], lives["minute_aggregates"])
+        three = (lives["trades"], lives["quarantine"], lives["minute_aggregates"])
         try:
-            yield Trades(self.spark, EXCHANGES, (), self.landing, *tables, Progress(store, "trades"))
+            yield Trades(LiveTables(self.spark, EXCHANGES, (), self.landing, *three), Progress(store, "trades"))
         finally:
             lease.release()
 

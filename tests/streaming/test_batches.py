@@ -61,8 +61,8 @@ def test_many_batches_in_another_order_with_copies(spark: SparkSession, lake: Pa
         records = feed(query, oracle, landed, [order[at::3] for at in range(3)])
         query.close()
         assert_tables(query, oracle, open_too=True)
-        assert sum(accounted(record)["trades"] for record in records) == query.trades.read().count()
-        assert query.quarantine.read().isEmpty()
+        assert sum(accounted(record)["trades"] for record in records) == query.tables.trades.read().count()
+        assert query.tables.quarantine.read().isEmpty()
     assert sum(record["items"] for record in records) > len(oracle.trades)
     assert sum(accounted(record)["duplicates"] for record in records) > 100
 

@@ -24,7 +24,7 @@ def batches_of(lake: Path, *batches: Sequence[bytes]) -> tuple[Mapping[str, byte
 
 
 def revisions(query) -> dict[str, int]:
-    return {f"{row['minute']:%d %H:%M}": row["revision"] for row in rows_of(query.minutes.read())}
+    return {f"{row['minute']:%d %H:%M}": row["revision"] for row in rows_of(query.tables.minutes.read())}
 
 
 def test_the_open_minute_has_a_row_when_it_is_closed_by_force_and_its_revision_says_so(spark: SparkSession, lake: Path):
@@ -75,9 +75,9 @@ def test_a_trade_that_is_days_late_lies_in_a_file_of_its_own_day_and_corrects_it
     with driver(spark, lake) as query:
         query.start()
         records = feed(query, oracle, objects, batches)
-        files = [deltalog.commit(query.trades.store, "trades", query.trades.version - back) for back in (0, 1)]
+        files = [deltalog.commit(query.tables.trades.store, "trades", query.tables.trades.version - back) for back in (0, 1)]
         days = [
-            sorted({f"{row['ts']:%d}" for row in rows_of(query.trades.files([name]))})
+            sorted({f"{row['ts']:%d}" for row in rows_of(query.tables.trades.files([name]))})
             for file in files
             if file
             for name in file.added

@@ -137,7 +137,7 @@ def told(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Itera
         story.batch(query, objects[3])
         query.close()
         assert_tables(query, story.oracle, open_too=True)
-        yield Told(rows_of(query.minutes.read()), rows_of(query.quarantine.read()), records, made)
+        yield Told(rows_of(query.tables.minutes.read()), rows_of(query.tables.quarantine.read()), records, made)
 
 
 def test_a_minute_in_which_a_range_ended_is_made_anew_when_the_range_goes_on_elsewhere(told: Told):

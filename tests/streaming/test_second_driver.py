@@ -43,7 +43,7 @@ def append_again(live: Live) -> None:
 
 
 def versions(query: Trades) -> list[int]:
-    return [live.version for live in (query.trades, query.quarantine, query.minutes)]
+    return [live.version for live in (query.tables.trades, query.tables.quarantine, query.tables.minutes)]
 
 
 def test_a_second_driver_is_refused_by_name(story: Story):
@@ -59,12 +59,12 @@ def test_a_commit_of_somebody_else_is_seen_before_the_next_batch_and_before_each
     objects = second(story)
     with story.driver() as query:
         query.start()
-        steps = Steps(query, "after trades", lambda: append_again(query.minutes))
+        steps = Steps(query, "after trades", lambda: append_again(query.tables.minutes))
         # the minutes are not even this commit's table
         with pytest.raises(Foreign, match=r"minute_aggregates: version .* was written by somebody else"):
             take(query, [objects[1]])
         assert steps.made == ["trades"]
-        append_again(query.trades)
+        append_again(query.tables.trades)
         with pytest.raises(Foreign, match=r"trades: version .* was written by somebody else"):
             take(query, [objects[0]])
         assert steps.made == ["trades"]
@@ -78,8 +78,8 @@ def test_what_a_superseded_driver_commits_is_seen_and_repaired(story: Story):
     story.tell(*objects)
     with story.driver() as zombie:
         zombie.start()
-        zombie.trades.lease._lock.close()  # on S3 this is a TTL of silence
-        for live in (zombie.trades, zombie.quarantine, zombie.minutes):
+        zombie.tables.trades.lease._lock.close()  # on S3 this is a TTL of silence
+        for live in (zombie.tables.trades, zombie.tables.quarantine, zombie.tables.minutes):
             live.check = lambda: None
         with story.driver() as query:
             query.start()
@@ -91,7 +91,7 @@ def test_what_a_superseded_driver_commits_is_seen_and_repaired(story: Story):
                 take(query, objects)
             assert versions(query) == before
     with story.driver() as query:
-        recovery = Recovery(query, query.trades.store)
+        recovery = Recovery(query, query.tables.trades.store)
         recovery.begin()
         assert recovery.folder == "checkpoints/trades/1"
         take(query, [*first(story), *objects])
@@ -103,18 +103,18 @@ def test_a_foreign_commit_is_repaired_by_the_driver_that_sees_it(story: Story):
     objects = second(story)
     story.tell(*objects)
     with story.driver() as query:
-        recovery = Recovery(query, query.trades.store)
+        recovery = Recovery(query, query.tables.trades.store)
         recovery.begin()
         assert recovery.folder == "checkpoints/trades/1"
-        for live in (query.trades, query.quarantine, query.minutes):
+        for live in (query.tables.trades, query.tables.quarantine, query.tables.minutes):
             append_again(live)
         with pytest.raises(Foreign) as caught:
             take(query, objects)
         recovery.recover(caught.value)
         assert recovery.folder == "checkpoints/trades/2", "everything is read again"
         metadata = json.loads((story.lake / "checkpoints/trades/2/metadata").read_text())
-        query.trades.open()
-        assert query.trades.properties["ticklake.checkpoint.trades"] == f"2 {metadata['id']}" == f"2 {recovery.query}"
+        query.tables.trades.open()
+        assert query.tables.trades.properties["ticklake.checkpoint.trades"] == f"2 {metadata['id']}" == f"2 {recovery.query}"
         take(query, [*objects, *first(story)])
         query.close()
         assert_tables(query, story.oracle, open_too=True)
@@ -125,13 +125,13 @@ def test_a_lease_that_another_took_ends_the_writing_before_the_next_commit(story
     with story.driver() as query:
         query.start()
         before = versions(query)
-        lease = query.trades.lease
-        store = query.trades.store
+        lease = query.tables.trades.lease
+        store = query.tables.trades.store
         there = store.get(lease.key)
         assert there is not None
         store.replace(lease.key, json.dumps({"owner": "elsewhere:7", "epoch": lease.epoch + 1, "ttl": 30}).encode(), there[1])
         lease.renew()  # as the lease's own thread does every few seconds
         with pytest.raises(LeaseLost, match=r"control/lease/stream\.json was taken by elsewhere:7"):
             take(query, objects)
-        query.trades.open()
+        query.tables.trades.open()
         assert versions(query) == before

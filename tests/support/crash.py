@@ -35,7 +35,7 @@ class Steps:
         self.at, self.happens = at, happens
         self._calls: Counter[tuple[str, str]] = Counter()
         for part, method in {(part, method) for part, method, _ in STEPS}:
-            owner = getattr(query, part)
+            owner = query.progress if part == "progress" else getattr(query.tables, part)
             setattr(owner, method, self._watched(part, method, getattr(owner, method)))
 
     def _watched(self, part: str, method: str, real: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,7 +12,8 @@ from ingest.exchanges import EXCHANGES
 from ingest.exchanges.exchange import Exchange
 from ingest.landing import Files
 from ingest.settings import Epoch
-from jobs.queries.trades import Trades, lines_of
+from jobs.queries.live_tables import LiveTables, lines_of
+from jobs.queries.trades import Trades
 from jobs.runtime.lease import Lease
 from jobs.runtime.live import Live
 from jobs.runtime.progress import Progress
@@ -31,17 +32,9 @@ def driver(
     lease.take()
     try:
         lives = {name: Live(spark, store, lease, table, f"{lake}/tables/{name}") for name, table in TABLES.items()}
-        yield Trades(
-            spark,
-            exchanges,
-            epochs,
-            str(lake),
-            lives["trades"],
-            lives["quarantine"],
-            lives["minute_aggregates"],
-            Progress(store, "trades", every=0),
-            now=lambda: NOW,
-        )
+        three = (lives["trades"], lives["quarantine"], lives["minute_aggregates"])
+        tables = LiveTables(spark, exchanges, epochs, str(lake), *three, now=lambda: NOW)
+        yield Trades(tables, Progress(store, "trades", every=0))
     finally:
         lease.release()
 
@@ -53,4 +46,4 @@ def take(query: Trades, objects: Sequence[str], number: int = 0) -> Mapping[str,
 
 def batch_lines(query: Trades, objects: Sequence[str]) -> DataFrame:
     """The lines of some objects, as a batch has them."""
-    return lines_of(query.spark.read, [f"{query.root}/{key}" for key in objects])
+    return lines_of(query.tables.spark.read, [f"{query.tables.root}/{key}" for key in objects])

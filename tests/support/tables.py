@@ -43,10 +43,10 @@ def assert_rows(found: Iterable[Mapping[str, Any]], expected: Iterable[Mapping[s
 
 def assert_tables(query: Trades, oracle: Oracle, *, open_too: bool) -> None:
     """All three tables, whole rows, all columns (of quarantine all but the words of `detail`)."""
-    assert_rows(rows_of(query.trades.read()), oracle.trades, TRADES.key)
-    quarantined = rows_of(query.quarantine.read().drop("detail"))
+    assert_rows(rows_of(query.tables.trades.read()), oracle.trades, TRADES.key)
+    quarantined = rows_of(query.tables.quarantine.read().drop("detail"))
     assert_rows(quarantined, oracle.quarantine, PLACE)
-    assert_minutes(query.minutes.read(), oracle.minutes(open_too=open_too))
+    assert_minutes(query.tables.minutes.read(), oracle.minutes(open_too=open_too))
 
 
 def assert_minutes(frame: DataFrame, expected: Iterable[Mapping[str, Any]], *, at: datetime | None = NOW) -> None:

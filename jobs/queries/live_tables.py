@@ -1,0 +1,76 @@
+"""The three tables of the trades query, and what is needed to read landing objects into them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ingest.exchanges.exchange import Exchange
+from ingest.settings import Epoch
+from jobs.queries.plan import Span, predicate
+from jobs.runtime.frames import keys
+from jobs.runtime.live import Live
+from jobs.transforms import fresh
+from jobs.transforms.feeds import Feed, offered
+
+
+@dataclass
+class LiveTables:
+    """Who writes, what, from where. Knows nothing of batches."""
+
+    spark: SparkSession
+    exchanges: Mapping[tuple[str, str], Exchange]
+    epochs: Sequence[Epoch]
+    root: str  # where landing objects are, as Spark names it
+    trades: Live
+    quarantine: Live
+    minutes: Live
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def all(self) -> tuple[Live, Live, Live]:
+        return self.trades, self.quarantine, self.minutes
+
+    @cached_property
+    def dense(self) -> Mapping[tuple[str, str, str], bool]:
+        """Of each (venue, market, kind): is a missing id a missing trade?"""
+        return {
+            (venue, market, kind): feed.dense
+            for (venue, market), exchange in self.exchanges.items()
+            for kind, feed in offered(exchange).items()
+        }
+
+    def check(self) -> None:
+        """Is each table as this driver left it? Asked before each batch and each commit."""
+        for live in self.all:
+            live.check()
+
+    def reflected(self) -> dict[str, int]:
+        """What a commit of the minutes says of itself: the versions whose trades are all in them."""
+        return {"trades": self.trades.version, "quarantine": self.quarantine.version}
+
+    def lines(self, objects: Sequence[str]) -> DataFrame:
+        return lines_of(self.spark.read, [f"{self.root}/{name}" for name in objects])
+
+    def trades_of(self, minutes: Sequence[Any]) -> DataFrame:
+        """The trades of these (venue, market, feed, pair, minute), and perhaps of some more."""
+        spans: dict[Feed, list[Span]] = {}
+        for *feed, minute in minutes:
+            spans.setdefault(Feed(*feed), []).append((minute, minute))
+        return self.trades.read().where(predicate(spans, "ts") if spans else "FALSE")
+
+    def marks_of(self, added: Sequence[str]) -> list[Any]:
+        """Marks of the trades in some files."""
+        return list(keys(fresh.marks(self.trades.files(added)))) if added else []
+
+
+def lines_of(reader: Any, paths: Any) -> DataFrame:  # noqa: ANN401 - a DataFrameReader or a DataStreamReader, a path or many
+    """Landing lines with the object they lie in, relative to the lake."""
+    found: DataFrame = reader.option("lineSep", "\n").option("recursiveFileLookup", "true").text(paths)
+    return found.select(
+        "value", F.expr("substring(_metadata.file_path, instr(_metadata.file_path, '/landing/channel=') + 1)").alias("object")
+    )
