@@ -16,6 +16,7 @@ from jobs.runtime.frames import keys
 from jobs.runtime.live import Live
 from jobs.transforms import fresh
 from jobs.transforms.feeds import Feed, offered
+from jobs.transforms.lines import Projection
 
 
 @dataclass
@@ -43,6 +44,10 @@ class LiveTables:
             for (venue, market), exchange in self.exchanges.items()
             for kind, feed in offered(exchange).items()
         }
+
+    @cached_property
+    def projection(self) -> Projection:
+        return Projection(self.exchanges, self.epochs)
 
     def check(self) -> None:
         """Is each table as this driver left it? Asked before each batch and each commit."""

@@ -25,7 +25,7 @@ def state_frame(tables: LiveTables, state: State, *, resets: bool = True) -> Dat
 
 def settle(tables: LiveTables, objects: Sequence[str], before: DataFrame | None, change: Change) -> dict[str, Any]:
     """Append what is late, quarantine what is no trade. `before`: the state before the batch. Returns its share of the record."""
-    parsed = items(tables.lines(objects), tables.exchanges, tables.epochs)
+    parsed = items(tables.lines(objects), tables.projection)
     classed = fresh.classified(parsed, before).withColumnRenamed("class", "was").persist()
     try:
         change.take(voids(leftovers.seen_ids(classed)), tables.dense)

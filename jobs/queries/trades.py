@@ -98,17 +98,18 @@ class Trades:
             tables.check()
             self.settled = False
             before, bars = state_frame(tables, self.state), fresh.bar_rows(self.state)
-            first, second = Observation(), Observation()
+            observation = Observation()
             classed = fresh.quickly_classified(
-                quick_items(lines, tables.exchanges, tables.epochs), frame(tables.spark, bars, fresh.BARS) if bars else None
+                quick_items(lines, tables.projection), frame(tables.spark, bars, fresh.BARS) if bars else None
             )
-            copies = fresh.first_copies(classed.observe(first, *fresh.batch_counts())).observe(second, *fresh.copy_counts())
-            commit = tables.trades.append(fresh.trade_rows(copies.where("fresh")))
-            seen = observed(first, classed, fresh.batch_counts())
-            kept = observed(second, fresh.first_copies(classed), fresh.copy_counts())
+            copies = fresh.first_copies(classed)
+            # observed before the filter: a filter would be pushed below the parse, and parse everything twice
+            kept = copies.observe(observation, *fresh.batch_counts()).where("fresh")
+            commit = tables.trades.append(fresh.trade_rows(kept))
+            seen = observed(observation, copies, fresh.batch_counts())
             change = Change(self.state)
-            exact = kept["again"] == 0 and seen[fresh.VOID] == 0
-            marks = [tuple(mark) for mark in kept["marks"]] if exact else tables.marks_of(commit.added)
+            exact = seen["again"] == 0 and seen[fresh.VOID] == 0
+            marks = [tuple(mark) for mark in seen["marks"]] if exact else tables.marks_of(commit.added)
             change.take(brought(marks), tables.dense)
             record = {
                 "batch": number,
@@ -116,10 +117,9 @@ class Trades:
                 "lines": seen["lines"],
                 "items": seen["items"],
                 "control": seen[fresh.CONTROL],
-                "fresh": kept["fresh"],
+                "fresh": seen["fresh"],
             }
-            objects = sorted(set(seen["objects"]) | set(kept["objects"]))
-            record |= settle(tables, objects, before, change) if objects else {}
+            record |= settle(tables, sorted(seen["objects"]), before, change) if seen["objects"] else {}
             record["items"] += record.pop("more", 0)  # what only the whole reading tells apart, and what it knows to be empty
             record["control"] += record.pop("empty", 0)
             _balance(record)

@@ -1,5 +1,7 @@
 """Which items of a batch are fresh: their ids are new to the feed, and they are the first copy in the batch."""
 
+import functools
+import operator
 from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
@@ -13,6 +15,7 @@ from jobs.transforms.ranges import MINUTE
 
 FEED = ("venue", "market", "feed", "pair")
 MARK = (*FEED, "trade_id", "us", "starts", "ends")  # times as numbers: a collected timestamp depends on Python's time zone
+EDGES = ("starts", "ends", "turns")  # of a run of ids, or the first one of a minute
 ARRIVAL = ("recv_ts", "conn", "seq", "item", "object")  # which of several copies came first
 MINUTE_OF = "unix_micros(ts) DIV 60000000"
 
@@ -88,6 +91,14 @@ def classified(items: DataFrame, state: DataFrame | None) -> DataFrame:
     return judged.select(*items.columns, class_.alias("class"))
 
 
+def _series(*more: Column) -> Column:
+    """A feed as one number in the place of four texts, whose comparison would be most of a batch's sort.
+
+    The chance that two feeds of a lake share one is that of two among some thousand numbers of 64 bits.
+    """
+    return F.xxhash64(*FEED, *more)
+
+
 def bar_rows(state: State) -> list[tuple[object, ...]]:
     """The state as rows of `BARS`: what is above and not late is fresh for certain, and nearly everything is."""
     found: list[tuple[object, ...]] = []
@@ -100,16 +111,15 @@ def bar_rows(state: State) -> list[tuple[object, ...]]:
 def quickly_classified(items: DataFrame, bars: DataFrame | None) -> DataFrame:
     """`quick_items` with a `class`: candidate, void, control, or what has to be read again to know.
 
-    Narrow, and without a function that the compiler cannot take in; by a hash in place of four texts. The chance that two feeds of a
-    lake share one is that of two among some thousand numbers of 64 bits.
+    Narrow, and without a function that the compiler cannot take in.
     """
     fine = F.col("sound")
     if bars is None:
         joined = items
     else:
         joined = items.join(
-            F.broadcast(bars.select(F.xxhash64(*FEED).alias("hash"), "above", "late_before")),
-            on=F.xxhash64(*FEED) == F.col("hash"),
+            F.broadcast(bars.select(_series().alias("series"), "above", "late_before")),
+            on=_series() == F.col("series"),
             how="left",
         )
         beyond = F.coalesce(F.col("trade_id") > F.col("above"), F.lit(True))
@@ -119,21 +129,30 @@ def quickly_classified(items: DataFrame, bars: DataFrame | None) -> DataFrame:
 
 
 def first_copies(classed: DataFrame) -> DataFrame:
-    """Candidates and voids in the order of their ids, each with `fresh` and the place of its id among its neighbours.
+    """Every item, with `fresh`: the first copy of a candidate; and the place of its id among those of candidates and voids.
 
     A void's id takes precedence over a trade with the same id in the batch, whichever came first. Where ids are not dense nobody
-    keeps those of voids, so there it has no say.
+    keeps those of voids, so there it has no say. What is to be read again keeps away from both, in a sequence of its own.
     """
-    kept = classed.where((F.col("class") == CANDIDATE) | ((F.col("class") == VOID) & F.col("dense")))
     is_void = F.col("class") == VOID
-    near = _placed(kept, Window.partitionBy(*FEED).orderBy("trade_id", (~is_void).alias("is_trade"), *ARRIVAL))
-    return near.select(*kept.columns, (~is_void & ~F.col("again")).alias("fresh"), "starts", "ends", "turns")
+    counts = (F.col("class") == CANDIDATE) | (is_void & F.col("dense"))
+    order = Window.partitionBy(_series(counts)).orderBy("trade_id", (~is_void).alias("is_trade"), *ARRIVAL)
+    near = _placed(classed, order)
+    return near.select(
+        *classed.columns,
+        ((F.col("class") == CANDIDATE) & ~F.col("again")).alias("fresh"),
+        *((counts & F.col(edge)).alias(edge) for edge in EDGES),
+    )
 
 
 def marks(trades: DataFrame) -> DataFrame:
     """Of rows whose ids are each there once: those at an end of a run of ids, and the first one of each minute on the way."""
-    near = _placed(trades, Window.partitionBy(*FEED).orderBy("trade_id"))
-    return near.where(F.col("starts") | F.col("ends") | F.col("turns")).select(*_mark())
+    near = _placed(trades, Window.partitionBy(_series()).orderBy("trade_id"))
+    return near.where(_edge()).select(*_mark())
+
+
+def _edge() -> Column:
+    return functools.reduce(operator.or_, map(F.col, EDGES))
 
 
 def _mark() -> list[Column]:
@@ -164,19 +183,17 @@ def trade_rows(fresh: DataFrame) -> DataFrame:
 
 
 def batch_counts() -> list[Column]:
-    """What a pass over the classified items tells on the way."""
-    rest = F.collect_set(F.when(~F.col("class").isin(CANDIDATE, CONTROL), F.col("object"))).alias("objects")
-    by_class = [F.count_if(F.col("class") == name).alias(name) for name in (VOID, CONTROL)]
-    return [F.count(F.lit(1)).alias("items"), F.count_if(F.col("item") == 0).alias("lines"), *by_class, rest]
+    """What a pass over `first_copies` tells on the way; the marks are exact only where `again` and the voids are none.
 
-
-def copy_counts() -> list[Column]:
-    """What a pass over `first_copies` tells on the way; the marks are exact only where `again` and the voids are none."""
+    `objects` hold what has to be read again: to know what it is, or why.
+    """
     again = ~F.col("fresh") & (F.col("class") == CANDIDATE)
-    edge = F.col("starts") | F.col("ends") | F.col("turns")
     return [
+        F.count(F.lit(1)).alias("items"),
+        F.count_if(F.col("item") == 0).alias("lines"),
+        *(F.count_if(F.col("class") == name).alias(name) for name in (VOID, CONTROL)),
         F.count_if("fresh").alias("fresh"),
         F.count_if(again).alias("again"),
-        F.collect_set(F.when(again, F.col("object"))).alias("objects"),
-        F.collect_list(F.when(edge, F.struct(*_mark()))).alias("marks"),
+        F.collect_set(F.when(again | ~F.col("class").isin(CANDIDATE, CONTROL), F.col("object"))).alias("objects"),
+        F.collect_list(F.when(_edge(), F.struct(*_mark()))).alias("marks"),
     ]

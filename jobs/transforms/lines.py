@@ -1,6 +1,8 @@
 """Landing lines to typed items: one projection for all venues, with or without what only damaged or rare lines need."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -25,50 +27,86 @@ TRADE = (
 )  # fmt: skip
 QUICK = tuple(name for name in TRADE if name not in ("channel", "source"))
 
-Exchanges = Mapping[tuple[str, str], Exchange]
+Step = Sequence[Column]
 
 
-def items(lines: DataFrame, exchanges: Exchanges, epochs: Sequence[Epoch] = ()) -> DataFrame:
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """How the lines of some exchanges are read: steps, each a select upon the one before.
+
+    Made once: to build an expression takes Python some thousand calls into the JVM, and every batch needs the same ones.
+    """
+
+    exchanges: Mapping[tuple[str, str], Exchange]
+    epochs: Sequence[Epoch] = ()
+
+    @cached_property
+    def whole(self) -> Sequence[Step]:
+        """With what only damaged or rare lines need."""
+        known = parsers(self.exchanges.values())
+        # a text that parses as JSON is read like the rest: a pretty-printed frame comes so
+        inside = F.when(F.col("e.raw_text").isNull(), F.col("e.raw")).otherwise(F.from_json("e.raw_text", raw_type(known)))
+        damage = {
+            "is_frame": F.coalesce((F.col("e.source") == "ws") & F.col("e.raw_text").isNull(), F.lit(False)),
+            "is_binary": F.col("e.raw_b64").isNotNull(),
+            "is_text": F.col("e.raw_text").isNotNull() & F.get_json_object("e.raw_text", "$").isNull(),
+        }
+        bare = F.coalesce(F.col("e.raw_text"), F.get_json_object("value", "$.raw"))
+        marks = [*(column.alias(name) for name, column in damage.items()), F.col("value")]
+        return (
+            (_envelope(known).alias("e"), F.col("value"), F.col("object")),
+            (F.col("e"), inside.alias("raw"), _parser(known).alias("parser"), F.col("value"), F.col("object")),
+            _parted(known, _elements(known, "raw", bare), marks),
+            *_typed(known, self.epochs, ["is_frame", "is_binary", "is_text", "value"], exact=exact),
+            (
+                *map(F.col, (*TRADE, "dense", "control")),
+                F.when(~F.col("control"), rules.reason()).alias("reason"),
+                F.when(~F.col("control"), rules.detail(rules.reason())).alias("detail"),
+                F.col("value").alias("raw"),
+                (F.col("is_frame") | (F.col("item") == 0)).alias("counted"),
+            ),
+        )
+
+    @cached_property
+    def quick(self) -> Sequence[Step]:
+        """For websocket frames alone. Small enough for the compiler: see spark.sql.codegen.hugeMethodLimit."""
+        known = [parser for parser in parsers(self.exchanges.values()) if parser.source == "ws"]
+        control = F.coalesce(F.col("kind") == "control", F.lit(False))  # arrays without trades are rare: `items` tells them
+        return (
+            (_envelope(known).alias("e"), F.col("object")),
+            (F.col("e"), F.col("e.raw").alias("raw"), _parser(known).alias("parser"), F.col("object")),
+            _parted(known, _elements(known, "e.raw", None), []),
+            *_typed(known, self.epochs, [], exact=quickly_exact),
+            (
+                *map(F.col, (*QUICK, "dense")),
+                control.alias("control"),
+                rules.sound().alias("sound"),
+                rules.void().alias("void"),
+            ),
+        )
+
+
+def items(lines: DataFrame, projection: Projection) -> DataFrame:
     """One row an item of a line (`value`, `object`): the columns of a trade, `dense`, `control`, and `reason`: NULL if it may become one.
 
     A line that cannot be read is one item with a reason; an array without elements is one item of `control`. The line comes along as
     `raw`, with the `detail` of the reason; `counted` says whether `quick_items` told the item apart, too.
     """
-    known = parsers(exchanges.values())
-    read = lines.select(_envelope(known).alias("e"), "value", "object")
-    # a text that parses as JSON is read like the rest: a pretty-printed frame comes so
-    inside = F.when(F.col("e.raw_text").isNull(), F.col("e.raw")).otherwise(F.from_json("e.raw_text", raw_type(known)))
-    opened = read.select("e", inside.alias("raw"), _parser(known).alias("parser"), "value", "object")
-    damage = {
-        "is_frame": F.coalesce((F.col("e.source") == "ws") & F.col("e.raw_text").isNull(), F.lit(False)),
-        "is_binary": F.col("e.raw_b64").isNotNull(),
-        "is_text": F.col("e.raw_text").isNotNull() & F.get_json_object("e.raw_text", "$").isNull(),
-    }
-    bare = F.coalesce(F.col("e.raw_text"), F.get_json_object("value", "$.raw"))
-    whole = _parted(opened, known, _elements(known, "raw", bare), [*(c.alias(n) for n, c in damage.items()), F.col("value")])
-    typed = _typed(whole, known, epochs, ["is_frame", "is_binary", "is_text", "value"], exact=exact)
-    return typed.select(
-        *TRADE,
-        "dense",
-        "control",
-        F.when(~F.col("control"), rules.reason()).alias("reason"),
-        F.when(~F.col("control"), rules.detail(rules.reason())).alias("detail"),
-        F.col("value").alias("raw"),
-        (F.col("is_frame") | (F.col("item") == 0)).alias("counted"),
-    )
+    return _applied(lines, projection.whole)
 
 
-def quick_items(lines: DataFrame, exchanges: Exchanges, epochs: Sequence[Epoch] = ()) -> DataFrame:
+def quick_items(lines: DataFrame, projection: Projection) -> DataFrame:
     """The same of what a websocket sent in the documented shape, which is nearly everything: `sound` if it may become a trade.
 
-    What is not sound is read again by `items`, which knows why. Small enough for the compiler: see spark.sql.codegen.hugeMethodLimit.
+    What is not sound is read again by `items`, which knows why.
     """
-    known = [parser for parser in parsers(exchanges.values()) if parser.source == "ws"]
-    read = lines.select(_envelope(known).alias("e"), "object")
-    opened = read.select("e", F.col("e.raw").alias("raw"), _parser(known).alias("parser"), "object")
-    typed = _typed(_parted(opened, known, _elements(known, "e.raw", None), []), known, epochs, [], exact=quickly_exact)
-    control = F.coalesce(F.col("kind") == "control", F.lit(False))  # arrays without trades are rare: `items` tells them
-    return typed.select(*QUICK, "dense", control.alias("control"), rules.sound().alias("sound"), rules.void().alias("void"))
+    return _applied(lines, projection.quick)
+
+
+def _applied(lines: DataFrame, steps: Sequence[Step]) -> DataFrame:
+    for step in steps:
+        lines = lines.select(*step)
+    return lines
 
 
 def _envelope(known: Sequence[Parser]) -> Column:
@@ -105,12 +143,12 @@ def _elements(known: Sequence[Parser], raw: str, bare: Column | None) -> Column:
     return found if found is not None else F.lit(None).cast(f"ARRAY<{one}>")
 
 
-def _parted(opened: DataFrame, known: Sequence[Parser], elements: Column, more: Sequence[Column]) -> DataFrame:
+def _parted(known: Sequence[Parser], elements: Column, more: Step) -> Step:
     """A row a trade, with each role as the text has it; `one` where it stood in an array. Narrow: every row is copied here."""
-    return opened.select(
+    return (
         *(F.col(f"e.{name}").alias(name) for name in KEPT if name != "object"),
         F.expr("e.recv_ns DIV 1000").alias("recv_us"),
-        *("object", "parser"),
+        *map(F.col, ("object", "parser")),
         *(in_text(known, role, F.col("parser")).alias(role) for role in ROLES),
         *more,
         # of no elements at all nobody knows what they were: that is damage, not silence
@@ -120,22 +158,17 @@ def _parted(opened: DataFrame, known: Sequence[Parser], elements: Column, more: 
 
 
 def _typed(
-    parted: DataFrame,
-    known: Sequence[Parser],
-    epochs: Sequence[Epoch],
-    more: Sequence[str],
-    *,
-    exact: Callable[[Column, str], Column],
-) -> DataFrame:
+    known: Sequence[Parser], epochs: Sequence[Epoch], more: Sequence[str], *, exact: Callable[[Column, str], Column]
+) -> Sequence[Step]:
     """Each role's column, typed."""
     several = _of_parser(known, [parser.reading.items is not None for parser in known])
     role = {name: F.when(several, in_element(known, name, F.col("parser"))).otherwise(F.col(name)) for name in ROLES}
     taker = F.lower(role["taker"])
     units = [MICROSECONDS[parser.exchange.time_unit] for parser in known]
-    plain = parted.select(
-        *KEPT,
+    plain = (
+        *map(F.col, KEPT),
         F.timestamp_micros("recv_us").alias("recv_ts"),
-        "parser",
+        F.col("parser"),
         *(role[name].alias(name) for name in IDS),
         *(role[name].alias(f"{name}_text") for name in ("price", "quantity")),
         F.when(taker == _of_parser(known, [parser.reading.buy for parser in known]), "buy")
@@ -144,23 +177,24 @@ def _typed(
         # every copy of a trade agrees on its time: floored to the coarsest unit of any source of its feed
         F.timestamp_micros(role["time"] - F.pmod(role["time"], _of_parser(known, units))).alias("ts"),
         F.timestamp_micros("event_time").alias("event_ts"),
-        "order_type",
+        F.col("order_type"),
         _of_parser(known, [parser.reading.first_id is not None for parser in known]).alias("is_aggregate"),
         F.coalesce(_of_parser(known, [is_dense(parser.exchange, parser.kind) for parser in known]), F.lit(False)).alias("dense"),
         F.coalesce("place", F.lit(0)).alias("item"),
         (F.coalesce(F.col("kind") == "control", F.lit(False)) | F.col("is_empty")).alias("control"),
-        *more,
+        *map(F.col, more),
     )
-    numbers = plain.select(
-        *plain.columns,
+    numbers = (
+        F.col("*"),
         exact(F.col("price_text"), PRICE).alias("price"),
         exact(F.col("quantity_text"), QUANTITY).alias("quantity"),
     )
-    return numbers.select(
-        *numbers.columns,
+    amounts = (
+        F.col("*"),
         _feed(epochs).alias("feed"),
         F.try_multiply("price", "quantity").try_cast(AMOUNT).alias("quote_quantity"),
     )
+    return plain, numbers, amounts
 
 
 def exact(text: Column, type_: str) -> Column:

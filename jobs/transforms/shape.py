@@ -81,7 +81,9 @@ def _chosen(known: Sequence[Parser], role: str, number: Column, above: str, path
             cases.setdefault((f"{above}.{path}", role in TIMES and parser.reading.time_unit == "iso"), []).append(place)
     found: Column | None = None
     for (path, iso), places in cases.items():
-        value = _micros(F.col(path), iso=iso) if role in TIMES else _whole(F.col(path)) if role in IDS else F.col(path)
+        value = (
+            _micros(F.col(path), iso=iso) if role in TIMES else _whole(F.col(path)) if role in IDS else F.col(path).cast("STRING")
+        )
         mine = number.isin(places) if len(places) > 1 else number == places[0]
         found = F.when(mine, value) if found is None else found.when(mine, value)
     return found if found is not None else F.lit(None).cast("BIGINT" if role in TIMES + IDS else "STRING")
@@ -105,9 +107,12 @@ def _paths(reading: Reading) -> Mapping[str, str]:
 
 
 def _leaf(parser: Parser, role: str) -> str:
-    """A websocket sends ids and epochs as bare numbers; read as such they cost a fifth less than as text."""
-    bare = parser.source == "ws" and (role in IDS or (role in TIMES and parser.reading.time_unit == "epoch"))
-    return "BIGINT" if bare else "STRING"
+    """A websocket sends ids and epochs as bare numbers, a flag as a bare word; read as such they cost a fifth less than as text."""
+    if parser.source != "ws":
+        return "STRING"
+    if role == "taker" and {parser.reading.buy, parser.reading.sell} == {"true", "false"}:
+        return "BOOLEAN"
+    return "BIGINT" if role in IDS or (role in TIMES and parser.reading.time_unit == "epoch") else "STRING"
 
 
 def _plant(tree: dict[str, object], path: str, leaf: str) -> None:

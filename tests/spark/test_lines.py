@@ -11,7 +11,7 @@ from ingest.exchanges import EXCHANGES
 from ingest.exchanges.exchange import Exchange
 from jobs.tables.quarantine import REASONS, SEEN
 from jobs.transforms import fresh
-from jobs.transforms.lines import QUICK, items, quick_items
+from jobs.transforms.lines import QUICK, Projection, items, quick_items
 from tests.support import wire
 from tests.support.cases import CASES, GOOD, Columns, frame, line
 from tests.support.readings import Row
@@ -53,7 +53,7 @@ def read(spark: SparkSession) -> Mapping[str, list[Columns]]:
     """The items of all lines, by name."""
     lines = {name: told[0] for name, told in (*CASES.items(), *FRAMES.items())}
     found: dict[str, list[Columns]] = {name: [] for name in lines}
-    for row in rows_of(items(as_frame(spark, lines), EXCHANGES)):
+    for row in rows_of(items(as_frame(spark, lines), Projection(EXCHANGES))):
         name = row.pop("object").removeprefix(key(""))
         assert row.pop("raw") == lines[name]
         assert row.pop("counted") or row["item"] > 0
@@ -89,7 +89,7 @@ def test_the_quick_reading_takes_nothing_but_what_the_whole_one_takes(spark: Spa
     texts = {name: told[0] for name, told in (*CASES.items(), *FRAMES.items())}
     of_trades = (*QUICK, "dense")
     found: dict[str, list[Columns]] = {name: [] for name in texts}
-    for row in rows_of(quick_items(as_frame(spark, texts), EXCHANGES)):
+    for row in rows_of(quick_items(as_frame(spark, texts), Projection(EXCHANGES))):
         name = row["object"].removeprefix(key(""))
         if row["sound"] and not row["control"]:
             found[name].append({column: row[column] for column in of_trades})
@@ -104,9 +104,7 @@ def test_the_quick_reading_takes_nothing_but_what_the_whole_one_takes(spark: Spa
 
 def test_a_batch_parses_a_frame_in_one_place(spark: SparkSession):
     """Rules look at parsed columns, and Spark is tempted to push them below the parsing, and to parse again for them."""
-    classed = fresh.quickly_classified(quick_items(as_frame(spark, {"a": frame()}), EXCHANGES), None)
-    copies = fresh.first_copies(classed.observe(Observation(), *fresh.batch_counts())).observe(
-        Observation(), *fresh.copy_counts()
-    )
+    classed = fresh.quickly_classified(quick_items(as_frame(spark, {"a": frame()}), Projection(EXCHANGES)), None)
+    copies = fresh.first_copies(classed).observe(Observation(), *fresh.batch_counts())
     plan = fresh.trade_rows(copies.where("fresh"))._jdf.queryExecution().executedPlan().toString()
     assert [node.split()[1] for node in plan.splitlines() if "from_json(" in node] == ["Project"]
