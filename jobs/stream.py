@@ -9,9 +9,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pyspark.sql import DataFrame
+
 from ingest.exchanges import EXCHANGES
 from ingest.settings import Settings
-from jobs.queries.live_tables import LiveTables, lines_of
+from jobs.queries.live_tables import LiveTables
 from jobs.queries.recovery import Recovery
 from jobs.queries.trades import Trades
 from jobs.runtime import cli, streaming
@@ -59,18 +61,16 @@ def _streamed(settings: Settings, where: Place, lease: Lease, *, once: bool) -> 
     stream = settings.jobs.stream
     totals = {"items": 0, "fresh": 0}
 
-    def batch(lines: Any, number: int) -> None:  # noqa: ANN401
-        record = trades.batch(lines, number, life.query)
+    def batch(frames: DataFrame, number: int) -> None:
+        record = trades.batch(frames, number, life.query)
         log.info("event=batch query=trades %s", figures(record))
         totals["items"] += record["items"]
         totals["fresh"] += record["fresh"] + record.get("late", 0)
 
     query_ = streaming.Supervised(
         name="trades",
-        source=lambda: lines_of(
-            spark.readStream.schema("value STRING")
-            .option("maxBytesPerTrigger", str(int(stream.max_bytes_per_trigger)))
-            .option("maxFileAge", FOR_EVER),
+        source=lambda: tables.frames_of(
+            spark.readStream.option("maxBytesPerTrigger", str(int(stream.max_bytes_per_trigger))).option("maxFileAge", FOR_EVER),
             where.landing("trades"),
         ),
         batch=batch,

@@ -18,6 +18,8 @@ from jobs.transforms import fresh
 from jobs.transforms.feeds import Feed, offered
 from jobs.transforms.lines import Projection
 
+LONGEST = 4096  # characters of a path
+
 
 @dataclass
 class LiveTables:
@@ -59,7 +61,31 @@ class LiveTables:
         return {"trades": self.trades.version, "quarantine": self.quarantine.version}
 
     def lines(self, objects: Sequence[str]) -> DataFrame:
-        return lines_of(self.spark.read, [f"{self.root}/{name}" for name in objects])
+        """The lines (`value`) of some objects, with the `object`."""
+        return self._with_object(self._reader(self.spark.read).text(self._paths(objects)))
+
+    def frames(self, objects: Sequence[str]) -> DataFrame:
+        """The same, read as `quick_items` wants them."""
+        return self.frames_of(self.spark.read, self._paths(objects))
+
+    def frames_of(self, reader: Any, paths: Any) -> DataFrame:  # noqa: ANN401 - of a batch or of a stream; a path or many
+        return self._with_object(self._reader(reader).schema(self.projection.schema).json(paths))
+
+    def _paths(self, objects: Sequence[str]) -> list[str]:
+        return [f"{self.root}/{name}" for name in objects]
+
+    def _reader(self, reader: Any) -> Any:  # noqa: ANN401
+        return reader.option("lineSep", "\n").option("recursiveFileLookup", "true")
+
+    def _with_object(self, found: DataFrame) -> DataFrame:
+        """What was read, with the object that it lay in, relative to the lake."""
+        path = F.col("_metadata.file_path")
+        # where the lake's name ends is known, but for a name that a URI writes otherwise; to look for it in each line's path costs
+        lake = f"{self.root}/" if "://" in self.root else f"file:{self.root}/"
+        below = F.when(F.startswith(path, F.lit(lake)), F.substring(path, len(lake) + 1, LONGEST))
+        return found.select(
+            "*", below.otherwise(F.substring(path, F.instr(path, "/landing/channel=") + 1, LONGEST)).alias("object")
+        )
 
     def trades_of(self, minutes: Sequence[Any]) -> DataFrame:
         """The trades of these (venue, market, feed, pair, minute), and perhaps of some more."""
@@ -71,11 +97,3 @@ class LiveTables:
     def marks_of(self, added: Sequence[str]) -> list[Any]:
         """Marks of the trades in some files."""
         return list(keys(fresh.marks(self.trades.files(added)))) if added else []
-
-
-def lines_of(reader: Any, paths: Any) -> DataFrame:  # noqa: ANN401 - a DataFrameReader or a DataStreamReader, a path or many
-    """Landing lines with the object they lie in, relative to the lake."""
-    found: DataFrame = reader.option("lineSep", "\n").option("recursiveFileLookup", "true").text(paths)
-    return found.select(
-        "value", F.expr("substring(_metadata.file_path, instr(_metadata.file_path, '/landing/channel=') + 1)").alias("object")
-    )

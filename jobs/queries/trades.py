@@ -19,7 +19,7 @@ from jobs.runtime.mend import Damage
 from jobs.runtime.progress import Progress
 from jobs.transforms import fresh
 from jobs.transforms.feeds import Feed, State, brought
-from jobs.transforms.lines import quick_items
+from jobs.transforms.lines import quick_items, with_numbers
 
 log = logging.getLogger(__name__)
 
@@ -91,8 +91,8 @@ class Trades:
 
     # ------------------------------------------------------------------ a batch
 
-    def batch(self, lines: DataFrame, number: int, query: str) -> dict[str, Any]:
-        """Take in the lines (`value`, `object`) of one batch. Returns its record."""
+    def batch(self, frames: DataFrame, number: int, query: str) -> dict[str, Any]:
+        """Take in one batch, as `LiveTables.frames_of` reads it. Returns its record."""
         tables = self.tables
         with self.lock:
             tables.check()
@@ -100,12 +100,12 @@ class Trades:
             before, bars = state_frame(tables, self.state), fresh.bar_rows(self.state)
             observation = Observation()
             classed = fresh.quickly_classified(
-                quick_items(lines, tables.projection), frame(tables.spark, bars, fresh.BARS) if bars else None
+                quick_items(frames, tables.projection), frame(tables.spark, bars, fresh.BARS) if bars else None
             )
             copies = fresh.first_copies(classed)
             # observed before the filter: a filter would be pushed below the parse, and parse everything twice
-            kept = copies.observe(observation, *fresh.batch_counts()).where("fresh")
-            commit = tables.trades.append(fresh.trade_rows(kept))
+            kept = copies.observe(observation, *fresh.batch_counts()).where(fresh.is_fresh())
+            commit = tables.trades.append(fresh.trade_rows(with_numbers(kept)))
             seen = observed(observation, copies, fresh.batch_counts())
             change = Change(self.state)
             exact = seen["again"] == 0 and seen[fresh.VOID] == 0

@@ -2,6 +2,7 @@
 
 import functools
 import operator
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
@@ -15,7 +16,6 @@ from jobs.transforms.ranges import MINUTE
 
 FEED = ("venue", "market", "feed", "pair")
 MARK = (*FEED, "trade_id", "us", "starts", "ends")  # times as numbers: a collected timestamp depends on Python's time zone
-EDGES = ("starts", "ends", "turns")  # of a run of ids, or the first one of a minute
 ARRIVAL = ("recv_ts", "conn", "seq", "item", "object")  # which of several copies came first
 MINUTE_OF = "unix_micros(ts) DIV 60000000"
 
@@ -125,55 +125,63 @@ def quickly_classified(items: DataFrame, bars: DataFrame | None) -> DataFrame:
         beyond = F.coalesce(F.col("trade_id") > F.col("above"), F.lit(True))
         fine = fine & beyond & F.coalesce(F.col("ts") >= F.col("late_before"), F.lit(True))
     class_ = F.when(fine, CANDIDATE).when(F.col("control"), CONTROL).when(F.col("void"), VOID).otherwise(REST)
-    return joined.select(*QUICK, F.lit("ws").alias("source"), "dense", class_.alias("class"))
+    return joined.select(*QUICK, "dense", class_.alias("class"))
 
 
 def first_copies(classed: DataFrame) -> DataFrame:
-    """Every item, with `fresh`: the first copy of a candidate; and the place of its id among those of candidates and voids.
+    """Every item, with the ids of its neighbours among the candidates and voids of its feed; what that tells, `is_fresh` says.
 
     A void's id takes precedence over a trade with the same id in the batch, whichever came first. Where ids are not dense nobody
     keeps those of voids, so there it has no say. What is to be read again keeps away from both, in a sequence of its own.
     """
-    is_void = F.col("class") == VOID
-    counts = (F.col("class") == CANDIDATE) | (is_void & F.col("dense"))
-    order = Window.partitionBy(_series(counts)).orderBy("trade_id", (~is_void).alias("is_trade"), *ARRIVAL)
-    near = _placed(classed, order)
-    return near.select(
-        *classed.columns,
-        ((F.col("class") == CANDIDATE) & ~F.col("again")).alias("fresh"),
-        *((counts & F.col(edge)).alias(edge) for edge in EDGES),
-    )
+    order = Window.partitionBy(_series(_in_sequence())).orderBy("trade_id", (F.col("class") != VOID).alias("is_trade"), *ARRIVAL)
+    return _placed(classed, order)
+
+
+def _in_sequence() -> Column:
+    return (F.col("class") == CANDIDATE) | ((F.col("class") == VOID) & F.col("dense"))
+
+
+def is_fresh() -> Column:
+    """A candidate, and the first copy. Of `first_copies`."""
+    return (F.col("class") == CANDIDATE) & ~_again()
 
 
 def marks(trades: DataFrame) -> DataFrame:
     """Of rows whose ids are each there once: those at an end of a run of ids, and the first one of each minute on the way."""
-    near = _placed(trades, Window.partitionBy(_series()).orderBy("trade_id"))
-    return near.where(_edge()).select(*_mark())
-
-
-def _edge() -> Column:
-    return functools.reduce(operator.or_, map(F.col, EDGES))
-
-
-def _mark() -> list[Column]:
-    return [F.unix_micros("ts").alias(name) if name == "us" else F.col(name) for name in MARK]
+    return _placed(trades, Window.partitionBy(_series()).orderBy("trade_id")).where(_is_mark()).select(*_mark())
 
 
 def _placed(rows: DataFrame, order: WindowSpec) -> DataFrame:
     """Where an id stands among its neighbours."""
-    near = rows.select(
+    return rows.select(
         "*",
         F.lag("trade_id").over(order).alias("id_before"),
         F.lead("trade_id").over(order).alias("id_after"),
         F.lag(F.expr(MINUTE_OF)).over(order).alias("minute_before"),
     )
-    return near.select(
-        *rows.columns,
-        F.coalesce(F.col("id_before") == F.col("trade_id"), F.lit(False)).alias("again"),
-        F.coalesce(F.col("id_before") < F.col("trade_id") - 1, F.lit(True)).alias("starts"),
-        F.coalesce(F.col("id_after") > F.col("trade_id") + 1, F.lit(True)).alias("ends"),
-        F.coalesce(F.col("minute_before") != F.expr(MINUTE_OF), F.lit(True)).alias("turns"),
-    )
+
+
+def _again() -> Column:
+    return F.coalesce(F.col("id_before") == F.col("trade_id"), F.lit(False))
+
+
+def _edges() -> Mapping[str, Column]:
+    """Of a run of ids: its start and its end; and the first one of a minute."""
+    return {
+        "starts": F.coalesce(F.col("id_before") < F.col("trade_id") - 1, F.lit(True)),
+        "ends": F.coalesce(F.col("id_after") > F.col("trade_id") + 1, F.lit(True)),
+        "turns": F.coalesce(F.col("minute_before") != F.expr(MINUTE_OF), F.lit(True)),
+    }
+
+
+def _is_mark() -> Column:
+    return functools.reduce(operator.or_, _edges().values())
+
+
+def _mark() -> list[Column]:
+    told = {"us": F.unix_micros("ts"), **_edges()}
+    return [told.get(name, F.col(name)).alias(name) for name in MARK]
 
 
 def trade_rows(fresh: DataFrame) -> DataFrame:
@@ -187,13 +195,13 @@ def batch_counts() -> list[Column]:
 
     `objects` hold what has to be read again: to know what it is, or why.
     """
-    again = ~F.col("fresh") & (F.col("class") == CANDIDATE)
+    again = (F.col("class") == CANDIDATE) & _again()
+    by_class = {name: F.col("class") == name for name in (VOID, CONTROL)}
+    counts = {"lines": F.col("item") == 0, **by_class, "fresh": is_fresh(), "again": again}
     return [
         F.count(F.lit(1)).alias("items"),
-        F.count_if(F.col("item") == 0).alias("lines"),
-        *(F.count_if(F.col("class") == name).alias(name) for name in (VOID, CONTROL)),
-        F.count_if("fresh").alias("fresh"),
-        F.count_if(again).alias("again"),
+        # not count_if: Spark computes its conditions in a projection of their own, which copies every row
+        *(F.count(F.when(counted, 1)).alias(name) for name, counted in counts.items()),
         F.collect_set(F.when(again | ~F.col("class").isin(CANDIDATE, CONTROL), F.col("object"))).alias("objects"),
-        F.collect_list(F.when(_edge(), F.struct(*_mark()))).alias("marks"),
+        F.collect_list(F.when(_in_sequence() & _is_mark(), F.struct(*_mark()))).alias("marks"),
     ]

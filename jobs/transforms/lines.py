@@ -1,6 +1,6 @@
 """Landing lines to typed items: one projection for all venues, with or without what only damaged or rare lines need."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +18,7 @@ HEAD = {
     "v": "INT", "channel": "STRING", "venue": "STRING", "market": "STRING", "kind": "STRING", "pair": "STRING",
     "source": "STRING", "conn": "STRING", "seq": "BIGINT", "recv_ns": "BIGINT", "raw_text": "STRING", "raw_b64": "STRING",
 }  # fmt: skip
+FRAME_HEAD = tuple(name for name in HEAD if name not in ("raw_text", "raw_b64"))
 KEPT = ("v", "channel", "venue", "market", "kind", "pair", "source", "conn", "seq", "object")
 SIGNIFICANT = r"\.([0-9]*?)0*$"  # the decimals of a number, less the zeros at its end
 MICROSECONDS = {"us": 1, "ms": 1_000, "s": 1_000_000}
@@ -25,7 +26,12 @@ TRADE = (
     "channel", "venue", "market", "feed", "pair", "trade_id", "first_id", "last_id", "price", "quantity", "quote_quantity", "taker_side",
     "ts", "event_ts", "recv_ts", "source", "object", "conn", "seq", "item",
 )  # fmt: skip
-QUICK = tuple(name for name in TRADE if name not in ("channel", "source"))
+# A batch's plan hands each row on half a dozen times. A decimal of 18 digits goes along as one number of 64 bits; a wider one is taken
+# apart and put together each time. So prices and quantities travel small, but for the few that do not fit
+SMALL = "DECIMAL(18,8)"
+NUMBERS = {"price": PRICE, "quantity": QUANTITY}
+TRAVELLING = tuple(f"{name}_{width}" for name in NUMBERS for width in ("small", "wide"))
+QUICK = (*(name for name in TRADE if name not in ("channel", "source", *NUMBERS, "quote_quantity")), *TRAVELLING)
 
 Step = Sequence[Column]
 
@@ -40,24 +46,36 @@ class Projection:
     exchanges: Mapping[tuple[str, str], Exchange]
     epochs: Sequence[Epoch] = ()
 
+    @property
+    def _of_frames(self) -> Sequence[Parser]:
+        return [parser for parser in parsers(self.exchanges.values()) if parser.source == "ws"]
+
+    @property
+    def schema(self) -> str:
+        """Of the lines that hold a frame, for Spark's reader of JSON."""
+        return f"{_fields(FRAME_HEAD)}, `raw` {raw_type(self._of_frames)}"
+
     @cached_property
     def whole(self) -> Sequence[Step]:
         """With what only damaged or rare lines need."""
         known = parsers(self.exchanges.values())
         # a text that parses as JSON is read like the rest: a pretty-printed frame comes so
-        inside = F.when(F.col("e.raw_text").isNull(), F.col("e.raw")).otherwise(F.from_json("e.raw_text", raw_type(known)))
+        inside = F.when(F.col("raw_text").isNull(), F.col("e.raw")).otherwise(F.from_json("raw_text", raw_type(known)))
         damage = {
-            "is_frame": F.coalesce((F.col("e.source") == "ws") & F.col("e.raw_text").isNull(), F.lit(False)),
-            "is_binary": F.col("e.raw_b64").isNotNull(),
-            "is_text": F.col("e.raw_text").isNotNull() & F.get_json_object("e.raw_text", "$").isNull(),
+            "is_frame": F.coalesce((F.col("source") == "ws") & F.col("raw_text").isNull(), F.lit(False)),
+            "is_binary": F.col("raw_b64").isNotNull(),
+            "is_text": F.col("raw_text").isNotNull() & F.get_json_object("raw_text", "$").isNull(),
         }
-        bare = F.coalesce(F.col("e.raw_text"), F.get_json_object("value", "$.raw"))
-        marks = [*(column.alias(name) for name, column in damage.items()), F.col("value")]
+        bare = F.coalesce(F.col("raw_text"), F.get_json_object("value", "$.raw"))
         return (
-            (_envelope(known).alias("e"), F.col("value"), F.col("object")),
-            (F.col("e"), inside.alias("raw"), _parser(known).alias("parser"), F.col("value"), F.col("object")),
-            _parted(known, _elements(known, "raw", bare), marks),
-            *_typed(known, self.epochs, ["is_frame", "is_binary", "is_text", "value"], exact=exact),
+            (F.from_json("value", f"{_fields(HEAD)}, `raw` {raw_type(known)}").alias("e"), F.col("value"), F.col("object")),
+            (*(F.col(f"e.{name}").alias(name) for name in HEAD), F.col("e"), F.col("value"), F.col("object")),
+            (F.col("*"), inside.alias("raw"), _parser(known).alias("parser"), *(c.alias(name) for name, c in damage.items())),
+            _parted(known, _elements(known, bare), [*damage, "value"]),
+            *_typed(known, self.epochs, [*damage, "value"]),
+            (F.col("*"), *(exact(F.col(f"{name}_text"), type_).alias(name) for name, type_ in NUMBERS.items())),
+            (F.col("*"), _amount().alias("quote_quantity")),
+            (F.col("*"), (_has_numbers() & F.col("quote_quantity").isNull()).alias("overflows")),
             (
                 *map(F.col, (*TRADE, "dense", "control")),
                 F.when(~F.col("control"), rules.reason()).alias("reason"),
@@ -70,13 +88,17 @@ class Projection:
     @cached_property
     def quick(self) -> Sequence[Step]:
         """For websocket frames alone. Small enough for the compiler: see spark.sql.codegen.hugeMethodLimit."""
-        known = [parser for parser in parsers(self.exchanges.values()) if parser.source == "ws"]
+        known = self._of_frames
         control = F.coalesce(F.col("kind") == "control", F.lit(False))  # arrays without trades are rare: `items` tells them
         return (
-            (_envelope(known).alias("e"), F.col("object")),
-            (F.col("e"), F.col("e.raw").alias("raw"), _parser(known).alias("parser"), F.col("object")),
-            _parted(known, _elements(known, "e.raw", None), []),
-            *_typed(known, self.epochs, [], exact=quickly_exact),
+            (F.col("*"), _parser(known).alias("parser")),
+            _parted(known, _elements(known, None), []),
+            *_typed(known, self.epochs, []),
+            (F.col("*"), *(quickly_exact(F.col(f"{name}_text"), SMALL).alias(f"{name}_small") for name in NUMBERS)),
+            (F.col("*"), *(_wide(name).alias(f"{name}_wide") for name in NUMBERS)),
+            (F.col("*"), *(column.alias(name) for name, column in _numbers().items())),
+            # what is small has a product that fits
+            (F.col("*"), (_has_numbers() & ~_is_small() & _amount().isNull()).alias("overflows")),
             (
                 *map(F.col, (*QUICK, "dense")),
                 control.alias("control"),
@@ -90,17 +112,47 @@ def items(lines: DataFrame, projection: Projection) -> DataFrame:
     """One row an item of a line (`value`, `object`): the columns of a trade, `dense`, `control`, and `reason`: NULL if it may become one.
 
     A line that cannot be read is one item with a reason; an array without elements is one item of `control`. The line comes along as
-    `raw`, with the `detail` of the reason; `counted` says whether `quick_items` told the item apart, too.
+    `raw`, with the `detail` of the reason; `counted` says whether `quick_items` told the item apart, too. What holds nothing, a blank or an
+    empty array, is no line: Spark's reader of JSON does not see it either.
     """
-    return _applied(lines, projection.whole)
+    holds_something = (F.length("value") > 99) | ~F.regexp_replace("value", r"\s", "").isin("", "[]")  # noqa: PLR2004 - spares most
+    return _applied(lines.where(holds_something), projection.whole)
 
 
-def quick_items(lines: DataFrame, projection: Projection) -> DataFrame:
+def quick_items(frames: DataFrame, projection: Projection) -> DataFrame:
     """The same of what a websocket sent in the documented shape, which is nearly everything: `sound` if it may become a trade.
 
-    What is not sound is read again by `items`, which knows why.
+    Of lines that Spark's reader of JSON has read (`schema`, `object`): it takes half the time that a text and its parsing take. What
+    is not sound is read again by `items`, which knows why.
     """
-    return _applied(lines, projection.quick)
+    return _applied(frames, projection.quick)
+
+
+def with_numbers(quick: DataFrame) -> DataFrame:
+    """`quick_items` with what did not travel with them."""
+    numbered = quick.select("*", *(column.alias(name) for name, column in _numbers().items()))
+    return numbered.select("*", _amount().alias("quote_quantity"), F.lit("ws").alias("source"))
+
+
+def _wide(name: str) -> Column:
+    return F.when(F.col(f"{name}_small").isNull(), quickly_exact(F.col(f"{name}_text"), NUMBERS[name]))
+
+
+def _numbers() -> Mapping[str, Column]:
+    return {name: F.coalesce(F.col(f"{name}_small").cast(type_), F.col(f"{name}_wide")) for name, type_ in NUMBERS.items()}
+
+
+def _is_small() -> Column:
+    return F.col("price_small").isNotNull() & F.col("quantity_small").isNotNull()
+
+
+def _has_numbers() -> Column:
+    return F.col("price").isNotNull() & F.col("quantity").isNotNull()
+
+
+def _amount() -> Column:
+    """Price times quantity, exact; NULL where it does not fit."""
+    return F.try_multiply("price", "quantity").try_cast(AMOUNT)
 
 
 def _applied(lines: DataFrame, steps: Sequence[Step]) -> DataFrame:
@@ -109,9 +161,8 @@ def _applied(lines: DataFrame, steps: Sequence[Step]) -> DataFrame:
     return lines
 
 
-def _envelope(known: Sequence[Parser]) -> Column:
-    head = ", ".join(f"`{name}` {kind}" for name, kind in HEAD.items())
-    return F.from_json("value", f"{head}, `raw` {raw_type(known)}")
+def _fields(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}` {HEAD[name]}" for name in names)
 
 
 def _parser(known: Sequence[Parser]) -> Column:
@@ -121,20 +172,20 @@ def _parser(known: Sequence[Parser]) -> Column:
         wanted = {"kind": parser.kind, "venue": parser.exchange.venue, "market": parser.exchange.market, "source": parser.source}
         condition = F.lit(True)
         for name, value in wanted.items():
-            condition = condition & (F.col(f"e.{name}") == value)
+            condition = condition & (F.col(name) == value)
         found = F.when(condition, place) if found is None else found.when(condition, place)
     assert found is not None, "no exchange has a reading"
     return found
 
 
-def _elements(known: Sequence[Parser], raw: str, bare: Column | None) -> Column:
+def _elements(known: Sequence[Parser], bare: Column | None) -> Column:
     """The elements of a text that holds several trades; NULL where it is one trade, or none."""
     one = item_type(known)
     found: Column | None = None
     for place, parser in enumerate(known):
         if parser.reading.items is not None:
             if parser.reading.items:
-                inside = F.col(f"{raw}.{parser.reading.items}")
+                inside = F.col(f"raw.{parser.reading.items}")
             else:
                 assert bare is not None, f"{parser.exchange.name}: no text to find the array in"
                 inside = F.from_json(bare, f"ARRAY<{one}>")
@@ -143,24 +194,22 @@ def _elements(known: Sequence[Parser], raw: str, bare: Column | None) -> Column:
     return found if found is not None else F.lit(None).cast(f"ARRAY<{one}>")
 
 
-def _parted(known: Sequence[Parser], elements: Column, more: Step) -> Step:
+def _parted(known: Sequence[Parser], elements: Column, more: Sequence[str]) -> Step:
     """A row a trade, with each role as the text has it; `one` where it stood in an array. Narrow: every row is copied here."""
     return (
-        *(F.col(f"e.{name}").alias(name) for name in KEPT if name != "object"),
-        F.expr("e.recv_ns DIV 1000").alias("recv_us"),
-        *map(F.col, ("object", "parser")),
+        *map(F.col, KEPT),
+        F.expr("recv_ns DIV 1000").alias("recv_us"),
+        F.col("parser"),
         *(in_text(known, role, F.col("parser")).alias(role) for role in ROLES),
-        *more,
+        *map(F.col, more),
         # of no elements at all nobody knows what they were: that is damage, not silence
         F.coalesce(F.size(elements) == 0, F.lit(False)).alias("is_empty"),
         F.posexplode_outer(elements).alias("place", "one"),
     )
 
 
-def _typed(
-    known: Sequence[Parser], epochs: Sequence[Epoch], more: Sequence[str], *, exact: Callable[[Column, str], Column]
-) -> Sequence[Step]:
-    """Each role's column, typed."""
+def _typed(known: Sequence[Parser], epochs: Sequence[Epoch], more: Sequence[str]) -> Sequence[Step]:
+    """Each role's column, typed; prices and quantities as text."""
     several = _of_parser(known, [parser.reading.items is not None for parser in known])
     role = {name: F.when(several, in_element(known, name, F.col("parser"))).otherwise(F.col(name)) for name in ROLES}
     taker = F.lower(role["taker"])
@@ -184,17 +233,7 @@ def _typed(
         (F.coalesce(F.col("kind") == "control", F.lit(False)) | F.col("is_empty")).alias("control"),
         *map(F.col, more),
     )
-    numbers = (
-        F.col("*"),
-        exact(F.col("price_text"), PRICE).alias("price"),
-        exact(F.col("quantity_text"), QUANTITY).alias("quantity"),
-    )
-    amounts = (
-        F.col("*"),
-        _feed(epochs).alias("feed"),
-        F.try_multiply("price", "quantity").try_cast(AMOUNT).alias("quote_quantity"),
-    )
-    return plain, numbers, amounts
+    return plain, (F.col("*"), _feed(epochs).alias("feed"))
 
 
 def exact(text: Column, type_: str) -> Column:

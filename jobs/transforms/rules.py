@@ -22,13 +22,11 @@ def reason() -> Column:
     return F.coalesce(*(F.when(broken, F.lit(name)) for name, broken in _rules().items()))
 
 
-@functools.cache  # an expression is some hundred calls into the JVM, and every batch needs the same one
 def sound() -> Column:
     """Does no rule speak? Of an item from `quick_items`, which leaves damaged texts without values."""
     return ~_any(broken for name, broken in _rules().items() if name not in ("not_utf8", "not_json"))
 
 
-@functools.cache
 def void() -> Column:
     """Is there an id, though no trade?"""
     rules = _rules()
@@ -61,7 +59,7 @@ def _rules() -> Mapping[str, Column]:
         "price": negative["price"],
         "quantity": negative["quantity"],
         "taker_side": F.col("taker_side").isNull(),
-        "overflow": F.col("price").isNotNull() & F.col("quantity").isNotNull() & F.col("quote_quantity").isNull(),
+        "overflow": F.col("overflows"),
         "future": F.col("ts") > F.col("recv_ts") + F.expr("INTERVAL 1 HOUR"),
     }
 

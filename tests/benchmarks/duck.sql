@@ -25,7 +25,7 @@ typed AS (
         make_timestamp(raw.data.T * 1000) AS ts,
         make_timestamp(raw.data.E * 1000) AS event_ts,
         make_timestamp(recv_ns // 1000) AS recv_ts,
-        source, substr(filename, instr(filename, 'landing/channel=')) AS object, conn, seq, 0::INTEGER AS item
+        source, substr(filename, instr(filename, 'big/landing/')) AS object, conn, seq, 0::INTEGER AS item
     FROM lines
 )
 SELECT *, (price * quantity)::DECIMAL(38, 18) AS quote_quantity

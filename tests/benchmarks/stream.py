@@ -12,7 +12,7 @@ from typing import Any
 from ingest.exchanges import EXCHANGES
 from ingest.landing import Files
 from ingest.settings import Lake
-from jobs.queries.live_tables import LiveTables, lines_of
+from jobs.queries.live_tables import LiveTables
 from jobs.queries.trades import Trades
 from jobs.runtime.lease import Lease
 from jobs.runtime.live import Live
@@ -60,7 +60,7 @@ class Stream:
 
     def batch(self, query: Trades, keys: Sequence[str]) -> Mapping[str, Any]:
         self.number += 1
-        return query.batch(lines_of(self.spark.read, [f"{self.landing}/{key}" for key in keys]), self.number, "benchmark")
+        return query.batch(query.tables.frames(keys), self.number, "benchmark")
 
     def round(self, out: str, batches: Sequence[Sequence[str]]) -> Mapping[str, Cost]:
         """Start on a fresh lake, take the batches, close the open minutes."""

@@ -1,19 +1,22 @@
 """Landing lines to items: what each venue's frames mean, and where each broken one ends. Whole rows; one Spark job for all."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
 
 from ingest.exchanges import EXCHANGES
 from ingest.exchanges.exchange import Exchange
 from jobs.tables.quarantine import REASONS, SEEN
 from jobs.transforms import fresh
-from jobs.transforms.lines import QUICK, Projection, items, quick_items
+from jobs.transforms.lines import TRADE, Projection, items, quick_items, with_numbers
 from tests.support import wire
-from tests.support.cases import CASES, GOOD, Columns, frame, line
+from tests.support.cases import CASES, EMPTY, GOOD, Columns, frame, line
 from tests.support.readings import Row
 from tests.support.tables import rows_of
 
@@ -42,6 +45,15 @@ def of_frames(exchange: Exchange) -> dict[str, tuple[str, list[tuple[str, Row]]]
 
 ALL_PAIRS = {pair for exchange in EXCHANGES.values() for rows in wire.trades(exchange).values() for pair, _ in rows} | {"ETH-MXN"}
 FRAMES = {name: told for exchange in EXCHANGES.values() for name, told in of_frames(exchange).items()}
+
+
+def as_frames(spark: SparkSession, lines: Mapping[str, str], folder: Path) -> DataFrame:
+    """A file each, as the reader of JSON sees it; `object` is the line's name."""
+    for number, text in enumerate(lines.values()):
+        (folder / f"{number}.jsonl").write_text(f"{text}\n", encoding="utf-8")
+    read = spark.read.schema(Projection(EXCHANGES).schema).option("lineSep", "\n").json(str(folder))
+    name = F.element_at(F.array(*map(F.lit, lines)), F.regexp_extract("_metadata.file_name", r"(\d+)", 1).cast("INT") + 1)
+    return read.select("*", name.alias("object"))
 
 
 def as_frame(spark: SparkSession, lines: Mapping[str, str]) -> DataFrame:
@@ -84,27 +96,40 @@ def test_what_the_venues_send_means_its_rows(read: Mapping[str, list[Columns]], 
         assert {column: row[column] for column in compared} == compared
 
 
-def test_the_quick_reading_takes_nothing_but_what_the_whole_one_takes(spark: SparkSession, read: Mapping[str, list[Columns]]):
+def test_the_quick_reading_takes_nothing_but_what_the_whole_one_takes(
+    spark: SparkSession, read: Mapping[str, list[Columns]], tmp_path: Path
+):
     """It may leave things to the whole one, but no frame in the documented shape."""
     texts = {name: told[0] for name, told in (*CASES.items(), *FRAMES.items())}
-    of_trades = (*QUICK, "dense")
+    of_trades = (*(name for name in TRADE if name != "channel"), "dense")
     found: dict[str, list[Columns]] = {name: [] for name in texts}
-    for row in rows_of(quick_items(as_frame(spark, texts), Projection(EXCHANGES))):
-        name = row["object"].removeprefix(key(""))
+    for row in rows_of(with_numbers(quick_items(as_frames(spark, texts, tmp_path), Projection(EXCHANGES)))):
+        name = row["object"]
         if row["sound"] and not row["control"]:
             found[name].append({column: row[column] for column in of_trades})
         if row["void"] or row["control"]:
             assert [(whole["reason"] in SEEN, whole["control"]) for whole in read[name]] == [(row["void"], row["control"])], name
     for name, rows in read.items():
-        trades = [row | {"object": key(name)} for row in rows if row["reason"] is None and not row["control"]]
+        trades = [row | {"object": name} for row in rows if row["reason"] is None and not row["control"]]
         taken = [{column: row[column] for column in of_trades} for row in trades]
         is_frame = name in FRAMES and {row["source"] for row in rows} == {"ws"}
         assert found[name] == taken or (found[name] == [] and not is_frame), name
 
 
-def test_a_batch_parses_a_frame_in_one_place(spark: SparkSession):
+def test_both_readings_tell_the_same_lines_apart(spark: SparkSession, read: Mapping[str, list[Columns]], tmp_path: Path):
+    """Else an item would be lost between them, in silence."""
+    texts = {name: told[0] for name, told in (*CASES.items(), *FRAMES.items())} | {f"empty {text!r}": text for text in EMPTY}
+    frames = as_frames(spark, texts, tmp_path)
+    found = Counter(
+        row["object"] for row in quick_items(frames, Projection(EXCHANGES)).where("item = 0").select("object").collect()
+    )
+    assert found == dict.fromkeys(read, 1)
+    assert rows_of(items(as_frame(spark, {text: text for text in EMPTY}), Projection(EXCHANGES))) == []
+
+
+def test_a_batch_reads_its_frames_in_one_place(spark: SparkSession, tmp_path: Path):
     """Rules look at parsed columns, and Spark is tempted to push them below the parsing, and to parse again for them."""
-    classed = fresh.quickly_classified(quick_items(as_frame(spark, {"a": frame()}), Projection(EXCHANGES)), None)
+    classed = fresh.quickly_classified(quick_items(as_frames(spark, {"a": frame()}, tmp_path), Projection(EXCHANGES)), None)
     copies = fresh.first_copies(classed).observe(Observation(), *fresh.batch_counts())
-    plan = fresh.trade_rows(copies.where("fresh"))._jdf.queryExecution().executedPlan().toString()
-    assert [node.split()[1] for node in plan.splitlines() if "from_json(" in node] == ["Project"]
+    plan = fresh.trade_rows(with_numbers(copies.where(fresh.is_fresh())))._jdf.queryExecution().executedPlan().toString()
+    assert (plan.count("FileScan json"), plan.count("from_json")) == (1, 0)

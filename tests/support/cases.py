@@ -199,6 +199,8 @@ CASES: Mapping[str, tuple[str, Columns]] = {
     "a line without a connection": (less("conn"), {"conn": None, "reason": "not_envelope"}),
     "a line without anything received": (less("raw"), UNREAD | {"reason": "trade_id"}),
     "half a line": (frame()[:-40], NOTHING),
-    "a line of nothing": ("", NOTHING),
     "a line that is no object": ("[1]", NOTHING),
+    "a line that is a number": ("1", NOTHING),
+    "a line that is null": ("null", NOTHING),
 }
+EMPTY = ("", "  ", "\t", "[]", " [ ] ")  # what holds nothing is no line

@@ -41,7 +41,8 @@ class Item(NamedTuple):
 def items_of(key: str, text: bytes, exchanges: Exchanges, epochs: Sequence[Epoch] = ()) -> Iterator[Item]:
     """All items of an object. A trade whose numbers cannot be read is an error here: those are tested line by line."""
     for line in text.splitlines():
-        yield from _items(key, line.decode(), exchanges, epochs)
+        if b"".join(line.split()) not in (b"", b"[]"):  # what holds nothing is no line
+            yield from _items(key, line.decode(), exchanges, epochs)
 
 
 def _items(key: str, line: str, exchanges: Exchanges, epochs: Sequence[Epoch]) -> Iterator[Item]:

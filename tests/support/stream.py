@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from ingest.exchanges import EXCHANGES
 from ingest.exchanges.exchange import Exchange
 from ingest.landing import Files
 from ingest.settings import Epoch
-from jobs.queries.live_tables import LiveTables, lines_of
+from jobs.queries.live_tables import LiveTables
 from jobs.queries.trades import Trades
 from jobs.runtime.lease import Lease
 from jobs.runtime.live import Live
@@ -41,9 +41,4 @@ def driver(
 
 def take(query: Trades, objects: Sequence[str], number: int = 0) -> Mapping[str, Any]:
     """One batch of these landing objects (keys relative to the lake)."""
-    return query.batch(batch_lines(query, objects), number, "test")
-
-
-def batch_lines(query: Trades, objects: Sequence[str]) -> DataFrame:
-    """The lines of some objects, as a batch has them."""
-    return lines_of(query.tables.spark.read, [f"{query.tables.root}/{key}" for key in objects])
+    return query.batch(query.tables.frames(objects), number, "test")
