@@ -5,6 +5,8 @@ PY := .venv/bin/python
 BIN := .venv/bin
 # named by what it depends on (the lock, the project's metadata, the script), so that a change of these, and nothing else, makes it again
 VENV := .venv/.locked-$(shell sed '/^\[tool:pytest\]/,$$d' setup.cfg | cat - requirements.lock setup/venv.sh | cksum | cut -d' ' -f1)
+# two at a time, for more want memory; a file's tests stay together, for they share a lake and a JVM
+PARALLEL := -n 2 --dist loadfile
 SHELLSCRIPTS := spark-submit.sh .ci/run setup/prerequisites.sh setup/venv.sh
 
 .PHONY: help
@@ -26,11 +28,11 @@ demo: setup ## A simulated market, collected and turned into minute bars before 
 
 .PHONY: test
 test: setup ## All tests but the long ones
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(PARALLEL)
 
 .PHONY: test-long
 test-long: setup ## All tests, with more seeds and bigger data
-	@$(BIN)/pytest -m "long or not long" --hypothesis-profile=long
+	@$(BIN)/pytest $(PARALLEL) -m "long or not long" --hypothesis-profile=long
 
 .PHONY: bench
 bench: setup ## How fast the stream is, beside DuckDB; writes docs/benchmarks.md

@@ -61,8 +61,9 @@ def checkpoint(live: Live, query: str) -> tuple[str, str]:
 
 def condemn(live: Live, query: str) -> None:
     """Tell the table that its checkpoint is not to be believed, until `renew` has made another."""
-    if not is_condemned(live, query):
-        live.set_property(f"ticklake.checkpoint.{query}", f"{_said(live, query)[0] + 1} {CONDEMNED}")
+    generation, id_ = _said(live, query)
+    if id_ != CONDEMNED:
+        live.set_property(f"ticklake.checkpoint.{query}", f"{generation + 1 if id_ else generation} {CONDEMNED}")
 
 
 def is_condemned(live: Live, query: str) -> bool:
