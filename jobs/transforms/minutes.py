@@ -15,6 +15,8 @@ KEY = ("venue", "market", "feed", "pair", "minute")
 TOLD = ("missing_trades", "is_complete", "revision", "updated_at")  # what the trades of the minute alone do not tell
 VALUES = tuple(name for name in MINUTE_AGGREGATES.names if name not in (*KEY, *TOLD, "year", "month"))
 
+SUMMED = {"volume": "", "quote_volume": "quote_"}
+
 
 def minutes(trades: DataFrame, exchanges: Mapping[tuple[str, str], Exchange]) -> DataFrame:
     """One row a minute: the key and `VALUES`, exact, the same for a batch, a minute read again and a whole table."""
@@ -36,12 +38,12 @@ def _sums() -> Sequence[Column]:
         F.max("price").alias("high"),
         F.min("price").alias("low"),
         F.max_by("price", "trade_id").alias("close"),
-        F.try_sum("quantity").alias("volume"),
-        F.try_sum("quote_quantity").alias("quote_volume"),
         F.sum("count").alias("trades"),
         F.sum(F.when(F.col("is_buy"), F.col("count")).otherwise(0)).alias("buy_trades"),
-        F.try_sum(F.when(F.col("is_buy"), F.col("quantity"))).alias("buy_volume"),
-        F.try_sum(F.when(F.col("is_buy"), F.col("quote_quantity"))).alias("buy_quote_volume"),
+        F.try_sum(F.when(F.col("is_buy"), F.col("quantity"))).alias("bought"),
+        F.try_sum(F.when(~F.col("is_buy"), F.col("quantity"))).alias("sold"),
+        F.try_sum(F.when(F.col("is_buy"), F.col("quote_quantity"))).alias("quote_bought"),
+        F.try_sum(F.when(~F.col("is_buy"), F.col("quote_quantity"))).alias("quote_sold"),
         F.min("trade_id").alias("least_id"),
         F.max("trade_id").alias("greatest_id"),
         F.min("first_id").alias("least_first"),
@@ -55,10 +57,12 @@ def _sums() -> Sequence[Column]:
 
 @cache
 def _values() -> Mapping[str, Column]:
-    """The sums as columns; what takers sold is the whole less what they bought, which is exact."""
-    none = F.col("buy_trades") == 0  # said by the count: a sum is NULL also where it does not fit
-    bought = {name: F.when(none, F.lit(0)).otherwise(F.col(f"buy_{name}")) for name in ("volume", "quote_volume")}
-    sold = {name: F.col(name) - bought[name] for name in bought}
+    """The sums as columns; the whole is what takers bought and what they sold, so that each row is added once."""
+    # said by the counts: a sum is NULL also where it does not fit
+    no_buys, no_sells = F.col("buy_trades") == 0, F.col("trades") == F.col("buy_trades")
+    bought = {name: F.when(no_buys, F.lit(0)).otherwise(F.col(f"{prefix}bought")) for name, prefix in SUMMED.items()}
+    sold = {name: F.when(no_sells, F.lit(0)).otherwise(F.col(f"{prefix}sold")) for name, prefix in SUMMED.items()}
+    summed = {name: F.try_add(bought[name], sold[name]) for name in SUMMED}
     is_single = ~F.startswith("feed", F.lit("agg_trade"))
     tells = is_single | (F.col("told") == F.col("ticks"))
     first = F.when(is_single, F.col("least_id")).otherwise(F.col("least_first"))
@@ -68,9 +72,9 @@ def _values() -> Mapping[str, Column]:
         "high": F.col("high"),
         "low": F.col("low"),
         "close": F.col("close"),
-        "vwap": quotient(F.col("quote_volume"), F.col("volume")),
-        "volume": F.col("volume").try_cast(VOLUME),
-        "quote_volume": F.col("quote_volume").try_cast(AMOUNT),
+        "vwap": quotient(summed["quote_volume"], summed["volume"]),
+        "volume": summed["volume"].try_cast(VOLUME),
+        "quote_volume": summed["quote_volume"].try_cast(AMOUNT),
         "trades": F.col("trades"),
         "buy_trades": F.col("buy_trades"),
         "buy_volume": bought["volume"].try_cast(VOLUME),

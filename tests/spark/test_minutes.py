@@ -53,6 +53,7 @@ STORIES: Mapping[str, Sequence[dict[str, Any]]] = {
     "NO-BUYS": [trade(1, "10:00:00", "9", "1", "sell"), trade(2, "10:00:01", "10", "2", "sell")],
     "NO-SELLS": [trade(1, "10:00:00", "9", "1"), trade(2, "10:00:01", "10", "2")],
     "SUM-TOO-BIG": [trade(id_, "10:00:00", "1000000", "99999999999999", ("buy", "sell")[id_ % 2]) for id_ in (1, 2, 3, 4)],
+    "EACHSIDE-FITS": [trade(id_, "10:00:00", "900000", "99999999999999", ("buy", "sell")[id_ % 2]) for id_ in (1, 2)],
     "BIG-YET-FITS": [
         trade(1, "10:00:00", "1000000", "99999999999999"),
         trade(2, "10:00:01", "0.0000000001", "0.00000001", "sell"),
