@@ -4,7 +4,7 @@ import gzip
 import sys
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession, Window, WindowSpec
+from pyspark.sql import DataFrame, Observation, SparkSession, Window, WindowSpec
 from pyspark.sql import functions as F
 
 MINUTE = "pair STRING, year INT, minute TIMESTAMP, volume DECIMAL(30,8), trades BIGINT"
@@ -23,8 +23,15 @@ def main(folder: Path) -> None:
         (source / "a.jsonl.gz").write_bytes(gzip.compress("".join(ROW % (part * 5 + n) for n in range(9)).encode()))
 
     def batch(frame: DataFrame, _: int) -> None:
-        rows = parsed(frame).persist()
-        rows.write.format("delta").mode("append").partitionBy("pair", "year").save(trades)
+        of_text = frame.sparkSession.read.text(f"{folder}/landing/*").select(
+            F.from_json("value", LINE).alias("line"), "_metadata.file_path"
+        )
+        typed(of_text.select("line.*", "file_path")).where("quantity > price").persist().count()
+        rows = typed(frame).persist()
+        seen = Observation()
+        rows.observe(seen, F.count("trade_id").alias("rows"), F.collect_set("object").alias("objects")).write.format(
+            "delta"
+        ).mode("append").partitionBy("pair", "year").save(trades)
         per_minute(rows).createOrReplaceGlobalTempView("minutes")
         frame.sparkSession.sql(
             f"MERGE INTO delta.`{minutes}` old USING global_temp.minutes new "
@@ -33,7 +40,8 @@ def main(folder: Path) -> None:
         )
         rows.unpersist()
 
-    stream = spark.readStream.option("maxFilesPerTrigger", 1).text(f"{folder}/landing/*").select("value", "_metadata.file_path")
+    lines = spark.readStream.option("maxFilesPerTrigger", 1).schema(LINE).json(f"{folder}/landing/*")
+    stream = lines.select("*", "_metadata.file_path")
     query = stream.writeStream.foreachBatch(batch).option("checkpointLocation", f"{folder}/checkpoint").trigger(availableNow=True)
     query.start().awaitTermination()
     spark.sql(f"DESCRIBE HISTORY delta.`{minutes}`").collect()
@@ -41,23 +49,18 @@ def main(folder: Path) -> None:
     spark.stop()
 
 
-def parsed(lines: DataFrame) -> DataFrame:
+def typed(lines: DataFrame) -> DataFrame:
     """Lines as typed rows."""
-    line = F.from_json("value", LINE)
-    return (
-        lines.select(line.alias("line"), F.col("file_path").alias("object"))
-        .select("line.*", "line.raw.*", "object")
-        .select(
-            "pair",
-            F.year(F.timestamp_micros((F.col("recv_ns") / 1000).cast("bigint"))).alias("year"),
-            F.timestamp_micros((F.col("recv_ns") / 1000).cast("bigint")).alias("ts"),
-            F.col("t").alias("trade_id"),
-            F.expr("try_cast(p AS DECIMAL(20,10))").alias("price"),
-            F.expr("try_cast(q AS DECIMAL(22,8))").alias("quantity"),
-            F.when(F.col("m"), "sell").otherwise("buy").alias("taker_side"),
-            F.lag("t").over(_by_id()).alias("before"),
-            "object",
-        )
+    return lines.select("pair", "recv_ns", "raw.*", F.col("file_path").alias("object")).select(
+        "pair",
+        F.year(F.timestamp_micros((F.col("recv_ns") / 1000).cast("bigint"))).alias("year"),
+        F.timestamp_micros((F.col("recv_ns") / 1000).cast("bigint")).alias("ts"),
+        F.col("t").alias("trade_id"),
+        F.expr("try_cast(p AS DECIMAL(20,10))").alias("price"),
+        F.expr("try_cast(q AS DECIMAL(22,8))").alias("quantity"),
+        F.when(F.col("m"), "sell").otherwise("buy").alias("taker_side"),
+        F.lag("t").over(_by_id()).alias("before"),
+        "object",
     )
 
 
