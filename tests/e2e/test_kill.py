@@ -1,5 +1,7 @@
 """The stream killed in the middle of a batch, as by a machine that dies, and started again: the tables of an undisturbed run."""
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -41,22 +43,24 @@ def landed(lake: Path) -> list[str]:
     return [put(lake, on), put(lake, odd)]
 
 
-def submit(project: Path, conf: Path) -> subprocess.Popen[str]:
+def submit(project: Path, conf: Path, *options: str) -> subprocess.Popen[str]:
     """The stream in a process group of its own."""
-    command = [str(project / "spark-submit.sh"), "stream", "--conf", str(conf), "--once"]
+    command = [str(project / "spark-submit.sh"), "stream", "--conf", str(conf), *options]
     environment = {**os.environ, "TICKLAKE_JIT": "c1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     return subprocess.Popen(command, env=environment, text=True, start_new_session=True, **pipes)
 
 
-def kill_when(there: Path, process: subprocess.Popen[str], seconds: float = 240) -> None:
+def wait_for(there: Path, process: subprocess.Popen[str], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
-    try:
-        while not there.exists():
-            assert process.poll() is None, f"ended with {process.returncode} before {there}: {process.communicate()[0]}"
-            assert time.monotonic() < deadline, f"{there} not within {seconds:.0f} s"
-            time.sleep(0.002)  # the machine dies while it works, not between two looks
-    finally:
+    while not there.exists():
+        assert process.poll() is None, f"ended with {process.returncode} before {there}: {process.communicate()[0]}"
+        assert time.monotonic() < deadline, f"{there} not within {seconds:.0f} s"
+        time.sleep(0.002)  # the machine dies while it works, not between two looks
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
@@ -73,13 +77,16 @@ def test_a_killed_stream_started_again_leaves_no_trace(tmp_path: Path, moment: s
     project, lake, conf = copy_of_project(tmp_path / "project"), tmp_path / "lake", tmp_path / "conf.yaml"
     conf.write_text(f"lake: {lake}\ningest:\n  collector: test\n")
     keys = landed(lake)
-    kill_when(lake / MOMENTS[moment], submit(project, conf))
-    again = submit(project, conf)
+    first = submit(project, conf, "--once")
+    try:
+        wait_for(lake / MOMENTS[moment], first)
+    finally:
+        kill(first)
+    again = submit(project, conf, "--once")
     try:
         said, _ = again.communicate(timeout=400)
     finally:
-        if again.poll() is None:
-            os.killpg(again.pid, signal.SIGKILL)
+        kill(again)
     assert again.returncode == 0, said
 
     oracle = Oracle()
@@ -92,3 +99,27 @@ def test_a_killed_stream_started_again_leaves_no_trace(tmp_path: Path, moment: s
         for row in rows(lake, "minute_aggregates")
     ]
     assert_rows(minutes, oracle.minutes(open_too=True), MINUTE_AGGREGATES.key)
+
+
+@pytest.mark.timeout(900)
+def test_a_stream_that_is_asked_to_stop_ends_well_though_only_its_first_process_hears_of_it(tmp_path: Path):
+    """As by `kill`: the JVM gets the signal, and the Python below it does the work."""
+    project, lake, conf = copy_of_project(tmp_path / "project"), tmp_path / "lake", tmp_path / "conf.yaml"
+    conf.write_text(f"lake: {lake}\ningest:\n  collector: test\n")
+    landed(lake)
+    stream = submit(project, conf, "--run", "asked")
+    try:
+        wait_for(lake / MOMENTS["the batch is done"], stream)
+        os.kill(stream.pid, signal.SIGTERM)
+        said, _ = stream.communicate(timeout=60)
+    finally:
+        kill(stream)
+    assert (stream.returncode, said.splitlines()[-1]) == (0, "stream: 1 batches, 43 items, 40 fresh"), said
+    record = json.loads((lake / "control/runs/stream/asked.json").read_text())
+    assert {name: record[name] for name in ("code", "batches", "items", "fresh")} == {
+        "code": 0,
+        "batches": 1,
+        "items": 43,
+        "fresh": 40,
+    }
+    assert json.loads((lake / "control/lease/stream.json").read_text())["ttl"] == 0, "given back"

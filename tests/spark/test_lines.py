@@ -114,6 +114,7 @@ def test_the_quick_reading_takes_nothing_but_what_the_whole_one_takes(
         taken = [{column: row[column] for column in of_trades} for row in trades]
         is_frame = name in FRAMES and {row["source"] for row in rows} == {"ws"}
         assert found[name] == taken or (found[name] == [] and not is_frame), name
+    assert [len(found[name]) for name in ("the greatest price", "the greatest amount")] == [1, 1], "wide numbers travel, too"
 
 
 def test_both_readings_tell_the_same_lines_apart(spark: SparkSession, read: Mapping[str, list[Columns]], tmp_path: Path):

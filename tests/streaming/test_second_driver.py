@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
+from jobs.queries import foreign
+from jobs.queries.live_tables import LiveTables
 from jobs.queries.recovery import Recovery
 from jobs.queries.trades import Trades
 from jobs.runtime.lease import LeaseHeld, LeaseLost
 from jobs.runtime.live import Foreign, Live
-from tests.support.crash import Steps
+from jobs.tables.quarantine import QUARANTINE
+from tests.support.crash import Died, Steps, die
 from tests.support.stories import Story, first, interpret, second
 from tests.support.stream import take
 from tests.support.tables import assert_tables
@@ -40,6 +44,17 @@ def story(begun: Path, spark: SparkSession, lake: Path) -> Story:
 def append_again(live: Live) -> None:
     """A row that is there already, by somebody who has never heard of leases."""
     live.read().limit(1).write.format("delta").mode("append").save(live.path)
+
+
+def quarantine_a_trade(tables: LiveTables) -> None:
+    """A conflict by another driver that was the later one: its row is the very one that lies in `trades`."""
+    row = tables.trades.read().limit(1)
+    said = {"channel": "trades", "reason": "conflict", "detail": "of another driver", "raw": "{}", "line_sha256": "0"}
+    columns = [
+        F.col(column.name) if column.name in row.columns else F.lit(said[column.name]).alias(column.name)
+        for column in QUARANTINE.columns
+    ]
+    row.select(*columns).write.format("delta").mode("append").save(tables.quarantine.path)
 
 
 def versions(query: Trades) -> list[int]:
@@ -106,8 +121,10 @@ def test_a_foreign_commit_is_repaired_by_the_driver_that_sees_it(story: Story):
         recovery = Recovery(query, query.tables.trades.store)
         recovery.begin()
         assert recovery.folder == "checkpoints/trades/1"
-        for live in (query.tables.trades, query.tables.quarantine, query.tables.minutes):
+        take(query, [objects[1]])
+        for live in query.tables.all:
             append_again(live)
+        quarantine_a_trade(query.tables)
         with pytest.raises(Foreign) as caught:
             take(query, objects)
         recovery.recover(caught.value)
@@ -118,6 +135,32 @@ def test_a_foreign_commit_is_repaired_by_the_driver_that_sees_it(story: Story):
         take(query, [*objects, *first(story)])
         query.close()
         assert_tables(query, story.oracle, open_too=True)
+
+
+def test_what_somebody_wrote_while_no_driver_ran_is_removed_even_if_the_first_one_that_sees_it_dies(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+):
+    objects = second(story)
+    story.tell(*objects)
+    with story.driver() as query:
+        Recovery(query, query.tables.trades.store).begin()
+        trades = query.tables.trades
+    append_again(trades)
+    with story.driver() as query, monkeypatch.context() as patched:
+        patched.setattr(foreign, "forget_taken", lambda _: die())  # the keys are each there once again; the rest is not done
+        with pytest.raises(Died):
+            Recovery(query, query.tables.trades.store).begin()
+    with story.driver() as query:
+        recovery = Recovery(query, query.tables.trades.store)
+        recovery.begin()
+        assert recovery.folder == "checkpoints/trades/2", "everything is read again"
+        take(query, [*objects, *first(story)])
+        query.close()
+        assert_tables(query, story.oracle, open_too=True)
+    with story.driver() as query:
+        recovery = Recovery(query, query.tables.trades.store)
+        recovery.begin()
+        assert recovery.folder == "checkpoints/trades/2", "and only once"
 
 
 def test_a_lease_that_another_took_ends_the_writing_before_the_next_commit(story: Story):

@@ -1,9 +1,10 @@
 """Small landing zones with something of everything in them, told to the stream and to the oracle."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -43,10 +44,10 @@ class Story:
         """A batch that the stream takes in, sooner or later."""
         self.oracle.batch({key: (self.lake / key).read_bytes() for key in objects})
 
-    def batch(self, query: Trades, *objects: str) -> None:
-        """A batch, undisturbed."""
+    def batch(self, query: Trades, *objects: str) -> Mapping[str, Any]:
+        """A batch, undisturbed; its record."""
         self.tell(*objects)
-        take(query, objects)
+        return take(query, objects)
 
 
 def first(story: Story) -> Sequence[str]:

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ingest.landing import Files
 from jobs.runtime.deltalog import Commit, commit
+from jobs.runtime.live import Foreign, Live
+from jobs.tables.trades import TRADES
 
 
 def wrote(lake: Path, version: int, *actions: dict[str, object]):
@@ -29,6 +32,40 @@ def test_a_commit_of_ours_tells_its_id_and_the_files_with_new_rows(lake: Path):
     found = commit(Files(lake), "trades", 3)
     assert found == Commit(3, {"commit": "abc", "epoch": 4}, ["pair=A-B/one.parquet"], removed=False)
     assert found.id == "abc"
+
+
+OURS = {"commitInfo": {"userMetadata": '{"commit": "abc", "epoch": 4}'}}
+OTHERS: dict[str, object] = {"commitInfo": {}}
+
+
+def added_after(lake: Path, *commits: tuple[dict[str, object], dict[str, object]]) -> list[str] | None:
+    """What a start learns of the versions after version 3."""
+    for version, actions in enumerate(commits, start=4):
+        wrote(lake, version, *actions)
+    nothing: Any = None  # neither Spark nor a lease has a part in this
+    return Live(nothing, Files(lake), nothing, TRADES, "lake/tables/trades", version=3 + len(commits)).added_after(3)
+
+
+def file(name: str, *, action: str = "add", changed: bool = True) -> dict[str, object]:
+    return {action: {"path": name, "dataChange": changed}}
+
+
+def test_a_start_takes_what_any_driver_of_ours_has_added(lake: Path):
+    moved = (OTHERS, file("moved", changed=False))  # OPTIMIZE by hand
+    assert added_after(lake, (OURS, file("one")), moved, (OURS, file("two"))) == ["one", "two"]
+
+
+@pytest.mark.parametrize("action", ["add", "remove"])
+def test_a_start_refuses_rows_that_were_changed_without_a_lease(lake: Path, action: str):
+    with pytest.raises(Foreign, match=r"lake/tables/trades: version 5 was written by somebody else \(no word of whom\)"):
+        added_after(lake, (OURS, file("one")), (OTHERS, file("two", action=action)))
+
+
+def test_a_start_does_not_guess_where_rows_were_taken_away_or_the_log_is_gone(lake: Path):
+    assert added_after(lake, (OURS, file("one")), (OURS, file("one", action="remove"))) is None
+    Files(lake).delete("tables/trades/_delta_log/00000000000000000004.json")
+    nothing: Any = None
+    assert Live(nothing, Files(lake), nothing, TRADES, "lake/tables/trades", version=4).added_after(3) is None
 
 
 @pytest.mark.parametrize(("data_change", "removed"), [(True, True), (False, False)])
