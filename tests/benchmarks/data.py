@@ -68,7 +68,10 @@ def _put(folder: Path, frames: Iterable[Frame]) -> list[str]:
 
 
 def _listings(wanted: int) -> list[Listing]:
-    return [Listing("binance", "spot", *numbers, round(wanted * share)) for *numbers, share in PAIRS]
+    return [
+        Listing("binance", "spot", pair, price, places, quantity, quantity_places, round(wanted * share))
+        for pair, price, places, quantity, quantity_places, share in PAIRS
+    ]
 
 
 def _big(wanted: int) -> Iterator[Frame]:

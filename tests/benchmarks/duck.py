@@ -50,10 +50,10 @@ class Duck:
             files = DeltaTable(f"{lake}/tables/{table.name}").file_uris()
             ours = f"read_parquet({files!r}, hive_partitioning = true)"
             theirs = f"read_parquet('{out}/{folder}/*/*.parquet', hive_partitioning = true)"
-            there = [self.connection.execute(_digest(table, rows)).fetchone() for rows in (ours, theirs)]
-            if there[0] != there[1]:
-                raise AssertionError(f"{table.name}: the stream's (rows, digest) are {there[0]}, DuckDB's {there[1]}")
-            found[table.name] = there[0][0]
+            here, there = (self.connection.execute(_digest(table, rows)).fetchall()[0] for rows in (ours, theirs))
+            if here != there:
+                raise AssertionError(f"{table.name}: the stream's (rows, digest) are {here}, DuckDB's {there}")
+            found[table.name] = here[0]
         return found
 
 

@@ -84,12 +84,16 @@ class Phases:
         return {**groups, "all": cpu.seconds(jvm) + cpu.seconds(python), "Python": cpu.seconds(python)}
 
     def _compilations(self) -> int:
-        metrics = self.spark._jvm.org.apache.spark.metrics.source.CodegenMetrics
+        jvm: Any = self.spark._jvm
+        metrics = jvm.org.apache.spark.metrics.source.CodegenMetrics
         return int(metrics.METRIC_COMPILATION_TIME().getCount())
 
     def _stages(self) -> list[dict[str, Any]]:
-        no_quantiles = self.spark.sparkContext._gateway.new_array(self.spark._jvm.double, 0)
-        found = self.spark.sparkContext._jsc.sc().statusStore().stageList(None, False, False, no_quantiles, None).iterator()
+        context, jvm = self.spark.sparkContext, self.spark._jvm
+        gateway: Any = context._gateway
+        assert jvm is not None
+        no_quantiles = gateway.new_array(jvm.double, 0)
+        found = context._jsc.sc().statusStore().stageList(None, False, False, no_quantiles, None).iterator()
         stages = []
         while found.hasNext():
             stage = found.next()

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ class Stream:
         began = time.monotonic()
         self.landing = landing
         self.spark = session(Lake(landing), "benchmark")
-        self.processes = (os.getpid(), self.spark.sparkContext._gateway.proc.pid)
+        gateway: Any = self.spark.sparkContext._gateway
+        self.processes = (os.getpid(), gateway.proc.pid)
         self.number = 0
         self.started = {"cpu": sum(map(cpu.seconds, self.processes)), "wall": time.monotonic() - began}
 
@@ -75,7 +77,7 @@ class Stream:
         with self.query(out) as query:
             query.start()
             self.batch(query, before)
-            return [self.measured(lambda key=key: self.batch(query, [key])) for key in after]
+            return [self.measured(partial(self.batch, query, [key])) for key in after]
 
     def profile(self, out: str, batches: Sequence[Sequence[str]], recording: str) -> Mapping[str, Any]:
         """A round with the clock at each phase and a sample of the threads."""
@@ -93,7 +95,7 @@ def main() -> int:
     """Serve rounds."""
     answers = private_output()
     stream = Stream(sys.argv[1])
-    functions = {
+    functions: Mapping[str, Callable[..., Any]] = {
         "session": lambda: stream.started,
         "round": stream.round,
         "tiny": stream.tiny,

@@ -25,7 +25,9 @@ class Worker:
         print(json.dumps([what, arguments]), file=questions, flush=True)
         line = answers.readline()
         if not line:
-            raise RuntimeError(f"{self.process.args}: ended with {self.process.wait()} instead of an answer to {what}; see above")
+            raise RuntimeError(
+                f"{self.process.args!r}: ended with {self.process.wait()} instead of an answer to {what}; see above"
+            )
         return json.loads(line)
 
     def __enter__(self) -> Self:

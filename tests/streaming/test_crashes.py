@@ -19,26 +19,6 @@ PROGRESS = "control/progress/stream-trades.json"
 QUICK = {("after trades", False), ("after quarantine", True), ("after minutes append", True)}
 
 
-@pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Path:
-    """A lake with a first batch done, to be copied."""
-    interpret(spark)
-    story = Story(spark, tmp_path_factory.mktemp("begun"))
-    with story.driver() as query:
-        query.start()
-        story.batch(query, *first(story))
-    return story.lake
-
-
-@pytest.fixture
-def story(begun: Path, spark: SparkSession, lake: Path) -> Story:
-    interpret(spark)
-    shutil.copytree(begun, lake, dirs_exist_ok=True)
-    found = Story(spark, lake)
-    found.tell(*first(found))
-    return found
-
-
 def crash(story: Story, point: str, objects: Sequence[str]) -> None:
     with story.driver() as query:
         query.start()

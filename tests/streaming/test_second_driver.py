@@ -1,11 +1,8 @@
 """Two drivers on one lake: the second is refused; what a superseded one still commits is noticed, and its traces are removed."""
 
 import json
-import shutil
-from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs.queries import foreign
@@ -16,29 +13,9 @@ from jobs.runtime.lease import LeaseHeld, LeaseLost
 from jobs.runtime.live import Foreign, Live
 from jobs.tables.quarantine import QUARANTINE
 from tests.support.crash import Died, Steps, die
-from tests.support.stories import Story, first, interpret, second
+from tests.support.stories import Story, first, second
 from tests.support.stream import take
 from tests.support.tables import assert_tables
-
-
-@pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Path:
-    """A lake with a first batch done, to be copied."""
-    interpret(spark)
-    story = Story(spark, tmp_path_factory.mktemp("begun"))
-    with story.driver() as query:
-        query.start()
-        story.batch(query, *first(story))
-    return story.lake
-
-
-@pytest.fixture
-def story(begun: Path, spark: SparkSession, lake: Path) -> Story:
-    interpret(spark)
-    shutil.copytree(begun, lake, dirs_exist_ok=True)
-    found = Story(spark, lake)
-    found.tell(*first(found))
-    return found
 
 
 def append_again(live: Live) -> None:
