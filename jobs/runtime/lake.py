@@ -63,7 +63,7 @@ def condemn(live: Live, query: str) -> None:
     """Tell the table that its checkpoint is not to be believed, until `renew` has made another."""
     generation, id_ = _said(live, query)
     if id_ != CONDEMNED:
-        live.set_property(f"ticklake.checkpoint.{query}", f"{generation + 1 if id_ else generation} {CONDEMNED}")
+        live.set_property(f"ticklake.checkpoint.{query}", f"{_unused(live, query, generation)} {CONDEMNED}")
 
 
 def is_condemned(live: Live, query: str) -> bool:
@@ -74,7 +74,14 @@ def is_condemned(live: Live, query: str) -> bool:
 def renew(live: Live, query: str) -> tuple[str, str]:
     """The checkpoint in the place of a condemned one, empty: everything is read again."""
     assert is_condemned(live, query), f"{live.path}: nobody has condemned the checkpoint of {query}"
-    return _begin(live, query, _said(live, query)[0])
+    return _begin(live, query, _unused(live, query, _said(live, query)[0]))
+
+
+def _unused(live: Live, query: str, generation: int) -> int:
+    """The first generation from this one on that no query has begun: a restored table may name one that is long in use."""
+    while live.store.get(f"checkpoints/{query}/{generation}/metadata") is not None:
+        generation += 1
+    return generation
 
 
 def _said(live: Live, query: str) -> tuple[int, str]:
@@ -87,5 +94,6 @@ def _begin(live: Live, query: str, generation: int) -> tuple[str, str]:
     folder, id_ = f"checkpoints/{query}/{generation}", str(uuid.uuid4())
     # in this order: a property without its checkpoint is begun anew by the next start; the other way round is refused
     live.set_property(f"ticklake.checkpoint.{query}", f"{generation} {id_}")
-    live.store.create(f"{folder}/metadata", json.dumps({"id": id_}).encode())
+    if not live.store.create(f"{folder}/metadata", json.dumps({"id": id_}).encode()):
+        raise TableError(f"{folder} was begun by somebody else at the same moment: start again")
     return folder, id_

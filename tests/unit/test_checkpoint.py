@@ -68,6 +68,20 @@ def test_a_checkpoint_of_other_tables_is_refused(table, said, whose):
         lake.checkpoint(table, "trades")
 
 
+def test_a_table_that_was_restored_does_not_get_a_checkpoint_that_has_a_past(table):
+    old = dict(table.properties)
+    _, first = lake.checkpoint(table, "trades")
+    lake.condemn(table, "trades")
+    _, second = lake.renew(table, "trades")
+    for said in ({PROPERTY: f"1 {first}"}, old, {PROPERTY: "2 condemned"}):  # before the repair, before the first start, as on S3
+        table.properties = dict(said)
+        lake.condemn(table, "trades")
+        folder, third = lake.renew(table, "trades")
+        assert third not in (first, second)
+        assert metadata(table, int(folder.rsplit("/", 1)[1])) == third
+        assert folder not in ("checkpoints/trades/1", "checkpoints/trades/2")
+
+
 def test_a_condemned_checkpoint_stays_so_until_there_is_another(table):
     _, query = lake.checkpoint(table, "trades")
     lake.condemn(table, "trades")
