@@ -13,6 +13,7 @@ REQUIRED = {
     "spark.sql.session.timeZone": ("UTC", "minutes, months and days are UTC's"),
     "spark.sql.caseSensitive": ("true", "Binance's frames have both t and T"),
     "spark.sql.ansi.enabled": ("true", "an overflow would wrap around in silence"),
+    "spark.sql.json.enableExactStringParsing": ("false", "two readings of a line would see different numbers"),
     "spark.sql.parquet.outputTimestampType": ("TIMESTAMP_MICROS", "not every reader knows INT96"),
 }
 

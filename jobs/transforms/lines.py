@@ -33,6 +33,9 @@ NUMBERS = {"price": PRICE, "quantity": QUANTITY}
 TRAVELLING = tuple(f"{name}_{width}" for name in NUMBERS for width in ("small", "wide"))
 QUICK = (*(name for name in TRADE if name not in ("channel", "source", *NUMBERS, "quote_quantity")), *TRAVELLING)
 
+# what Spark's reader of JSON makes no row of: white space, and an empty array with whatever follows it
+EMPTY = r"(?s)\A[ \t\r\n]*(\[[ \t\r\n]*\].*)?\z"
+
 Step = Sequence[Column]
 
 
@@ -68,7 +71,7 @@ class Projection:
         }
         bare = F.coalesce(F.col("raw_text"), F.get_json_object("value", "$.raw"))
         return (
-            (F.from_json("value", f"{_fields(HEAD)}, `raw` {raw_type(known)}").alias("e"), F.col("value"), F.col("object")),
+            (F.explode_outer(_envelopes(known)).alias("e"), F.col("value"), F.col("object")),
             (*(F.col(f"e.{name}").alias(name) for name in HEAD), F.col("e"), F.col("value"), F.col("object")),
             (F.col("*"), inside.alias("raw"), _parser(known).alias("parser"), *(c.alias(name) for name, c in damage.items())),
             _parted(known, _elements(known, bare), [*damage, "value"]),
@@ -115,8 +118,7 @@ def items(lines: DataFrame, projection: Projection) -> DataFrame:
     `raw`, with the `detail` of the reason; `counted` says whether `quick_items` told the item apart, too. What holds nothing, a blank or an
     empty array, is no line: Spark's reader of JSON does not see it either.
     """
-    holds_something = (F.length("value") > 99) | ~F.regexp_replace("value", r"\s", "").isin("", "[]")  # noqa: PLR2004 - spares most
-    return _applied(lines.where(holds_something), projection.whole)
+    return _applied(lines.where(~F.rlike("value", F.lit(EMPTY))), projection.whole)
 
 
 def quick_items(frames: DataFrame, projection: Projection) -> DataFrame:
@@ -159,6 +161,13 @@ def _applied(lines: DataFrame, steps: Sequence[Step]) -> DataFrame:
     for step in steps:
         lines = lines.select(*step)
     return lines
+
+
+def _envelopes(known: Sequence[Parser]) -> Column:
+    """Of a line: one, or the several of an array, as Spark's reader of JSON takes them; one that is NULL where it cannot be read."""
+    fields = ", ".join(f"`{name}`: {kind}" for name, kind in HEAD.items())
+    read = F.from_json("value", f"ARRAY<STRUCT<{fields}, `raw`: {raw_type(known)}>>")
+    return F.when(F.is_valid_utf8("value"), read)  # the reader looks at bytes and refuses others
 
 
 def _fields(names: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from jobs.tables.quarantine import REASONS, SEEN
 from jobs.transforms import fresh
 from jobs.transforms.lines import TRADE, Projection, items, quick_items, with_numbers
 from tests.support import wire
-from tests.support.cases import CASES, EMPTY, GOOD, Columns, frame, line
+from tests.support.cases import CASES, EMPTY, GOOD, ODD, Columns, frame, line
 from tests.support.readings import Row
 from tests.support.tables import rows_of
 
@@ -119,13 +119,17 @@ def test_the_quick_reading_takes_nothing_but_what_the_whole_one_takes(
 
 def test_both_readings_tell_the_same_lines_apart(spark: SparkSession, read: Mapping[str, list[Columns]], tmp_path: Path):
     """Else an item would be lost between them, in silence."""
-    texts = {name: told[0] for name, told in (*CASES.items(), *FRAMES.items())} | {f"empty {text!r}": text for text in EMPTY}
-    frames = as_frames(spark, texts, tmp_path)
-    found = Counter(
-        row["object"] for row in quick_items(frames, Projection(EXCHANGES)).where("item = 0").select("object").collect()
-    )
-    assert found == dict.fromkeys(read, 1)
-    assert rows_of(items(as_frame(spark, {text: text for text in EMPTY}), Projection(EXCHANGES))) == []
+    odd = {text: text for text in (*EMPTY, *ODD)}
+    texts = {name: told[0] for name, told in (*CASES.items(), *FRAMES.items())} | odd
+    quick = rows_of(quick_items(as_frames(spark, texts, tmp_path), Projection(EXCHANGES)))
+    found = Counter(row["object"] for row in quick if row["item"] == 0)
+    whole = rows_of(items(as_frame(spark, odd), Projection(EXCHANGES)))
+    counted = Counter(row["object"].removeprefix(key("")) for row in whole if row["item"] == 0)
+    assert found == dict.fromkeys(read, 1) | counted
+    assert not counted.keys() & set(EMPTY)
+    sound = Counter(row["object"] for row in quick if row["sound"] and row["object"] in odd)
+    fine = Counter(row["object"].removeprefix(key("")) for row in whole if row["reason"] is None)
+    assert sound == fine
 
 
 def test_a_batch_reads_its_frames_in_one_place(spark: SparkSession, tmp_path: Path):

@@ -72,7 +72,7 @@ NOTHING: Columns = dict.fromkeys(GOOD) | {"item": 0, "dense": False, "control": 
 MICROS = moment(AT) + timedelta(microseconds=123_000)
 
 
-def price(text: str | None, said: str | None = None) -> tuple[str, Columns]:
+def price(text: str | float | None, said: str | None = None) -> tuple[str, Columns]:
     """A price that is none."""
     shown = said or text
     detail = None if shown is None else f"price_text = {shown}"
@@ -104,6 +104,8 @@ CASES: Mapping[str, tuple[str, Columns]] = {
     "a price of 21 digits": price("123456789012345678901"),
     "a price of eleven digits": price("12345678901"),
     "a price of eleven decimals": price("1.12345678901"),
+    "a bare price that a double writes as a power": price(0.0005, "5.0E-4"),
+    "a bare price of eight digits": price(12345678.5, "1.23456785E7"),
     "a price with a comma": price("1,5"),
     "no price": price(None),
     "a price below zero": (frame(p="-1"), amounts("-1", "1", "-1") | {"reason": "price", "detail": "price_text = -1"}),
@@ -203,4 +205,5 @@ CASES: Mapping[str, tuple[str, Columns]] = {
     "a line that is a number": ("1", NOTHING),
     "a line that is null": ("null", NOTHING),
 }
-EMPTY = ("", "  ", "\t", "[]", " [ ] ")  # what holds nothing is no line
+EMPTY = ("", "  ", "\t", " " * 120, "[]", " [ ] ", "[]x")  # what holds nothing is no line
+ODD = ("\f", "\x0b", "[null]", "[{}]", "[{}, {}]", "[{}, 7]", "[7, {}]", f"[{frame()}]", f"[{frame()}, {frame(a=8)}]", "{} {}")
