@@ -53,8 +53,10 @@ def run(query: Supervised, tick: Callable[[], None], stopping: Callable[[], bool
     while True:
         query.error = None
         try:
-            if failed is not None:
+            if failed is not None and not stopping():
                 query.recover(failed)
+            if failed is not None and stopping():
+                return
             _attend(query, tick, stopping)
         except Exception as failure:
             failed = query.error or failure
