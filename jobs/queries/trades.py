@@ -135,6 +135,8 @@ class Trades:
     def _bring(self, change: Change, *, fast: bool, close: frozenset[Feed] = frozenset()) -> int:
         self.settled = False
         unfit = bring(self.tables, change, fast=fast, close=close)
+        if unfit:
+            log.warning("event=minutes_unfit minutes=%d", unfit)
         self.settled = True
         return unfit
 

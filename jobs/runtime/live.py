@@ -71,23 +71,22 @@ class Live:
         return reader.parquet(*(f"{self.path}/{unquote(name)}" for name in added))
 
     def added_after(self, version: int) -> list[str] | None:
-        """The files with new rows of all later versions; None where the log does not tell them all, or rows were taken away.
-
-        `Foreign` where one of them changed the rows and is of no driver of ours, which has nothing to do with a lease.
-        """
+        """The files with new rows of all later versions; None where the log does not tell them all, or rows were taken away."""
         found: list[str] = []
         for later in range(version + 1, self.version + 1):
             commit = deltalog.commit(self.store, self.table.name, later)
-            if commit is None:
-                return None
-            if (commit.added or commit.removed) and "epoch" not in commit.metadata:
-                raise Foreign(
-                    f"{self.path}: version {later} was written by somebody else ({commit.metadata or 'no word of whom'})"
-                )
-            if commit.removed:
+            if commit is None or commit.removed:
                 return None
             found.extend(commit.added)
         return found
+
+    def check_after(self, version: int) -> None:
+        """Did somebody without a lease of ours change rows since that version?"""
+        for later in range(version + 1, self.version + 1):
+            commit = deltalog.commit(self.store, self.table.name, later)
+            if commit is not None and (commit.added or commit.removed) and "epoch" not in commit.metadata:
+                told = commit.metadata or "no word of whom"
+                raise Foreign(f"{self.path}: version {later} was written by somebody else ({told})")
 
     def check(self) -> None:
         """Is the newest version one that we wrote or started from?"""

@@ -16,10 +16,11 @@ FORMAT = 1
 
 
 class Versions(NamedTuple):
-    """Versions of `trades` and `quarantine` up to which something is reflected."""
+    """Versions of `trades` and `quarantine` up to which something is reflected, in this version of the minutes."""
 
     trades: int
     quarantine: int
+    minutes: int
 
 
 @dataclass
@@ -49,7 +50,8 @@ class Progress:
             return None
         if told["v"] != FORMAT or not all(_is_still(live, told[live.table.name]) for live in (trades, quarantine, minutes)):
             return None
-        return feeds.state(told["feeds"]), Versions(told["trades"]["version"], told["quarantine"]["version"])
+        versions = Versions(*(told[live.table.name]["version"] for live in (trades, quarantine, minutes)))
+        return feeds.state(told["feeds"]), versions
 
     def reflected(self, minutes: Live) -> Versions | None:
         """The versions that the minutes' last commit reflects."""
@@ -58,7 +60,7 @@ class Progress:
             if commit is None:
                 return None
             if "trades" in commit.metadata:
-                return Versions(commit.metadata["trades"], commit.metadata["quarantine"])
+                return Versions(commit.metadata["trades"], commit.metadata["quarantine"], version)
         return None
 
     def save(self, state: State, trades: Live, quarantine: Live, minutes: Live, *, force: bool = False) -> None:

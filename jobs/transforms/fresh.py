@@ -131,8 +131,9 @@ def quickly_classified(items: DataFrame, bars: DataFrame | None) -> DataFrame:
 def first_copies(classed: DataFrame) -> DataFrame:
     """Every item, with the ids of its neighbours among the candidates and voids of its feed; what that tells, `is_fresh` says.
 
-    A void's id takes precedence over a trade with the same id in the batch, whichever came first. Where ids are not dense nobody
-    keeps those of voids, so there it has no say. What is to be read again keeps away from both, in a sequence of its own.
+    The id of a void that a websocket sent takes precedence over a trade with the same id in the batch, whichever came first. Where ids
+    are not dense nobody keeps those of voids, so there it has no say. What is to be read again keeps away from both, in a sequence of
+    its own.
     """
     order = Window.partitionBy(_series(_in_sequence())).orderBy("trade_id", (F.col("class") != VOID).alias("is_trade"), *ARRIVAL)
     return _placed(classed, order)

@@ -114,6 +114,7 @@ def test_a_foreign_commit_is_repaired_by_the_driver_that_sees_it(story: Story):
         assert_tables(query, story.oracle, open_too=True)
 
 
+@pytest.mark.timeout(600)  # five drivers
 def test_what_somebody_wrote_while_no_driver_ran_is_removed_even_if_the_first_one_that_sees_it_dies(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ):
@@ -138,6 +139,14 @@ def test_what_somebody_wrote_while_no_driver_ran_is_removed_even_if_the_first_on
         recovery = Recovery(query, query.tables.trades.store)
         recovery.begin()
         assert recovery.folder == "checkpoints/trades/2", "and only once"
+        minutes = query.tables.minutes
+    append_again(minutes)  # no row of trades tells of it
+    with story.driver() as query:
+        recovery = Recovery(query, query.tables.trades.store)
+        recovery.begin()
+        assert recovery.folder == "checkpoints/trades/3"
+        query.close()
+        assert_tables(query, story.oracle, open_too=True)
 
 
 def test_a_lease_that_another_took_ends_the_writing_before_the_next_commit(story: Story):

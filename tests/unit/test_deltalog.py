@@ -38,12 +38,12 @@ OURS = {"commitInfo": {"userMetadata": '{"commit": "abc", "epoch": 4}'}}
 OTHERS: dict[str, object] = {"commitInfo": {}}
 
 
-def added_after(lake: Path, *commits: tuple[dict[str, object], dict[str, object]]) -> list[str] | None:
-    """What a start learns of the versions after version 3."""
+def table(lake: Path, *commits: tuple[dict[str, object], dict[str, object]]) -> Live:
+    """A table that was at version 3, and these commits."""
     for version, actions in enumerate(commits, start=4):
         wrote(lake, version, *actions)
     nothing: Any = None  # neither Spark nor a lease has a part in this
-    return Live(nothing, Files(lake), nothing, TRADES, "lake/tables/trades", version=3 + len(commits)).added_after(3)
+    return Live(nothing, Files(lake), nothing, TRADES, "lake/tables/trades", version=3 + len(commits))
 
 
 def file(name: str, *, action: str = "add", changed: bool = True) -> dict[str, object]:
@@ -52,20 +52,26 @@ def file(name: str, *, action: str = "add", changed: bool = True) -> dict[str, o
 
 def test_a_start_takes_what_any_driver_of_ours_has_added(lake: Path):
     moved = (OTHERS, file("moved", changed=False))  # OPTIMIZE by hand
-    assert added_after(lake, (OURS, file("one")), moved, (OURS, file("two"))) == ["one", "two"]
+    found = table(lake, (OURS, file("one")), moved, (OURS, file("two")))
+    found.check_after(3)
+    assert found.added_after(3) == ["one", "two"]
 
 
 @pytest.mark.parametrize("action", ["add", "remove"])
 def test_a_start_refuses_rows_that_were_changed_without_a_lease(lake: Path, action: str):
+    """Also behind a commit of ours that took rows away, as a MERGE does."""
+    found = table(lake, (OURS, file("one", action="remove")), (OTHERS, file("two", action=action)))
     with pytest.raises(Foreign, match=r"lake/tables/trades: version 5 was written by somebody else \(no word of whom\)"):
-        added_after(lake, (OURS, file("one")), (OTHERS, file("two", action=action)))
+        found.check_after(3)
+    found.check_after(5)
 
 
 def test_a_start_does_not_guess_where_rows_were_taken_away_or_the_log_is_gone(lake: Path):
-    assert added_after(lake, (OURS, file("one")), (OURS, file("one", action="remove"))) is None
-    Files(lake).delete("tables/trades/_delta_log/00000000000000000004.json")
-    nothing: Any = None
-    assert Live(nothing, Files(lake), nothing, TRADES, "lake/tables/trades", version=4).added_after(3) is None
+    found = table(lake, (OURS, file("one")), (OURS, file("one", action="remove")))
+    assert found.added_after(3) is None
+    assert found.added_after(5) == []
+    Files(lake).delete("tables/trades/_delta_log/00000000000000000005.json")
+    assert found.added_after(4) is None
 
 
 @pytest.mark.parametrize(("data_change", "removed"), [(True, True), (False, False)])

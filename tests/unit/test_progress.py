@@ -70,19 +70,19 @@ def saved(store: Files, trades: FakeLive, quarantine: FakeLive, minutes: FakeLiv
 
 def test_the_next_driver_finds_the_state_and_the_versions_it_speaks_of(store, trades, quarantine, minutes):
     saved(store, trades, quarantine, minutes)
-    assert Progress(store, "trades").load(trades, quarantine, minutes) == ({FEED: KNOWN}, Versions(1, 0))
+    assert Progress(store, "trades").load(trades, quarantine, minutes) == ({FEED: KNOWN}, Versions(1, 0, 0))
 
 
 def test_what_only_one_run_knows_is_not_handed_on(store, trades, quarantine, minutes):
     progress = Progress(store, "trades")
     progress.save({FEED: Known(top=2, highest=4, bare=True, newest=7.0)}, trades, quarantine, minutes, force=True)
-    assert Progress(store, "trades").load(trades, quarantine, minutes) == ({FEED: Known(top=2, highest=4)}, Versions(1, 0))
+    assert Progress(store, "trades").load(trades, quarantine, minutes) == ({FEED: Known(top=2, highest=4)}, Versions(1, 0, 0))
 
 
 def test_later_commits_do_not_make_it_wrong(store, trades, quarantine, minutes):
     saved(store, trades, quarantine, minutes)
     trades.commit("t2")
-    assert Progress(store, "trades").load(trades, quarantine, minutes) == ({FEED: KNOWN}, Versions(1, 0))
+    assert Progress(store, "trades").load(trades, quarantine, minutes) == ({FEED: KNOWN}, Versions(1, 0, 0))
 
 
 def test_it_is_not_believed_when_a_version_is_another_commit_now(store, trades, quarantine, minutes):
@@ -117,7 +117,7 @@ def test_it_is_not_believed_when_it_cannot_be_read(store, trades, quarantine, mi
     progress = Progress(store, "trades")
     assert progress.load(trades, quarantine, minutes) is None
     progress.save({FEED: KNOWN}, trades, quarantine, minutes, force=True)  # and does not stay so
-    assert Progress(store, "trades").load(trades, quarantine, minutes) == ({FEED: KNOWN}, Versions(1, 0))
+    assert Progress(store, "trades").load(trades, quarantine, minutes) == ({FEED: KNOWN}, Versions(1, 0, 0))
 
 
 def test_it_is_written_now_and_then_or_when_it_has_to_be(store, trades, quarantine, minutes):
@@ -138,7 +138,7 @@ def test_a_driver_does_not_write_over_anothers(store, trades, quarantine, minute
     other.load(trades, quarantine, minutes)
     other.save({}, trades, quarantine, minutes, force=True)
     mine.save({FEED: KNOWN}, trades, quarantine, minutes, force=True)
-    assert Progress(store, "trades").load(trades, quarantine, minutes) == ({}, Versions(1, 0))
+    assert Progress(store, "trades").load(trades, quarantine, minutes) == ({}, Versions(1, 0, 0))
 
 
 def test_a_dropped_one_is_gone_and_can_be_written_again(store, trades, quarantine, minutes):
@@ -146,7 +146,7 @@ def test_a_dropped_one_is_gone_and_can_be_written_again(store, trades, quarantin
     progress.drop()
     assert Progress(store, "trades").load(trades, quarantine, minutes) is None
     progress.save({}, trades, quarantine, minutes)
-    assert Progress(store, "trades").load(trades, quarantine, minutes) == ({}, Versions(1, 0))
+    assert Progress(store, "trades").load(trades, quarantine, minutes) == ({}, Versions(1, 0, 0))
 
 
 def test_the_minutes_tell_which_versions_they_reflect(store):
@@ -157,7 +157,7 @@ def test_the_minutes_tell_which_versions_they_reflect(store):
     minutes.commit("m1", trades=3, quarantine=1)
     minutes.commit("m2", trades=4, quarantine=1)
     minutes.commit("a property")
-    assert Progress(store, "trades").reflected(minutes) == Versions(4, 1)
+    assert Progress(store, "trades").reflected(minutes) == Versions(4, 1, 2)
     store.delete(f"tables/minute_aggregates/_delta_log/{3:020}.json")
     assert Progress(store, "trades").reflected(minutes) is None, "the log does not tell any more"
 
