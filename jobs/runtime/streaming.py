@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs.runtime.lease import LeaseLost
@@ -36,9 +36,9 @@ class Supervised:
         writer = self.source().writeStream.queryName(self.name).foreachBatch(self._guarded)
         return writer.option("checkpointLocation", self.checkpoint()).trigger(**self.trigger).start()
 
-    def _guarded(self, lines: DataFrame, number: int) -> None:
+    def _guarded(self, frames: DataFrame, number: int) -> None:
         try:
-            self.batch(lines, number)
+            self.batch(frames, number)
         except BaseException as error:
             self.error = error  # Spark hands on its text only
             raise
@@ -53,10 +53,11 @@ def run(query: Supervised, tick: Callable[[], None], stopping: Callable[[], bool
     while True:
         query.error = None
         try:
-            if failed is not None and not stopping():
-                query.recover(failed)
-            if failed is not None and stopping():
-                return
+            if failed is not None:
+                if not stopping():
+                    query.recover(failed)
+                if stopping():  # while it waited, or during the recovery
+                    return
             _attend(query, tick, stopping)
         except Exception as failure:
             failed = query.error or failure
@@ -86,8 +87,3 @@ def _attend(query: Supervised, tick: Callable[[], None], stopping: Callable[[], 
 
 def _short(error: BaseException) -> str:
     return str(error).split("\n", 1)[0][:300]
-
-
-def pool(spark: SparkSession, name: str) -> None:
-    """Jobs that this thread starts go to a scheduler pool of their own."""
-    spark.sparkContext.setLocalProperty("spark.scheduler.pool", name)

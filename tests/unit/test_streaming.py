@@ -86,6 +86,18 @@ def test_a_stop_that_is_asked_for_closes_nothing():
     assert life.log == ["start", "stop"]
 
 
+def test_a_stop_between_two_tries_is_heard():
+    life = Life([[OSError("a batch")]])
+    life.run(stopping=lambda: life.log == ["start", "stop"])
+    assert life.log == ["start", "stop"]
+
+
+def test_a_stop_during_a_recovery_is_heard():
+    life = Life([[OSError("a batch")]])
+    life.run(stopping=lambda: "recover a batch" in life.log)
+    assert life.log == ["start", "stop", "recover a batch"]
+
+
 def test_a_failed_batch_is_recovered_from_with_its_own_error():
     life = Life([])
     life.scripts = [[life.bad], [True]]
