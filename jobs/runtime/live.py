@@ -85,16 +85,13 @@ class Live:
         for later in range(version + 1, self.version + 1):
             commit = deltalog.commit(self.store, self.table.name, later)
             if commit is not None and (commit.added or commit.removed) and "epoch" not in commit.metadata:
-                told = commit.metadata or "no word of whom"
-                raise Foreign(f"{self.path}: version {later} was written by somebody else ({told})")
+                raise self._foreign(commit)
 
     def check(self) -> None:
         """Is the newest version one that we wrote or started from?"""
         later = deltalog.commit(self.store, self.table.name, self.version + 1)
         if later is not None:
-            raise Foreign(
-                f"{self.path}: version {later.version} was written by somebody else ({later.metadata or 'no word of whom'})"
-            )
+            raise self._foreign(later)
         if self.version >= 0:
             newest = deltalog.commit(self.store, self.table.name, self.version)
             if (newest.id if newest else None) != self.id:
@@ -159,11 +156,14 @@ class Live:
         if found is None:
             return None
         if found.id != id_:
-            raise Foreign(
-                f"{self.path}: version {found.version} was written by somebody else ({found.metadata or 'no word of whom'})"
-            )
+            raise self._foreign(found)
         self.version, self.id = found.version, found.id
         return found
+
+    def _foreign(self, commit: Commit) -> Foreign:
+        return Foreign(
+            f"{self.path}: version {commit.version} was written by somebody else ({commit.metadata or 'no word of whom'})"
+        )
 
     def _snapshot(self) -> Any:  # noqa: ANN401 - a Java object
         jvm: Any = self.spark._jvm  # noqa: SLF001 - Delta's Python package would answer the same questions with Spark jobs
