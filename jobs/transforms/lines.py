@@ -56,7 +56,7 @@ class Projection:
     @property
     def schema(self) -> str:
         """Of the lines that hold a frame, for Spark's reader of JSON."""
-        return f"{_fields(FRAME_HEAD)}, `raw` {raw_type(self._of_frames)}"
+        return _line(FRAME_HEAD, self._of_frames)
 
     @cached_property
     def whole(self) -> Sequence[Step]:
@@ -165,13 +165,13 @@ def _applied(lines: DataFrame, steps: Sequence[Step]) -> DataFrame:
 
 def _envelopes(known: Sequence[Parser]) -> Column:
     """Of a line: one, or the several of an array, as Spark's reader of JSON takes them; one that is NULL where it cannot be read."""
-    fields = ", ".join(f"`{name}`: {kind}" for name, kind in HEAD.items())
-    read = F.from_json("value", f"ARRAY<STRUCT<{fields}, `raw`: {raw_type(known)}>>")
+    read = F.from_json("value", f"ARRAY<STRUCT<{_line(HEAD, known)}>>")
     return F.when(F.is_valid_utf8("value"), read)  # the reader looks at bytes and refuses others
 
 
-def _fields(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}` {HEAD[name]}" for name in names)
+def _line(head: Iterable[str], known: Sequence[Parser]) -> str:
+    """The fields of a line: some of its envelope, and what is read of the text in it."""
+    return ", ".join([*(f"`{name}` {HEAD[name]}" for name in head), f"`raw` {raw_type(known)}"])
 
 
 def _parser(known: Sequence[Parser]) -> Column:

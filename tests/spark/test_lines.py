@@ -132,6 +132,17 @@ def test_both_readings_tell_the_same_lines_apart(spark: SparkSession, read: Mapp
     assert sound == fine
 
 
+def test_bytes_that_are_no_utf8_are_no_envelope_for_either_reading(spark: SparkSession, tmp_path: Path):
+    of_two_trades = next(text for text, rows in FRAMES.values() if len(rows) > 1 and '"source":"ws"' in text)
+    (tmp_path / "0.jsonl").write_bytes(of_two_trades.encode().replace(b'"conn":"', b'"conn":"\xff') + b"\n")
+    frames = spark.read.schema(Projection(EXCHANGES).schema).json(str(tmp_path)).select("*", F.lit("a").alias("object"))
+    lines = spark.read.text(str(tmp_path)).select("value", F.lit("a").alias("object"))
+    quick = rows_of(quick_items(frames, Projection(EXCHANGES)))
+    whole = rows_of(items(lines, Projection(EXCHANGES)))
+    assert [(row["sound"], row["item"]) for row in quick] == [(False, 0)]
+    assert [(row["reason"], row["item"]) for row in whole] == [("not_envelope", 0)]
+
+
 def test_a_batch_reads_its_frames_in_one_place(spark: SparkSession, tmp_path: Path):
     """Rules look at parsed columns, and Spark is tempted to push them below the parsing, and to parse again for them."""
     classed = fresh.quickly_classified(quick_items(as_frames(spark, {"a": frame()}, tmp_path), Projection(EXCHANGES)), None)
