@@ -1,6 +1,6 @@
 """Minutes into their table: those that a change of the trades brings along, or all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from pyspark.sql import Column, DataFrame, Observation
@@ -14,14 +14,13 @@ from jobs.transforms.feeds import Feed, State
 from jobs.transforms.minutes import minutes
 
 VIEW = "minutes_to_merge"
-
 EVER: tuple[Span, ...] = ((-(2**62), 2**62),)
 
 
 @cache
 def _unfit() -> Column:
     """Nothing but a sum that does not fit leaves a minute without its average price."""
-    return F.count_if(F.col("vwap").isNull()).alias("unfit")
+    return F.count(F.when(F.col("vwap").isNull(), 1)).alias("unfit")
 
 
 def bring(tables: LiveTables, change: Change, *, fast: bool, close: frozenset[Feed] = frozenset()) -> int:
@@ -32,15 +31,17 @@ def bring(tables: LiveTables, change: Change, *, fast: bool, close: frozenset[Fe
     made = plan(change, fast=fast, close=close)
     unfit = 0
     if made.append:
-        rows = _told(tables, change.state, whole(made.append), close).drop("begins")
+        rows = _of_spans(tables, change.state, whole(made.append), close).drop("begins")
         counted = Observation()
+        tables.check()
         # where a merge follows, the minutes reflect the trades only after that one
         tables.minutes.append(rows.observe(counted, _unfit()), **({} if made.merge else tables.reflected()))
         unfit += observed(counted, rows, [_unfit()])["unfit"]
     if made.merge:
-        rows = _told(tables, change.state, made.merge, close)
+        rows = _of_spans(tables, change.state, made.merge, close)
         counted = Observation()
         rows.observe(counted, _unfit()).createOrReplaceTempView(VIEW)
+        tables.check()
         tables.minutes.sql(tell.merge_statement(tables.minutes.path, VIEW, made.merge), **tables.reflected())
         tables.spark.catalog.dropTempView(VIEW)
         unfit += observed(counted, rows, [_unfit()])["unfit"]
@@ -53,14 +54,16 @@ def bring(tables: LiveTables, change: Change, *, fast: bool, close: frozenset[Fe
 
 def bring_all(tables: LiveTables, state: State) -> None:
     """Every minute anew, in the place of all that is there."""
-    rows = minutes(tables.trades.read(), tables.exchanges)
-    told = tell.told(tables.spark, rows, state, tables.dense, dict.fromkeys(state, EVER), frozenset(), tables.now())
-    tables.minutes.overwrite(told.where("begins").drop("begins"), None, **tables.reflected())
+    rows = _rows(tables, state, tables.trades.read(), dict.fromkeys(state, EVER), frozenset())
+    tables.minutes.overwrite(rows.where("begins").drop("begins"), None, **tables.reflected())
 
 
-def _told(tables: LiveTables, state: State, spans: Mapping[Feed, list[Span]], close: frozenset[Feed]) -> DataFrame:
-    """The minutes of some spans, made of their trades; the last look at the tables before they are written."""
-    rows = minutes(tell.within(tables.spark, tables.trades.read(), spans), tables.exchanges)
-    told = tell.told(tables.spark, rows, state, tables.dense, spans, close, tables.now())
-    tables.check()
-    return told
+def _of_spans(tables: LiveTables, state: State, spans: Mapping[Feed, list[Span]], close: frozenset[Feed]) -> DataFrame:
+    return _rows(tables, state, tell.within(tables.spark, tables.trades.read(), spans), spans, close)
+
+
+def _rows(
+    tables: LiveTables, state: State, trades: DataFrame, spans: Mapping[Feed, Sequence[Span]], close: frozenset[Feed]
+) -> DataFrame:
+    """The minutes of some trades, with all that is said of them."""
+    return tell.told(tables.spark, minutes(trades, tables.exchanges), state, tables.dense, spans, close, tables.now())

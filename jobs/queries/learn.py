@@ -41,13 +41,11 @@ def _scanned(tables: LiveTables, trades: DataFrame, quarantine: DataFrame) -> St
     return state
 
 
-def later(tables: LiveTables, versions: Versions | None) -> Later | None:
+def later(tables: LiveTables, versions: Versions) -> Later | None:
     """What came after these versions; None where the log does not tell any more, so that everything has to be brought.
 
     `Foreign` where rows were changed by no driver of ours.
     """
-    if versions is None:
-        return None
     for live, version in zip(tables.all, versions, strict=True):
         live.check_after(version)
     trades = tables.trades.added_after(versions.trades)

@@ -49,8 +49,7 @@ class Trades:
                 live.open()
             at = self.progress.load(*self.tables.all)
             versions = at[1] if at is not None else self.progress.reflected(self.tables.minutes)
-            later = learn.later(self.tables, versions)
-            if versions is None or later is None:
+            if versions is None or (later := learn.later(self.tables, versions)) is None:
                 self.start_over()
                 return
             self.state = at[0] if at is not None else learn.up_to(self.tables, versions)
@@ -103,7 +102,7 @@ class Trades:
                 quick_items(frames, tables.projection), frame(tables.spark, bars, fresh.BARS) if bars else None
             )
             copies = fresh.first_copies(classed)
-            # observed before the filter: a filter would be pushed below the parse, and parse everything twice
+            # observed before the filter: what is not fresh is counted, too
             kept = copies.observe(observation, *fresh.batch_counts()).where(fresh.is_fresh())
             commit = tables.trades.append(fresh.trade_rows(with_numbers(kept)))
             seen = observed(observation, copies, fresh.batch_counts())
