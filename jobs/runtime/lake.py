@@ -61,9 +61,8 @@ def checkpoint(live: Live, query: str) -> tuple[str, str]:
 
 def condemn(live: Live, query: str) -> None:
     """Tell the table that its checkpoint is not to be believed, until `renew` has made another."""
-    generation, id_ = _said(live, query)
-    if id_ != CONDEMNED:
-        live.set_property(f"ticklake.checkpoint.{query}", f"{_unused(live, query, generation)} {CONDEMNED}")
+    generation, _ = _said(live, query)
+    live.set_property(f"ticklake.checkpoint.{query}", f"{_unused(live, query, generation)} {CONDEMNED}")
 
 
 def is_condemned(live: Live, query: str) -> bool:
