@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from ingest.settings import Lake
@@ -145,12 +145,12 @@ class Bucket:
             for found in page.get("Contents", []):
                 yield found["Key"].removeprefix(self.prefix)
 
-    def _put(self, key: str, data: bytes, condition: dict[str, str]) -> str | None:
+    def _put(self, key: str, data: bytes, condition: dict[str, Any]) -> str | None:
         from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 takes half a second to import; a lake on files never pays it
 
-        encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key} if self.kms_key else {}
+        encryption: dict[str, Any] = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key} if self.kms_key else {}
         try:
-            return self.client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, **condition, **encryption)["ETag"]  # type: ignore[arg-type]
+            return self.client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, **condition, **encryption)["ETag"]
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] in PRECONDITION_FAILED:
                 return None
@@ -162,7 +162,7 @@ def store(lake: Lake) -> Store:
     if not lake.path.startswith("s3://"):
         return Files(Path(lake.path).absolute())
     import boto3  # noqa: PLC0415 - see above
-    from botocore.config import Config  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415 - see above
 
     where = urlsplit(lake.path)
     client = boto3.Session().client(  # a session of its own: the default one remembers the credentials of whoever came first

@@ -54,7 +54,7 @@ def read(kind: Any, tree: Any, where: str) -> Any:  # noqa: ANN401, C901, PLR091
     raise TypeError(kind)
 
 
-def _section(kind: Any, tree: Any, where: str) -> Any:  # noqa: ANN401
+def _section(kind: Any, tree: Any, where: str) -> Any:  # noqa: ANN401 - whatever YAML gave
     fields = {item.metadata.get("key", item.name): item for item in dataclasses.fields(kind)}
     if not isinstance(tree, Mapping):
         refuse(where or "the file", tree, f"keys: {', '.join(fields)}")
@@ -70,21 +70,21 @@ def _section(kind: Any, tree: Any, where: str) -> Any:  # noqa: ANN401
     return kind(**{fields[key].name: read(hints[fields[key].name], value, f"{prefix}{key}") for key, value in tree.items()})
 
 
-def _duration(tree: Any, where: str) -> timedelta:  # noqa: ANN401
+def _duration(tree: Any, where: str) -> timedelta:  # noqa: ANN401 - whatever YAML gave
     found = re.fullmatch(r"(\d+)(ms|s|m|h|d)", tree) if isinstance(tree, str) else None
     if not found:
         refuse(where, tree, "a duration such as 500ms, 30s, 10m, 2h or 7d")
     return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
-def _size(tree: Any, where: str) -> Size:  # noqa: ANN401
+def _size(tree: Any, where: str) -> Size:  # noqa: ANN401 - whatever YAML gave
     found = re.fullmatch(r"(\d+)(B|kB|MB|GB|TB)", tree) if isinstance(tree, str) else None
     if not found:
         refuse(where, tree, "a size such as 64MB or 20GB")
     return Size(int(found[1]) * _SIZES[found[2]])
 
 
-def _time(tree: Any, where: str) -> datetime:  # noqa: ANN401
+def _time(tree: Any, where: str) -> datetime:  # noqa: ANN401 - whatever YAML gave
     try:
         found = tree if isinstance(tree, datetime) else datetime.fromisoformat(tree)
     except (TypeError, ValueError):

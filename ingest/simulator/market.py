@@ -15,7 +15,7 @@ def market(
     end: int | None = None,
     *,
     listings: Iterable[Listing] = LISTINGS,
-    wanted: Callable[[Series], bool] = lambda series: True,  # noqa: ARG005
+    wanted: Callable[[Series], bool] = lambda series: True,  # noqa: ARG005 - every series
 ) -> Iterator[Frame]:
     """The frames of the wanted series sent from `start` until before `end` (microseconds since 1970; None: for ever)."""
     offered = [(listing, [feed for feed in series(listing).values() if wanted(feed)]) for listing in listings]

@@ -47,7 +47,7 @@ def ticks(listing: Listing, seed: int, minute: int) -> list[Tick]:
         if goes_on:
             price += 1 + int(random() * 3) if is_buy else -1 - int(random() * 3)
         else:
-            at, is_buy = time, random() < 0.5  # noqa: PLR2004
+            at, is_buy = time, random() < 0.5  # noqa: PLR2004 - a chance
             price += (goal - price) // left + int((random() - 0.5) * 2 * noise)
         price = max(price, 1)
         rounds, index = divmod(number, _PATTERN)
@@ -55,7 +55,7 @@ def ticks(listing: Listing, seed: int, minute: int) -> list[Tick]:
         found.append(
             Tick(number, rounds * span + starts[index], fills[index], at, price + is_buy, quantity, is_buy, goes_on=goes_on)
         )
-        goes_on = random() < 0.15  # noqa: PLR2004
+        goes_on = random() < 0.15  # noqa: PLR2004 - a chance
         number += 1
     return found
 
@@ -64,7 +64,7 @@ def _times(count: int, start: int, random: Callable[[], float]) -> list[int]:
     """A third of the ticks come in three bursts of half a second."""
     bursts = [int(random() * (MINUTE - 500_000)) for _ in range(3)]
     spread = [
-        bursts[int(random() * 3)] + int(random() * 500_000) if random() < 0.33 else int(random() * MINUTE)  # noqa: PLR2004
+        bursts[int(random() * 3)] + int(random() * 500_000) if random() < 0.33 else int(random() * MINUTE)  # noqa: PLR2004 - a chance
         for _ in range(count)
     ]
     return [start + time for time in sorted(spread)]
@@ -73,7 +73,7 @@ def _times(count: int, start: int, random: Callable[[], float]) -> list[int]:
 @lru_cache(maxsize=256)
 def _hour(listing: Listing, seed: int, hour: int) -> list[int]:
     """How many ticks have passed at each of an hour's 61 minute edges. Each hour has as many, so numbers need no memory."""
-    random = Random(f"{seed}/{listing.name}/hour/{hour}")  # noqa: S311
+    random = Random(f"{seed}/{listing.name}/hour/{hour}")  # noqa: S311 - to come again, not to be secret
     weights = list(accumulate((random.choice((2, 2, 3, 3, 4, 5, 9)) for _ in range(60)), initial=0))
     return [listing.ticks_per_hour * weight // weights[-1] for weight in weights]
 
@@ -81,9 +81,9 @@ def _hour(listing: Listing, seed: int, hour: int) -> list[int]:
 @cache
 def _fills(listing: Listing, seed: int) -> tuple[list[int], list[int], int]:
     """First fill and number of fills of each tick of the pattern, and the fills of the whole pattern."""
-    random = Random(f"{seed}/{listing.name}/fills")  # noqa: S311
+    random = Random(f"{seed}/{listing.name}/fills")  # noqa: S311 - to come again, not to be secret
     fills = [random.choice((1, 1, 1, 1, 2, 2, 3, 5)) for _ in range(_PATTERN)]
-    hidden = [random.choice((1, 3)) if listing.market == "usdm" and random.random() < 0.01 else 0 for _ in range(_PATTERN)]  # noqa: PLR2004
+    hidden = [random.choice((1, 3)) if listing.market == "usdm" and random.random() < 0.01 else 0 for _ in range(_PATTERN)]  # noqa: PLR2004 - a chance
     ends = list(accumulate(a + b for a, b in zip(fills, hidden, strict=True)))
     return [end - count for end, count in zip(ends, fills, strict=True)], fills, ends[-1]
 

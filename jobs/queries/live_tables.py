@@ -74,7 +74,7 @@ class LiveTables:
     def _paths(self, objects: Sequence[str]) -> list[str]:
         return [f"{self.root}/{name}" for name in objects]
 
-    def _reader(self, reader: Any) -> Any:  # noqa: ANN401
+    def _reader(self, reader: Any) -> Any:  # noqa: ANN401 - see above
         return reader.option("lineSep", "\n").option("recursiveFileLookup", "true")
 
     def _with_object(self, found: DataFrame) -> DataFrame:

@@ -18,7 +18,7 @@ class LeaseHeld(Exception):  # noqa: N818 - says what is so
     """Somebody else writes these tables."""
 
 
-class LeaseLost(Exception):  # noqa: N818
+class LeaseLost(Exception):  # noqa: N818 - says what is so
     """We may not write any more."""
 
 

@@ -123,14 +123,14 @@ class Live:
         rows.write.format("delta").mode("append").option("userMetadata", json.dumps(metadata)).save(self.path)
         return self._committed(metadata["commit"]) or Commit(self.version, {}, (), removed=False)
 
-    def overwrite(self, rows: DataFrame, predicate: str | None = None, **told: Any) -> Commit | None:  # noqa: ANN401
+    def overwrite(self, rows: DataFrame, predicate: str | None = None, **told: Any) -> Commit | None:  # noqa: ANN401 - see above
         """Put these rows in the place of what the predicate names, or of everything."""
         metadata = self._about_to_commit(told)
         writer = rows.write.format("delta").mode("overwrite").option("userMetadata", json.dumps(metadata))
         (writer.option("replaceWhere", predicate) if predicate else writer).save(self.path)
         return self._committed(metadata["commit"])
 
-    def sql(self, statement: str, **told: Any) -> Commit | None:  # noqa: ANN401
+    def sql(self, statement: str, **told: Any) -> Commit | None:  # noqa: ANN401 - see above
         """Run a statement that changes the table. None: it found nothing to change."""
         metadata = self._about_to_commit(told)
         self.spark.conf.set(METADATA, json.dumps(metadata))  # a statement has no options; this is Delta's only way for it
@@ -167,11 +167,11 @@ class Live:
 
     def _snapshot(self) -> Any:  # noqa: ANN401 - a Java object
         jvm: Any = self.spark._jvm  # noqa: SLF001 - Delta's Python package would answer the same questions with Spark jobs
-        log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self.spark._jsparkSession, self.path)  # noqa: SLF001
+        log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self.spark._jsparkSession, self.path)  # noqa: SLF001 - see above
         none = jvm.scala.Option.empty()
         return log.update(False, none, none)  # not a stale one
 
-    def _configuration(self, snapshot: Any) -> Mapping[str, str]:  # noqa: ANN401
+    def _configuration(self, snapshot: Any) -> Mapping[str, str]:  # noqa: ANN401 - a Java object
         found: dict[str, str] = {}
         pairs = snapshot.metadata().configuration().iterator()
         while pairs.hasNext():

@@ -219,7 +219,7 @@ def test_the_lock_holds_the_jars_that_are_used():
 
 
 def test_every_exclusion_and_package_has_its_reason():
-    import yaml  # noqa: PLC0415
+    import yaml  # noqa: PLC0415 - one test alone needs it
 
     wanted = yaml.safe_load(jars.WANTED.read_text())
     assert all(reason for section in wanted.values() for reason in section.values())
