@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Feed, Reading, Seen, Source
+from ingest.exchanges.exchange import Feed, History, Page, Reading, Seen, Source
 from ingest.settings import PAIR
 
 PARAMS_PER_MESSAGE = 200  # streams in one SUBSCRIBE; the length of a message is not documented, 1024 names would be 20 kB
+PAGE = 1000  # trades in a response at most
 _CHANNELS = {"aggTrade": "agg_trade", "trade": "trade"}  # the name of a stream after the @, which is also the event's type
 _IDS = {"agg_trade": "a", "trade": "t"}
 
@@ -65,8 +67,10 @@ def recognise_among(feeds: Mapping[str, Feed]) -> Callable[[Any], Seen]:
         channel = stream.partition("@")[2]
         kind = _CHANNELS.get(channel)
         if kind is not None and kind in feeds and data.get("e") == channel:
-            number = _whole(data.get(_IDS[kind]))
-            return Seen(kind, stream, number, number, _whole(data.get("E")))
+            number, at = _whole(data.get(_IDS[kind])), _whole(data.get("E"))
+            if feeds[kind].counts_trades:
+                return Seen(kind, stream, number, number, at, None, _whole(data.get("f")), _whole(data.get("l")))
+            return Seen(kind, stream, number, number, at)
         return _control(data)
 
     return recognise
@@ -86,6 +90,24 @@ def _control(frame: dict[str, Any]) -> Seen:
 
 def _whole(value: Any) -> int | None:  # noqa: ANN401 - any JSON value
     return value if type(value) is int else None  # isinstance would let true and false through
+
+
+def history(  # noqa: PLR0913 - what differs between two endpoints, by keyword
+    path: str, symbol: Callable[[str], str], *, weight: int, number: str, time: str, reach: timedelta | None = None
+) -> History:
+    """Pages upwards from an id. `number` and `time` are the fields of a trade's id and time."""
+
+    def ask(pair: str, low: int, high: int) -> str:
+        return f"{path}?symbol={symbol(pair)}&fromId={low}&limit={min(PAGE, high - low + 1)}"
+
+    def read(body: Any, low: int, _high: int) -> Page:  # noqa: ANN401 - any JSON value
+        if not isinstance(body, list):
+            raise TypeError(f"no list of trades: {body!r:.200}")
+        ids = [item[number] for item in body]
+        # a page that ends early proves nothing above: REST may be a moment behind the stream
+        return Page(ids, low, max(ids, default=low - 1), max((item[time] for item in body), default=None))
+
+    return History(ask, read, weight, reach)
 
 
 def readings(sources: Mapping[str, Sequence[Source]], order_type: str | None = None) -> dict[tuple[str, Source], Reading]:

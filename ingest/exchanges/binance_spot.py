@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from ingest.exchanges.binance import pair_of, readings, recognise_among, stream_name, subscriptions, symbol_of
-from ingest.exchanges.exchange import Exchange, Feed, Limits
+from ingest.exchanges.binance import history, pair_of, readings, recognise_among, stream_name, subscriptions, symbol_of
+from ingest.exchanges.exchange import Exchange, Feed, Limits, Rest
 
 # AEUR, BIDR and IDR are left out: ADAEUR and BNBIDR would have two readings each
 QUOTES = (
@@ -33,6 +33,9 @@ _FEEDS = {
     "trade": Feed("trade", "trades", stream_name("trade"), dense=True),
 }
 
+_SYMBOL = partial(symbol_of, quotes=QUOTES)
+_HOSTS = ("api", "api-gcp", "api1", "api2", "api3", "api4")
+
 BINANCE_SPOT = Exchange(
     venue="binance",
     market="spot",
@@ -46,10 +49,20 @@ BINANCE_SPOT = Exchange(
         ping_seconds=20,
     ),
     time_unit="ms",  # dumps since 2025 have microseconds, the streams do not
-    symbol=partial(symbol_of, quotes=QUOTES),
+    symbol=_SYMBOL,
     pair=partial(pair_of, quotes=QUOTES),
     address=lambda host, streams: f"{host}/stream",  # noqa: ARG005 - streams are asked for by message, so that each is acknowledged
     subscriptions=subscriptions,
     recognise=recognise_among(_FEEDS),
+    rest=Rest(
+        hosts=tuple(f"https://{name}.binance.com" for name in _HOSTS),  # data-api.binance.vision has no historicalTrades
+        budget=6000,
+        seconds=60,
+        histories={
+            "agg_trade": history("/api/v3/aggTrades", _SYMBOL, weight=4, number="a", time="T"),
+            "trade": history("/api/v3/historicalTrades", _SYMBOL, weight=25, number="id", time="time"),
+        },
+        used_header="x-mbx-used-weight-1m",
+    ),
     readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}),
 )

@@ -1,14 +1,17 @@
 """Binance USD-M futures. Evidence: docs/exchanges.md."""
 
+from datetime import timedelta
 from functools import partial
 
-from ingest.exchanges.binance import pair_of, readings, recognise_among, stream_name, subscriptions, symbol_of
-from ingest.exchanges.exchange import Exchange, Feed, Limits
+from ingest.exchanges.binance import history, pair_of, readings, recognise_among, stream_name, subscriptions, symbol_of
+from ingest.exchanges.exchange import Exchange, Feed, Limits, Rest
 
 QUOTES = ("USDT", "USDC", "BUSD", "BTC")
 # First and last ids of an aggregate skip the fills of the insurance fund, so they do not count the trades
 _FEEDS = {"agg_trade": Feed("agg_trade", "trades", stream_name("aggTrade"), dense=True)}
 _RECORDED = {"trade": Feed("trade", "trades", stream_name("trade"), dense=True)}
+
+_SYMBOL = partial(symbol_of, quotes=QUOTES)
 
 BINANCE_USDM = Exchange(
     venue="binance",
@@ -24,11 +27,20 @@ BINANCE_USDM = Exchange(
         ping_seconds=180,
     ),
     time_unit="ms",
-    symbol=partial(symbol_of, quotes=QUOTES),
+    symbol=_SYMBOL,
     pair=partial(pair_of, quotes=QUOTES),
     # Without /market the venue still connects and acknowledges, and then never sends an aggregate
     address=lambda host, streams: f"{host}/market/stream",  # noqa: ARG005 - streams are asked for by message
     subscriptions=subscriptions,
     recognise=recognise_among({**_FEEDS, **_RECORDED}),
+    rest=Rest(
+        hosts=("https://fapi.binance.com",),
+        budget=2400,
+        seconds=60,
+        histories={
+            "agg_trade": history("/fapi/v1/aggTrades", _SYMBOL, weight=20, number="a", time="T", reach=timedelta(hours=48)),
+        },
+        used_header="x-mbx-used-weight-1m",
+    ),
     readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}, order_type="data.X"),
 )

@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Exchange, Feed, Limits, Reading, Seen
+from ingest.exchanges.exchange import Exchange, Feed, History, Limits, Page, Reading, Rest, Seen
 from ingest.settings import PAIR
 
 _BOOK = re.compile(r"[a-z0-9]+_[a-z0-9]+")
@@ -48,6 +49,24 @@ def _recognise(frame: Any) -> Seen:  # noqa: ANN401 - any JSON value
     return Seen("unknown")
 
 
+_PAGE = 100  # trades in a response at most
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _ask(pair: str, low: int, _high: int) -> str:
+    """Upwards from an id, as many as the venue gives: how many trades there are between two ids nobody knows."""
+    return f"/api/v3/trades?book={_book(pair)}&sort=asc&limit={_PAGE}&marker={low - 1}"
+
+
+def _read(body: Any, low: int, _high: int) -> Page:  # noqa: ANN401 - any JSON value
+    if not isinstance(body, dict) or not isinstance(body.get("payload"), list):
+        raise TypeError(f"no list of trades: {body!r:.200}")
+    ids = [item["tid"] for item in body["payload"]]
+    newest = max((datetime.fromisoformat(item["created_at"]) for item in body["payload"]), default=None)
+    last_ms = None if newest is None else (newest - _EPOCH) // timedelta(milliseconds=1)
+    return Page(ids, low, max(ids, default=low - 1), last_ms)
+
+
 _FEEDS = {"trade": Feed("trade", "trades", lambda pair: f"trades:{pair.lower().replace('-', '_')}", dense=False)}
 
 BITSO = Exchange(
@@ -68,6 +87,12 @@ BITSO = Exchange(
     address=lambda host, streams: host,  # noqa: ARG005 - streams are asked for by message
     subscriptions=_subscriptions,
     recognise=_recognise,
+    rest=Rest(
+        hosts=("https://api.bitso.com",),
+        budget=60,
+        seconds=60,
+        histories={"trade": History(_ask, _read, weight=1)},
+    ),
     readings={
         ("trade", "ws"): Reading(
             trade_id="i",

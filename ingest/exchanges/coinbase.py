@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Exchange, Feed, Limits, Reading, Seen
+from ingest.exchanges.exchange import Exchange, Feed, History, Limits, Page, Reading, Rest, Seen
 from ingest.settings import PAIR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,7 +35,8 @@ def _recognise(frame: Any) -> Seen:  # noqa: ANN401 - any JSON value
         return Seen("trade", f"matches:{product}", number, number, _milliseconds(frame.get("time")))
     if type_ == "heartbeat" and isinstance(product, str):
         last = _whole(frame.get("last_trade_id"))
-        return Seen("control", f"heartbeat:{product}", last_id=last, event_ms=_milliseconds(frame.get("time")))
+        at = _milliseconds(frame.get("time"))
+        return Seen("control", f"heartbeat:{product}", last_id=last, event_ms=at, about=f"matches:{product}")
     if type_ == "subscriptions":
         return Seen("control")
     if type_ == "error":
@@ -52,6 +53,23 @@ def _milliseconds(value: Any) -> int | None:  # noqa: ANN401 - any JSON value
         return (datetime.fromisoformat(value) - _EPOCH) // timedelta(milliseconds=1)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+_PAGE = 1000  # trades in a response at most
+
+
+def _ask(pair: str, low: int, high: int) -> str:
+    """Newest first: what is below `after`, as many as are wanted."""
+    return f"/products/{pair}/trades?limit={min(_PAGE, high - low + 1)}&after={high + 1}"
+
+
+def _read(body: Any, low: int, _high: int) -> Page:  # noqa: ANN401 - any JSON value
+    if not isinstance(body, list):
+        raise TypeError(f"no list of trades: {body!r:.200}")
+    ids = [item["trade_id"] for item in body]
+    newest = max((found for item in body if (found := _milliseconds(item["time"])) is not None), default=None)
+    # what is above the newest of them proves nothing: REST may be a moment behind the stream
+    return Page(ids, max(low, min(ids, default=low)), max(ids, default=low - 1), newest)
 
 
 _FEEDS = {"trade": Feed("trade", "trades", lambda pair: f"matches:{pair}", dense=True)}
@@ -84,5 +102,11 @@ COINBASE = Exchange(
     address=lambda host, streams: host,  # noqa: ARG005 - streams are asked for by message
     subscriptions=_subscriptions,
     recognise=_recognise,
+    rest=Rest(
+        hosts=("https://api.exchange.coinbase.com",),
+        budget=10,
+        seconds=1,
+        histories={"trade": History(_ask, _read, weight=1)},
+    ),
     readings={("trade", "ws"): _MATCH, ("trade", "rest"): replace(_MATCH, items="")},
 )

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Any, Literal, NamedTuple
 
 Source = Literal["ws", "rest", "dump", "adopted"]
 TimeUnit = Literal["epoch", "iso"]  # epoch: milliseconds or microseconds, told apart by the number of digits
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """What a frame is, as far as the socket side needs to know. `stream` is the name under which it was subscribed.
 
-    A heartbeat (kind control) may tell the last id that the venue has sent: only then has a control frame a `last_id`.
+    One is made of every frame that arrives: a tuple takes a third of the time of a frozen dataclass.
     """
 
     kind: str  # trade, agg_trade, …; control: the venue talks about the connection; unknown: belongs to nothing known
@@ -21,6 +21,9 @@ class Seen:
     last_id: int | None = None
     event_ms: int | None = None  # the exchange's own time
     error: str | None = None  # the venue refused something; its words
+    first_trade: int | None = None  # of an aggregate, where the market numbers its trades without holes
+    last_trade: int | None = None
+    about: str | None = None  # a control frame tells the `last_id` that was sent on this stream
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,36 @@ class Limits:
     frame_bytes: int = 16_000_000
 
 
+class Page(NamedTuple):
+    """What a response holds, and of which ids it proves that there are no others."""
+
+    ids: Sequence[int]
+    low: int
+    high: int
+    last_ms: int | None = None  # of the newest trade in it
+
+
+@dataclass(frozen=True)
+class History:
+    """How trades of the past are asked for over REST, page by page."""
+
+    ask: Callable[[str, int, int], str]  # pair, least and greatest id wanted -> path and query of the page that helps most
+    read: Callable[[Any, int, int], Page]  # the parsed body of the answer to that; raises where it is not one
+    weight: int
+    reach: timedelta | None = None  # older ones are refused; None: all there ever were
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The venue's REST half."""
+
+    hosts: Sequence[str]  # base addresses, https://…; the first one is tried first
+    budget: int  # weight that an address may spend …
+    seconds: float  # … in so long
+    histories: Mapping[str, History]  # kind -> how to ask
+    used_header: str | None = None  # of a response: the weight that was spent
+
+
 @dataclass(frozen=True)
 class Exchange:
     """An exchange's market."""
@@ -87,6 +120,7 @@ class Exchange:
     subscriptions: Callable[[Sequence[str]], Sequence[str]]  # streams -> texts to send once connected
     recognise: Callable[[Any], Seen]  # a parsed frame -> what it is; total: never raises on any JSON value
     readings: Mapping[tuple[str, Source], Reading] = field(default_factory=dict)  # (kind, source) -> how Spark reads it
+    rest: Rest | None = None
     recorded: Mapping[str, Feed] = field(default_factory=dict)  # kinds that recordings and old files hold, no longer offered live
 
     @property

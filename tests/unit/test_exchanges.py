@@ -42,6 +42,22 @@ def test_an_exchange_has_a_section_with_evidence_and_limits(exchange: Exchange):
 
 
 @every_exchange
+def test_an_exchange_has_evidence_of_how_the_past_is_asked_for(exchange: Exchange):
+    assert exchange.rest is not None
+    rows = dict(re.findall(r"^\| (`\w+`|budget) \| (.+?) \| (?=\d|\| )", section(exchange), flags=re.MULTILINE))
+    weights = dict(re.findall(r"^\| (`\w+`) \| `/.+?` \| (\d+) \|", section(exchange), flags=re.MULTILINE))
+    pair = exchange.pair("btc_mxn" if exchange.venue == "bitso" else "BTC-USD" if exchange.venue == "coinbase" else "BTCUSDT")
+    asked = {
+        f"`{kind}`": history.ask(pair, 1, 2).partition("?")[0].replace(pair, "<id>")
+        for kind, history in exchange.rest.histories.items()
+    }
+    assert {name: text.strip("`") for name, text in rows.items() if name != "budget"} == asked
+    assert weights == {f"`{kind}`": str(history.weight) for kind, history in exchange.rest.histories.items()}
+    assert rows["budget"] == f"{exchange.rest.budget} in {exchange.rest.seconds:g} s"
+    assert set(exchange.rest.histories) == set(exchange.feeds)
+
+
+@every_exchange
 def test_an_exchange_has_a_reading_for_every_feed(exchange: Exchange):
     feeds = {**exchange.feeds, **exchange.recorded}
     assert {kind for kind, source in exchange.readings if source == "ws"} == set(feeds)
@@ -60,8 +76,8 @@ def test_the_frames_say_what_they_were_written_from(exchange: Exchange):
 
 @every_exchange
 def test_frames_are_recognised(exchange: Exchange):
-    found = {line: vars(exchange.recognise(json.loads(text))) for line, text in wire.frames(exchange).items()}
-    nothing = dict.fromkeys(names(Seen))
+    found = {line: exchange.recognise(json.loads(text))._asdict() for line, text in wire.frames(exchange).items()}
+    nothing = dict.fromkeys(Seen._fields)
     assert found == {line: {**nothing, **expected} for line, expected in wire.seen(exchange).items()}
     assert {seen["kind"] for seen in found.values()} == {*exchange.feeds, *exchange.recorded, "control", "unknown"}
 

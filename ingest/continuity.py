@@ -1,0 +1,167 @@
+"""How far each feed of a plan has come, and what is missing below: pure, so that any story can be told to it.
+
+Frames of one feed may come over two connections and in any order. What is not there yet is a hole; it counts only when it has
+stayed open for a while.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from ingest.exchanges.exchange import Seen
+
+GRACE_SECONDS = 1.0  # the other connection, or the next frame, may still bring what is missing
+LEAP = 10_000_000  # a hole of more ids is believed only when a second frame goes on from there
+FALL = 100_000  # an id so far below the last one is no late frame: the venue may have begun to count anew
+
+Sort = Literal["ids", "suspected", "inner", "reset"]
+
+
+@dataclass(frozen=True)
+class Hole:
+    """What is missing between two frames.
+
+    `ids`: each id from `low` to `high`. `suspected`: some of them may be, for they are not dense. `inner`: none of the feed's own
+    ids, but trades inside its aggregates. `reset`: the venue began to count anew, nobody knows what is missing.
+    """
+
+    sort: Sort
+    low: int
+    high: int
+    before_id: int
+    after_id: int | None  # None: the venue told how far it is, no frame did
+    before_ms: int | None = None
+    after_ms: int | None = None
+    is_told: bool = False  # there is an event about it
+    since: float = 0.0  # monotonic; of no use to another process
+
+    @property
+    def is_plausible(self) -> bool:
+        """Whether to ask the venue for it."""
+        return self.low <= self.high and self.high - self.low < LEAP
+
+
+@dataclass
+class Known:
+    """One feed. Everything up to `last_id` was received, but for the holes."""
+
+    is_dense: bool
+    last_id: int | None = None
+    last_ms: int | None = None
+    last_recv_ns: int | None = None
+    last_trade: int | None = None  # of the newest aggregate, where trades are numbered without holes, too
+    holes: list[Hole] = field(default_factory=list)
+    is_torn: bool = False  # nobody listened for a while: what comes next may not be what came next
+    doubted: int | None = None  # an id that cannot be believed before another one follows it
+
+
+class Continuity:
+    """The feeds of one plan, over all its connections. Whoever calls holds the plan's lock."""
+
+    def __init__(self, feeds: Mapping[str, Known]) -> None:
+        self.feeds = feeds  # by stream
+
+    def take(self, known: Known, seen: Seen, recv_ns: int, now: float) -> None:
+        """A frame of a feed is in the spool. The common case, the next id in a row, costs next to nothing."""
+        first, last = seen.first_id, seen.last_id
+        if first is None or last is None:
+            return
+        known.last_recv_ns = recv_ns
+        before = known.last_id
+        if before is not None and first != before + 1 and not self._joins(known, seen, (first, last), now):
+            return
+        if known.last_trade is not None and seen.first_trade is not None and first == (before or 0) + 1:
+            self._check_trades(known, seen, now)
+        known.is_torn = False
+        if before is None or last > before or known.doubted == last:
+            known.last_id, known.last_ms, known.last_trade = last, seen.event_ms, seen.last_trade
+
+    def _joins(self, known: Known, seen: Seen, ids: tuple[int, int], now: float) -> bool:
+        """Note what does not join. False: the frame is not to be believed yet."""
+        assert known.last_id is not None
+        before, (first, last) = known.last_id, ids
+        if known.is_dense and (first - before > LEAP or before - last > FALL):
+            follows = known.doubted is not None and first == known.doubted + 1
+            known.doubted = last
+            if follows and first < before:
+                known.holes = [_hole(known, "reset", (before + 1, before), seen, now)]
+            elif follows:
+                known.holes.append(_hole(known, "ids", (before + 1, first - 1), seen, now))
+            return follows
+        if first <= before:
+            if known.holes:
+                known.holes = list(_filled(known.holes, first, last))
+        elif known.is_dense:
+            known.holes.append(_hole(known, "ids", (before + 1, first - 1), seen, now))
+        elif known.is_torn:
+            known.holes.append(_hole(known, "suspected", (before + 1, first - 1), seen, now))
+        return True
+
+    def _check_trades(self, known: Known, seen: Seen, now: float) -> None:
+        """The ids of aggregates join; so must the trades inside them, where the market numbers those, too."""
+        assert known.last_trade is not None
+        assert seen.first_trade is not None
+        assert known.last_id is not None
+        if seen.first_trade > known.last_trade + 1:
+            known.holes.append(_hole(known, "inner", (known.last_id + 1, known.last_id), seen, now))
+
+    def hear(self, known: Known, seen: Seen, now: float) -> None:
+        """The venue has sent up to this id on this feed, and the frames are not in the spool."""
+        last, before = seen.last_id, known.last_id
+        if not known.is_dense:
+            known.is_torn = True
+        elif last is not None and before is not None and before < last <= before + LEAP:
+            known.holes.append(replace(_hole(known, "ids", (before + 1, last), seen, now), after_id=None))
+            known.last_id, known.last_ms, known.last_trade = last, seen.event_ms, None
+
+    def tear(self) -> None:
+        """Nobody listens any more, or nobody did until now."""
+        for known in self.feeds.values():
+            known.is_torn = True
+
+    def due(self, now: float) -> Iterator[tuple[str, Hole]]:
+        """Holes that nobody was told of, and that have stayed open long enough. Each is yielded once."""
+        for stream, known in self.feeds.items():
+            for number, hole in enumerate(known.holes):
+                if not hole.is_told and now - hole.since >= GRACE_SECONDS:
+                    known.holes[number] = replace(hole, is_told=True)
+                    yield stream, known.holes[number]
+
+    def close(self, stream: str, hole: Hole) -> None:
+        """The hole is dealt with, whatever became of it."""
+        known = self.feeds[stream]
+        known.holes = [other for other in known.holes if not (other.is_told and hole.low <= other.low <= hole.high + 1)]
+
+
+def _hole(known: Known, sort: Sort, ids: tuple[int, int], seen: Seen, now: float) -> Hole:
+    assert known.last_id is not None
+    return Hole(sort, *ids, known.last_id, seen.first_id, known.last_ms, seen.event_ms, since=now)
+
+
+def _filled(holes: Iterable[Hole], first: int, last: int) -> Iterator[Hole]:
+    """What is left of the holes after these ids have come."""
+    for hole in holes:
+        if hole.sort != "ids" or last < hole.low or first > hole.high:
+            yield hole
+            continue
+        if hole.low < first:
+            yield replace(hole, high=first - 1)
+        if last < hole.high:
+            yield replace(hole, low=last + 1)
+
+
+def plain(known: Known) -> dict[str, Any]:
+    """For the disk: what the next process needs."""
+    found = {name: getattr(known, name) for name in _FEED}
+    return {**found, "holes": [{name: getattr(hole, name) for name in _HOLE} for hole in known.holes]}
+
+
+def known(is_dense: bool, told: Mapping[str, Any] | None) -> Known:  # noqa: FBT001 - one of two values, as in the feed
+    """From the disk. Nobody has listened since."""
+    if told is None:
+        return Known(is_dense)
+    return Known(is_dense, **{name: told[name] for name in _FEED}, holes=[Hole(**hole) for hole in told["holes"]], is_torn=True)
+
+
+_FEED = ("last_id", "last_ms", "last_recv_ns", "last_trade")
+_HOLE = ("sort", "low", "high", "before_id", "after_id", "before_ms", "after_ms", "is_told")
