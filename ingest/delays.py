@@ -34,7 +34,8 @@ class ProtocolError(Exception):
 class Verdict:
     """What to do after a connection failed or ended."""
 
-    action: Literal["again", "other_host", "stop"]  # other_host: never this one again; stop: no host of this venue again
+    # other_host: never this one again; stop: no host of this venue again; never: not this question, others may do
+    action: Literal["again", "other_host", "stop", "never"]
     why: str
     at_least: float = 0.0  # seconds before the next attempt, whatever the back-off says
 
@@ -49,7 +50,7 @@ def delays(random: Callable[[], float], *, first: float = 0.5, cap: float = 60.0
 def verdict(error: Exception) -> Verdict:
     """Decide by the error alone. What nobody foresaw is no reason to give up: it is tried again, ever more slowly."""
     if isinstance(error, WebSocketBadStatusException):
-        return _by_status(error.status_code, error.resp_headers or {})
+        return by_status(error.status_code, error.resp_headers or {}, f"HTTP {error.status_code} instead of a websocket")
     if isinstance(error, WebSocketAddressException):
         return Verdict("again", f"address not found: {error}")
     if isinstance(error, RefusedError):
@@ -71,13 +72,13 @@ def pause(attempts: deque[float], now: float, limit: int) -> float:
     return 0.0 if len(attempts) < limit else attempts[len(attempts) - limit] + FIVE_MINUTES - now
 
 
-def _by_status(status: int, headers: Mapping[str, str]) -> Verdict:
-    why = f"HTTP {status} instead of a websocket"
+def by_status(status: int, headers: Mapping[str, str], why: str) -> Verdict:
+    """Decide by what a venue answered in place of what it was asked for. Names of headers in small letters."""
+    told = headers.get("retry-after", "")
     if status == BANNED:
-        return Verdict("stop", f"{why}: this address is banned")
+        return Verdict("stop", f"{why}: this address is banned", at_least=float(told) if told.isdecimal() else 120.0)
     if status in HOST_SAYS_NO:
         return Verdict("other_host", why)
     if status == TOO_MANY_REQUESTS:
-        told = headers.get("retry-after", "")
         return Verdict("again", why, at_least=float(told) if told.isdecimal() else 60.0)
     return Verdict("again", why)

@@ -29,7 +29,8 @@ def test_delays_never_end():
 @pytest.mark.parametrize(
     ("error", "action", "at_least", "word"),
     [
-        (bad_status(418, **{"retry-after": "120"}), "stop", 0, "banned"),
+        (bad_status(418, **{"retry-after": "120"}), "stop", 120, "banned"),
+        (bad_status(418), "stop", 120, "banned"),
         (bad_status(451), "other_host", 0, "HTTP 451"),
         (bad_status(403), "other_host", 0, "HTTP 403"),
         (bad_status(404), "other_host", 0, "HTTP 404"),

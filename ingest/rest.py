@@ -1,0 +1,160 @@
+"""Asking a venue over REST: within the budget that all our processes share, again when that helps, never when it harms."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import urllib3
+
+from ingest.budget import Budget
+from ingest.clock import Clock
+from ingest.delays import Verdict, by_status, delays
+from ingest.exchanges.exchange import Rest
+
+CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
+TRIES = 8  # of one question, with ever longer pauses: two minutes in all
+OK = 200
+NEVER = (400, 404, 422)  # the question is wrong, or there is no such pair: other questions may be right
+_LOG = logging.getLogger(__name__)
+
+
+class RestError(Exception):
+    """The venue cannot be asked, or refused; says what, and what it answered."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """A response that was not refused."""
+
+    recv_ns: int
+    raw: bytes
+    headers: "urllib3.HTTPHeaderDict"
+
+
+class Get(Protocol):
+    """One HTTP GET. Raises what its library raises."""
+
+    def __call__(self, url: str) -> "urllib3.BaseHTTPResponse": ...
+
+
+def get(proxy: str | None = None) -> Get:
+    """Connections that are kept, and no policy: that is ours."""
+    headers = {"User-Agent": "ticklake"}  # Coinbase refuses who has none
+    timeout = urllib3.Timeout(CONNECT_SECONDS, READ_SECONDS)
+    pool = urllib3.PoolManager(headers=headers) if proxy is None else urllib3.ProxyManager(proxy, headers=headers)
+    return lambda url: pool.request("GET", url, redirect=False, retries=False, timeout=timeout)
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What is asked for, and how much of the whole budget that may take."""
+
+    name: str
+    share: float = 1.0
+
+
+@dataclass
+class RestCounts:
+    """What a client has done. Written by its own threads only."""
+
+    requests: int = 0
+    refused: int = 0
+    waited: float = 0.0  # seconds for the budget
+    used: float = 0.0  # weight in the budget's window, when last asked
+
+
+class Client:
+    """One venue's market, for one purpose."""
+
+    def __init__(  # noqa: PLR0913 - what a client needs of the world, by keyword
+        self,
+        rest: Rest,
+        hosts: Sequence[str],
+        budget: Budget,
+        purpose: Purpose,
+        *,
+        get: Get,
+        clock: Clock,
+        random: Callable[[], float],
+        stop: threading.Event,
+    ) -> None:
+        self._rest = rest
+        self._hosts = deque(hosts)
+        self._budget = budget
+        self._purpose = purpose
+        self._get = get
+        self._clock = clock
+        self._random = random
+        self._stop = stop
+        self.counts = RestCounts()
+
+    def ask(self, path: str, weight: int) -> Body:
+        """The answer. RestError: there is none, or we are to end."""
+        pauses = delays(self._random)
+        why = "no address is left"
+        for _ in range(TRIES):
+            if not self._hosts:
+                break
+            self._spend(weight)
+            found = self._try(path)
+            if isinstance(found, Body):
+                return found
+            why = found.why
+            if not self._again(found, pauses):
+                break
+        raise RestError(f"{path}: {why}")
+
+    def _again(self, found: Verdict, pauses: Iterator[float]) -> bool:
+        """Wait as the answer asks for; False: do not ask this again."""
+        self.counts.refused += 1
+        if found.action == "never":
+            return False
+        if found.at_least:  # the venue named a time: that is for all of us
+            with self._budget.account() as account:
+                account.close(self._clock.monotonic(), found.at_least)
+        if found.action == "stop":
+            self._hosts.clear()
+            return False
+        if found.action == "other_host":
+            self._hosts.popleft()
+            return True
+        self._hosts.rotate(-1)
+        if not found.at_least and self._stop.wait(next(pauses)):
+            raise RestError("told to stop")
+        return True
+
+    def _spend(self, weight: int) -> None:
+        while True:
+            now = self._clock.monotonic()
+            with self._budget.account() as account:
+                seconds = account.wait(now, weight, self._purpose.name, self._purpose.share)
+                self.counts.used = account.used(now)
+            if seconds <= 0:
+                return
+            self.counts.waited += seconds
+            if self._stop.wait(seconds):
+                raise RestError("told to stop")
+
+    def _try(self, path: str) -> Body | Verdict:
+        url = self._hosts[0] + path
+        self.counts.requests += 1
+        try:
+            answer = self._get(url)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            _LOG.warning("event=rest_failed url=%s error=%r", url, error)
+            return Verdict("again", f"{type(error).__name__}: {error}")
+        recv_ns = self._clock.wall_ns()
+        used = answer.headers.get(self._rest.used_header, "") if self._rest.used_header else ""
+        if used.isdecimal():
+            with self._budget.account() as account:
+                account.told(self._clock.monotonic(), float(used))
+        if answer.status == OK:
+            return Body(recv_ns, answer.data, answer.headers)
+        _LOG.warning("event=rest_refused url=%s status=%d body=%r", url, answer.status, answer.data[:200])
+        why = f"HTTP {answer.status} {answer.data[:200].decode('utf-8', 'replace')}"
+        if answer.status in NEVER:
+            return Verdict("never", why)
+        return by_status(answer.status, {name.lower(): value for name, value in answer.headers.items()}, why)
