@@ -19,6 +19,7 @@ from ingest.exchanges import find_exchange
 from ingest.feed import connect
 from ingest.link import World
 from ingest.plan import plans
+from ingest.rest import get
 from ingest.settings import SettingsError, load
 from ingest.spool import SpoolError
 
@@ -74,7 +75,7 @@ def _collect(args: argparse.Namespace) -> int:
     signals = _Signals(stop)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signals)
-    world = World(SYSTEM, connect, random.random, stop)
+    world = World(SYSTEM, connect, get(), random.random, stop)
     show = _show if sys.stderr.isatty() else _show_nothing
     try:
         end = Collector(settings.ingest, wanted, landing.store(settings.lake), world).run(show, args.seconds)
@@ -104,7 +105,7 @@ class _Signals:
 def _show(now: Progress) -> None:
     text = (
         f"{now.seconds:.0f} s: {now.connected}/{now.connections} connections, {now.frames:,} frames, "
-        f"{now.objects} objects landed, {now.spool_bytes / 1e6:.1f} MB in the spool"
+        f"{now.objects} objects landed, {now.spool_bytes / 1e6:.1f} MB in the spool, {now.gaps} gaps, {now.holes} open"
     )
     print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
@@ -116,7 +117,8 @@ def _show_nothing(now: Progress) -> None:
 def _summary(end: Progress) -> str:
     counts = (
         f"collect: {end.seconds:.0f} s, frames={end.frames} trades={end.trades} objects={end.objects} "
-        f"text_bytes={end.landed_bytes} reconnects={end.reconnects} waiting_segments={end.waiting} lost_lines={end.lost}"
+        f"text_bytes={end.landed_bytes} reconnects={end.reconnects} waiting_segments={end.waiting} lost_lines={end.lost} "
+        f"gaps={end.gaps} open_holes={end.holes}"
     )
     return "".join([counts, *(f"; failed: {failure}" for failure in end.failures)])
 

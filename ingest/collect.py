@@ -1,16 +1,19 @@
 """Live feeds into the landing zone: a thread a connection, one that syncs and seals, one that uploads."""
 
-import itertools
+import contextlib
 import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ingest.clock import iso
 from ingest.envelope import Origin, head, line
+from ingest.gaps import Gaps, numbered
 from ingest.journal import EVENTS, Sequences, event_text
 from ingest.landing import Store
 from ingest.link import Link, Pace, World
+from ingest.marks import Marks
 from ingest.plan import Plan
 from ingest.salvage import salvage
 from ingest.settings import Ingest
@@ -35,6 +38,8 @@ class Progress:
     spool_bytes: int
     waiting: int  # sealed segments that have not landed
     lost: int  # lines that the spool refused
+    gaps: int  # holes found
+    holes: int  # of these and of former runs' that are not dealt with
     failures: Sequence[str]
 
     @property
@@ -74,8 +79,11 @@ class Collector:
         folder = self._ingest.spool.path / "collect"
         lock = prepare(folder)
         try:
-            salvage(folder)
             ingest, clock = self._ingest, self._world.clock
+            self._marks = Marks(folder, self._plans)
+            self._marks.replay(clock.monotonic())
+            self._marks.save(self._marks.snapshot())  # before anything that was read may be removed
+            salvage(folder)
             self._spool = Spool(folder, ingest.collector, ingest.rotate, ingest.spool.max_bytes, clock)
             self._uploader = Uploader(self._spool, self._store, self._world.delays)
             for path in self._spool.sealed():
@@ -90,28 +98,30 @@ class Collector:
 
     def _collect(self, report: Callable[[Progress], None], seconds: float | None) -> Progress:
         self._process_events("start")
-        numbers = itertools.count(1)
+        conn = numbered(self._run)
         paces = {plan.exchange.name: Pace(plan.exchange.limits.connections_per_5_minutes) for plan in self._plans}
         self._links = [
-            Link(plan, self._spool, self._world, paces[plan.exchange.name], lambda: f"{self._run}-{next(numbers)}")
-            for plan in self._plans
+            Link(plan, continuity, self._spool, self._world, pace=paces[plan.exchange.name], name=conn)
+            for plan, continuity in zip(self._plans, self._marks.continuities, strict=True)
         ]
+        self._gaps = Gaps(self._ingest, self._links, self._spool, self._world, conn)
         enough = threading.Event()
         uploads = self._thread("upload", self._uploader.run)
         keeper = self._thread("keeper", lambda: self._keep(enough))
         links = [self._thread(f"link-{number}", link.run) for number, link in enumerate(self._links, 1)]
+        repairs = [self._thread(f"repair {name}", found.run) for name, found in self._gaps.repairs.items()]
         while any(link.is_alive() for link in links) and not self._stop.wait(self._times.watch):
             report(self._progress())
             if seconds is not None and self._seconds() >= seconds:
                 break
         self._stop.set()
         end = self._seconds() + self._times.grace
-        for thread in links:  # one that hangs in a handshake must not take the time of the uploads
+        for thread in (*links, *repairs):  # one that hangs in a handshake must not take the time of the uploads
             thread.join(max(0.0, end - self._times.grace * 2 / 3 - self._seconds()))
         self._process_events("stop")
         enough.set()
         keeper.join(max(0.0, end - self._seconds()))
-        self._seal(everything=True)
+        self._guarded("drain", lambda: self._seal(everything=True))
         self._uploader.finish()
         uploads.join(max(0.0, end - self._seconds()))
         return self._progress()
@@ -119,26 +129,35 @@ class Collector:
     def _keep(self, enough: threading.Event) -> None:
         while not enough.wait(self._ingest.spool.fsync_ms / 1000):
             self._spool.sync()
+            self._gaps.look()
             self._seal()
 
     def _seal(self, *, everything: bool = False) -> None:
-        for path in self._spool.seal(everything=everything):
+        for path in self._spool.seal(self._remember, everything=everything):
             self._uploader.add(path)
 
+    def _remember(self) -> None:
+        """What the marks tell of is on the disk before they are: a frame that a power failure takes must be missed."""
+        with contextlib.ExitStack() as locks:
+            for link in self._links:
+                locks.enter_context(link.lock)
+            feeds = self._marks.snapshot()
+        self._spool.sync()
+        self._marks.save(feeds)
+
     def _thread(self, name: str, body: Callable[[], None]) -> threading.Thread:
-        """Run `body`. A fault that nobody foresaw ends the whole collector: half of one must not look like a whole one."""
-
-        def guarded() -> None:
-            try:
-                body()
-            except Exception as error:  # noqa: BLE001 - the last line of defence, it reports and ends everything
-                _LOG.exception("event=fault thread=%s", name)
-                self._faults.append(f"{name}: {error!r}")
-                self._stop.set()
-
-        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        thread = threading.Thread(target=self._guarded, args=(name, body), name=name, daemon=True)
         thread.start()
         return thread
+
+    def _guarded(self, name: str, body: Callable[[], None]) -> None:
+        """Run `body`. A fault that nobody foresaw ends the whole collector: half of one must not look like a whole one."""
+        try:
+            body()
+        except Exception as error:  # noqa: BLE001 - the last line of defence, it reports and ends everything
+            _LOG.exception("event=fault thread=%s", name)
+            self._faults.append(f"{name}: {error!r}")
+            self._stop.set()
 
     def _process_events(self, event: str) -> None:
         """Write an event about this process, once a venue and market."""
@@ -150,7 +169,9 @@ class Collector:
             )
         for (venue, market), found in feeds.items():
             origin = Origin(venue, market, EVENTS, "control", None, None, "ws", f"{self._run}-0")
-            raw = event_text(event, at, detail="; ".join(found))
+            heard = self._marks.heard(venue, market)
+            before = None if heard is None else iso(heard)
+            raw = event_text(event, at, before_ts=before, detail="; ".join(found))
             text = line(head(origin), self._process_seq.next(EVENTS), at, raw, is_json=True)
             try:
                 self._spool.append(Place(EVENTS, venue, market), at, text)
@@ -174,5 +195,7 @@ class Collector:
             spool_bytes=self._spool.bytes,
             waiting=len(self._spool.sealed()),
             lost=sum(link.lost for link in links),
+            gaps=self._gaps.found,
+            holes=self._gaps.waiting,
             failures=[*self._faults, *landed.conflicts, *(link.given_up for link in links if link.given_up)],
         )

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from ingest.clock import iso
+from ingest.continuity import Hole, Known
 from ingest.envelope import Origin, head, line
 from ingest.exchanges.exchange import Seen
 from ingest.plan import Plan
@@ -29,6 +30,7 @@ class Track:
     """One stream of the connection, and how far it has come."""
 
     head: bytes
+    known: Known  # the feed's, over all connections
     last_id: int | None = None
     last_ms: int | None = None
     rows: int = 0
@@ -39,6 +41,8 @@ class Taken:
     """What a batch became."""
 
     parts: Sequence[tuple[str, int, Sequence[bytes]]]  # channel, when its first line was received, lines in the order received
+    steps: Sequence[tuple[Known, Seen, int]] = ()  # what each frame says of its feed; true once the lines are kept
+    words: Sequence[tuple[Known, Seen]] = ()  # how far a feed is, as the venue says
     refused: str | None = None  # the venue refused something; its words
 
 
@@ -57,12 +61,13 @@ class Sequences:
 class Journal:
     """The lines of one connection."""
 
-    def __init__(self, plan: Plan, conn: str) -> None:
+    def __init__(self, plan: Plan, conn: str, feeds: Mapping[str, Known]) -> None:
         self._plan = plan
         self._conn = conn
         self._next = Sequences().next
         self.tracks = {
-            stream: Track(head(self._origin(plan.channel, plan.kind, pair, stream))) for stream, pair in plan.pairs.items()
+            stream: Track(head(self._origin(plan.channel, plan.kind, pair, stream)), feeds[stream])
+            for stream, pair in plan.pairs.items()
         }
 
     def take(self, batch: Sequence[tuple[int, bytes]]) -> Taken:
@@ -77,6 +82,8 @@ class Journal:
         channel = self._plan.channel
         ours: list[bytes] = []
         others: list[bytes] = []
+        steps: list[tuple[Known, Seen, int]] = []
+        words: list[tuple[Known, Seen]] = []
         ours_at = others_at = 0
         refused = None
         for recv_ns, raw in batch:
@@ -96,13 +103,17 @@ class Journal:
                 others_at = others_at or recv_ns
                 others.append(line(self._other_head(seen), next_seq(EVENTS), recv_ns, raw, is_json=is_json))
                 refused = refused or seen.error
+                if seen.about in tracks:
+                    words.append((tracks[seen.about].known, seen))
                 continue
             ours_at = ours_at or recv_ns
             ours.append(line(track.head, next_seq(channel), recv_ns, raw, is_json=is_json))
             track.rows += 1
+            steps.append((track.known, seen, recv_ns))
             if seen.last_id is not None:
                 track.last_id, track.last_ms = seen.last_id, seen.event_ms
-        return Taken([part for part in ((channel, ours_at, ours), (EVENTS, others_at, others)) if part[2]], refused)
+        parts = [part for part in ((channel, ours_at, ours), (EVENTS, others_at, others)) if part[2]]
+        return Taken(parts, steps, words, refused)
 
     def event(self, event: str, at_ns: int, *, stream: str | None = None, **told: Any) -> bytes:  # noqa: ANN401 - see _BLANK
         """One of our own events, about the connection or about one of its streams."""
@@ -143,6 +154,19 @@ def _time(ms: int | None) -> str | None:
         return None if ms is None else iso(ms * 1_000_000)
     except (ValueError, OverflowError, OSError):
         return None  # the venue's number is no time; the frame itself is kept as it came
+
+
+def missing(hole: Hole) -> dict[str, Any]:
+    """A hole as an event tells it: its key, and what is missing where that is known."""
+    is_known = hole.sort == "ids"
+    return {
+        "before_id": hole.before_id,
+        "after_id": hole.after_id,
+        "first_missing_id": hole.low if is_known else None,
+        "last_missing_id": hole.high if is_known else None,
+        "before_ts": _time(hole.before_ms),
+        "after_ts": _time(hole.after_ms),
+    }
 
 
 def event_text(event: str, at_ns: int, **told: Any) -> bytes:  # noqa: ANN401 - see _BLANK

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.clock import Clock
+from ingest.continuity import Continuity, Hole
 from ingest.delays import RefusedError, delays, pause, verdict
 from ingest.feed import Connect, Connection, Frame
-from ingest.journal import EVENTS, Journal
+from ingest.journal import EVENTS, Journal, missing
 from ingest.plan import Plan
+from ingest.rest import Get
 from ingest.spool import Place, Spool, SpoolError
 
 PROVEN_SECONDS = 60.0  # a connection that lived so long was a good one: the next back-off starts anew
@@ -26,6 +28,7 @@ class World:
 
     clock: Clock
     connect: Connect
+    get: Get
     random: Callable[[], float]
     stop: threading.Event  # set: end soon; all waiting is waiting for it
 
@@ -65,8 +68,12 @@ class Pace:
 class Link:
     """One plan and its connections, one after the other."""
 
-    def __init__(self, plan: Plan, spool: Spool, world: World, pace: Pace, name: Callable[[], str]) -> None:
-        self._plan = plan
+    def __init__(  # noqa: PLR0913 - a link's whole surroundings
+        self, plan: Plan, continuity: Continuity, spool: Spool, world: World, *, pace: Pace, name: Callable[[], str]
+    ) -> None:
+        self.plan = plan
+        self.continuity = continuity
+        self.lock = threading.Lock()  # of the continuity; held while lines are appended, so that it never runs ahead of the spool
         self._spool = spool
         self._world = world
         self._pace = pace
@@ -77,7 +84,7 @@ class Link:
 
     def run(self) -> None:
         """Return when told to stop, or when asking this venue again would be wrong."""
-        hosts = deque(self._plan.hosts)
+        hosts = deque(self.plan.hosts)
         pauses = self._world.delays()
         while not self._stop.is_set():
             if self._spool.is_full:
@@ -98,7 +105,7 @@ class Link:
                 hosts.popleft()
             hosts.rotate(-1)
             if found.action == "stop" or not hosts:
-                self.counts.given_up = f"{self._plan.exchange.name} {self._plan.kind}: {found.why}"
+                self.counts.given_up = f"{self.plan.exchange.name} {self.plan.kind}: {found.why}"
                 _LOG.error("event=given_up %s detail=%r", self._label, found.why)
                 return
             seconds = max(found.at_least, next(pauses))
@@ -107,9 +114,9 @@ class Link:
 
     def _session(self, host: str) -> Exception | None:
         """One connection, from its first to its last byte. Why it ended; None: we were told to stop."""
-        plan, clock = self._plan, self._world.clock
+        plan, clock = self.plan, self._world.clock
         conn = self._name()
-        journal = Journal(plan, conn)
+        journal = Journal(plan, conn, self.continuity.feeds)
         address = plan.exchange.address(host, tuple(plan.pairs))
         try:
             socket = self._world.connect(address)
@@ -134,6 +141,8 @@ class Link:
             self.counts.is_connected = False
             with contextlib.suppress(Exception):
                 connection.close()
+        with self.lock:
+            self.continuity.tear()
         why = "stopped" if end is None else type(end).__name__.removesuffix("Error").lower()
         at = clock.wall_ns()
         self._events(at, journal.farewells(at, why, None if end is None else str(end)))
@@ -147,20 +156,53 @@ class Link:
             if not announced and connection.subscribed:
                 announced = True
                 at = self._world.clock.wall_ns()
-                self._events(at, [journal.event("subscribed", at, stream=stream) for stream in self._plan.pairs])
+                self._events(at, [journal.event("subscribed", at, stream=stream) for stream in self.plan.pairs])
             if self._stop.is_set():
                 return
             if self._spool.is_full:
                 raise SpoolError(f"the spool holds {self._spool.bytes} bytes, its bound")
 
     def _keep(self, journal: Journal, batch: Sequence[Frame]) -> None:
-        taken = journal.take(batch)
-        for channel, recv_ns, lines in taken.parts:
-            self._append(channel, recv_ns, lines)
-            self.counts.trades += len(lines) if channel == TRADES else 0
+        """All parts are tried: one that the spool refuses must not take the others with it."""
+        now, continuity = self._world.clock.monotonic(), self.continuity
+        refusals: list[SpoolError] = []
+        with self.lock:
+            taken = journal.take(batch)
+            for channel, recv_ns, lines in taken.parts:
+                try:
+                    self._append(channel, recv_ns, lines)
+                except SpoolError as error:
+                    refusals.append(error)
+                    if channel == self.plan.channel:
+                        for known, seen, _ in taken.steps:
+                            continuity.hear(known, seen, now)
+                    continue
+                if channel == self.plan.channel:
+                    for known, seen, at in taken.steps:
+                        continuity.take(known, seen, at, now)
+                self.counts.trades += len(lines) if channel == TRADES else 0
+            for known, seen in taken.words:
+                continuity.hear(known, seen, now)
         self.counts.frames += len(batch)
+        for refusal in refusals:
+            raise refusal
         if taken.refused:
             raise RefusedError(taken.refused)
+
+    def holes(self, journal: Journal) -> Sequence[tuple[str, Hole]]:
+        """Holes that have become due, each with an event about it."""
+        with self.lock:
+            found = list(self.continuity.due(self._world.clock.monotonic()))
+        at = self._world.clock.wall_ns()
+        for stream, hole in found:
+            _LOG.warning("event=gap %s stream=%s sort=%s low=%d high=%d", self._label, stream, hole.sort, hole.low, hole.high)
+            self._events(at, [journal.event("gap", at, stream=stream, outcome=hole.sort, **missing(hole))])
+        return found
+
+    def close(self, stream: str, hole: Hole) -> None:
+        """The hole is dealt with."""
+        with self.lock:
+            self.continuity.close(stream, hole)
 
     def _events(self, at: int, lines: Sequence[bytes]) -> None:
         with contextlib.suppress(SpoolError):  # counted and logged; the missing `seq` tells of it
@@ -168,7 +210,7 @@ class Link:
 
     def _append(self, channel: str, recv_ns: int, lines: Sequence[bytes]) -> None:
         try:
-            self._spool.append(Place(channel, self._plan.exchange.venue, self._plan.exchange.market), recv_ns, b"".join(lines))
+            self._spool.append(Place(channel, self.plan.exchange.venue, self.plan.exchange.market), recv_ns, b"".join(lines))
         except SpoolError as error:
             self.counts.lost += len(lines)
             _LOG.error("event=lost_lines %s channel=%s lines=%d detail=%r", self._label, channel, len(lines), str(error))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ingest.exchanges.exchange import Exchange, Feed
-from ingest.settings import FeedSettings, Ingest, SettingsError
+from ingest.settings import Endpoint, FeedSettings, Ingest, SettingsError
 
 
 @dataclass(frozen=True)
@@ -13,10 +13,18 @@ class Plan:
     """One connection: the streams of one kind of one exchange, no more than the venue allows on one."""
 
     exchange: Exchange
-    kind: str
-    channel: str
+    feed: Feed
     pairs: Mapping[str, str]  # stream -> canonical pair
     hosts: Sequence[str]
+    rest: Sequence[str] = ()  # addresses of the REST half; none: it is not asked
+
+    @property
+    def kind(self) -> str:
+        return self.feed.kind
+
+    @property
+    def channel(self) -> str:
+        return self.feed.channel
 
 
 def plans(ingest: Ingest, find: Callable[[str, str], Exchange]) -> Sequence[Plan]:
@@ -78,5 +86,8 @@ def _parts(streams: Mapping[str, str], size: int) -> Iterator[Mapping[str, str]]
 
 
 def _plan(ingest: Ingest, exchange: Exchange, kind: str, pairs: Mapping[str, str]) -> Plan:
-    other = ingest.endpoints.get(exchange.venue, {}).get(exchange.market)
-    return Plan(exchange, kind, _feeds(ingest, exchange)[kind].channel, pairs, other.websocket if other else exchange.hosts)
+    other = ingest.endpoints.get(exchange.venue, {}).get(exchange.market) or Endpoint()
+    own_rest = exchange.rest.hosts if exchange.rest else ()
+    # whose frames are a simulator's must not be repaired with a venue's trades
+    rest = other.rest or (() if other.websocket else own_rest)
+    return Plan(exchange, _feeds(ingest, exchange)[kind], pairs, other.websocket or exchange.hosts, rest)

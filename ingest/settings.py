@@ -64,7 +64,8 @@ class FeedSettings:
 class Endpoint:
     """Other addresses for one venue's market."""
 
-    websocket: Sequence[str]  # ws://host:port/prefix; tried in order
+    websocket: Sequence[str] = ()  # ws://host:port/prefix; tried in order
+    rest: Sequence[str] = ()  # http://host:port/prefix; tried in order
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,20 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What all our processes on this machine may ask of a venue, together."""
+
+    path: Path = Path("spool/limits")
+
+
+@dataclass(frozen=True)
+class Repair:
+    """How holes are filled."""
+
+    weight_share: float = 0.3  # of what the venue allows
+
+
+@dataclass(frozen=True)
 class Ingest:
     """From the exchange to the landing zone."""
 
@@ -89,6 +104,8 @@ class Ingest:
     feeds: Sequence[FeedSettings] = ()
     endpoints: Mapping[str, Mapping[str, Endpoint]] = field(default_factory=dict)  # venue -> market
     epochs: Sequence[Epoch] = ()
+    limits: Limits = Limits()
+    repair: Repair = Repair()
 
 
 @dataclass(frozen=True)
@@ -178,10 +195,16 @@ def _rules(found: Settings) -> Iterator[tuple[str, Any, str, bool]]:
         yield from (_pair(f"ingest.feeds[{number}].pairs", pair) for pair in feed.pairs)
     for venue, markets in ingest.endpoints.items():
         for market, endpoint in markets.items():
-            where = f"ingest.endpoints.{venue}.{market}.websocket"
-            yield where, list(endpoint.websocket), "at least one address", bool(endpoint.websocket)
+            where = f"ingest.endpoints.{venue}.{market}"
+            yield where, {}, "at least one address, of websocket or rest", bool(endpoint.websocket or endpoint.rest)
             for address in endpoint.websocket:
-                yield where, address, "an address that begins with wss:// or ws://", address.startswith(("wss://", "ws://"))
+                right = address.startswith(("wss://", "ws://"))
+                yield f"{where}.websocket", address, "an address that begins with wss:// or ws://", right
+            for address in endpoint.rest:
+                right = address.startswith(("https://", "http://"))
+                yield f"{where}.rest", address, "an address that begins with https:// or http://", right
+    share = ingest.repair.weight_share
+    yield "ingest.repair.weight_share", share, "above 0, at most 1", 0 < share <= 1
     for number, epoch in enumerate(ingest.epochs):
         yield _range(f"ingest.epochs[{number}].n", epoch.n, 2, 10**6)
         yield _pair(f"ingest.epochs[{number}].pair", epoch.pair)

@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,8 +87,11 @@ class Spool:
         for segment in dirty:
             os.fsync(segment.handle)
 
-    def seal(self, *, everything: bool = False) -> list[Path]:
-        """Seal what is old or big enough. Age is measured by the monotonic clock: the wall clock may jump."""
+    def seal(self, remember: Callable[[], None], *, everything: bool = False) -> list[Path]:
+        """Seal what is old or big enough. Age is measured by the monotonic clock: the wall clock may jump.
+
+        `remember` is called when nothing is appended to these segments any more, before anybody may upload and remove them.
+        """
         now = self._clock.monotonic()
         with self._lock:
             due = [
@@ -99,6 +103,8 @@ class Spool:
             ]
             segments = [(place, self._segments.pop(place)) for place in due]
         found = []
+        if segments:
+            remember()
         for place, segment in segments:
             os.fsync(segment.handle)
             os.close(segment.handle)

@@ -21,7 +21,7 @@ class Size(int):
     """Bytes, written as 64MB."""
 
 
-def read(kind: Any, tree: Any, where: str) -> Any:  # noqa: ANN401, C901, PLR0911 - one case a type of value
+def read(kind: Any, tree: Any, where: str) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one case a type of value
     """Make a value of type `kind` of what stands at the key `where`."""
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
@@ -45,6 +45,9 @@ def read(kind: Any, tree: Any, where: str) -> Any:  # noqa: ANN401, C901, PLR091
         return _size(tree, where)
     if kind is int:
         return tree if isinstance(tree, int) and not isinstance(tree, bool) else refuse(where, tree, "a whole number")
+    if kind is float:
+        is_number = isinstance(tree, (int, float)) and not isinstance(tree, bool)
+        return float(tree) if is_number else refuse(where, tree, "a number")
     if kind is timedelta:
         return _duration(tree, where)
     if kind is datetime:

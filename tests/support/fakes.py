@@ -1,7 +1,9 @@
 """Fakes of what the socket side asks of the world."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from ingest.clock import Clock
 
@@ -20,6 +22,33 @@ class FakeTime:
     @property
     def clock(self) -> Clock:
         return Clock(wall_ns=lambda: self.wall, monotonic=lambda: self.seconds)
+
+
+class Stop(threading.Event):
+    """Waiting for it moves the clock and is written down; set after so many waits."""
+
+    def __init__(self, time: FakeTime, waits: int) -> None:
+        super().__init__()
+        self.time, self.left = time, waits
+        self.waits: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.waits.append(round(timeout, 3))
+        self.time.advance(timeout)
+        self.left -= 1
+        if self.left <= 0:
+            self.set()
+        return self.is_set()
+
+
+def nobody(url: str) -> NoReturn:
+    """A REST half that is not asked."""
+    raise AssertionError(url)
+
+
+def nothing() -> None:
+    """Marks that are not kept."""
 
 
 def text(payload: bytes) -> bytes:

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from ingest.clock import SYSTEM
+from ingest.clock import SYSTEM, iso
 from ingest.collect import Collector, Times
 from ingest.feed import connect
 from ingest.landing import Files
@@ -18,6 +18,7 @@ from ingest.settings import Endpoint, FeedSettings, Ingest, Rotate, Size, Spool
 from ingest.spool import SpoolError, prepare
 from tests.support.exchange_server import sends, venue
 from tests.support.exchanges import find
+from tests.support.fakes import nobody
 
 
 class Run:
@@ -34,7 +35,7 @@ class Run:
 
     def until(self, is_enough, seconds=20.0):
         stop = threading.Event()
-        world = World(SYSTEM, self.connect, lambda: 0.0, stop)
+        world = World(SYSTEM, self.connect, nobody, lambda: 0.0, stop)
         collector = Collector(self.ingest, plans(self.ingest, find), self.store, world, Times(grace=self.grace, watch=0.01))
         return collector.run(lambda now: stop.set() if is_enough(now) else None, seconds)
 
@@ -88,12 +89,37 @@ def test_a_connection_that_ends_is_opened_again_and_the_hole_can_be_seen(tmp_pat
         end = run.until(lambda now: now.trades == 3)
     assert [line["raw"]["id"] for line in run.lines()] == [1, 2, 5]
     first, _, second = [line["conn"] for line in run.lines()]
-    assert (first.rpartition("-")[2], second.rpartition("-")[2]) == ("1", "2")
+    assert int(first.rpartition("-")[2]) < int(second.rpartition("-")[2])
     assert [line["seq"] for line in run.lines()] == [0, 1, 0]
     assert ("disconnect", "closed", "a_b") in run.events()
     (told,) = [line["raw"] for line in run.lines("events") if line["raw"].get("outcome") == "closed"]
     assert (told["before_id"], told["rows"]) == (2, 2)
     assert end.reconnects == 1
+
+
+def gaps(run):
+    """Event, ids before, missing and after, outcome of each hole, in the order told."""
+    names = ("event", "before_id", "first_missing_id", "last_missing_id", "after_id", "rows", "outcome")
+    raws = [line["raw"] for line in run.lines("events")]
+    return [tuple(raw[name] for name in names) for raw in raws if raw.get("event") in ("gap", "repair")]
+
+
+def test_a_hole_is_told_and_so_is_its_end(tmp_path):
+    with venue(sends(frame(1), frame(2), then="close"), sends(frame(5))) as there:
+        run = Run(tmp_path, there.address)
+        run.until(lambda now: now.gaps == 1 and now.holes == 0)
+    assert gaps(run) == [("gap", 2, 3, 4, 5, None, "ids"), ("repair", 2, 3, 4, 5, 0, "no_rest")]
+
+
+def test_what_was_missed_between_two_runs_is_a_hole_and_the_start_tells_how_long_it_was(tmp_path):
+    with venue(sends(frame(1)), sends(frame(4))) as there:
+        run = Run(tmp_path, there.address)
+        run.until(lambda now: now.trades == 1)
+        (before,) = [line["recv_ns"] for line in run.lines()]
+        run.until(lambda now: now.gaps == 1 and now.holes == 0)
+    assert gaps(run) == [("gap", 1, 2, 3, 4, None, "ids"), ("repair", 1, 2, 3, 4, 0, "no_rest")]
+    starts = [line["raw"]["before_ts"] for line in run.lines("events") if line["raw"].get("event") == "start"]
+    assert sorted(starts, key=bool) == [None, iso(before)]
 
 
 def test_a_connection_that_breaks_without_a_word_is_opened_again(tmp_path):
@@ -197,7 +223,7 @@ def test_a_fault_in_one_thread_ends_the_run_as_failed(tmp_path, monkeypatch):
     with venue(sends(frame(1))) as there, monkeypatch.context() as patch:
         patch.setattr("ingest.collect.Spool.sync", broken)
         end = Run(tmp_path, there.address).until(lambda _: False)
-    assert end.failures == ["keeper: SystemError('nobody foresaw this')"]
+    assert end.failures == [f"{thread}: SystemError('nobody foresaw this')" for thread in ("keeper", "drain")]
     assert not end.is_good
 
 

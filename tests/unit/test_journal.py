@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from ingest.continuity import Known
 from ingest.journal import Journal, event_text
 from ingest.plan import Plan
 from tests.support.exchanges import exchange
@@ -30,7 +31,8 @@ def journal(**changes):
     value = exchange()
     for name, change in changes.items():
         object.__setattr__(value, name, change)
-    return Journal(Plan(value, "trade", "trades", PAIRS, ()), "laptop-5-1")
+    feeds = {stream: Known(is_dense=True) for stream in PAIRS}
+    return Journal(Plan(value, value.feeds["trade"], PAIRS, ()), "laptop-5-1", feeds)
 
 
 def landed(channel, kind, pair, stream, seq, recv_ns, **raw):

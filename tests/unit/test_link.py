@@ -2,33 +2,17 @@
 
 import json
 import os
-import threading
 
 import pytest
 from websocket import WebSocketBadStatusException
 
+from ingest.continuity import Continuity, Known
 from ingest.link import Link, Pace, World
 from ingest.plan import Plan
 from ingest.settings import Rotate
 from ingest.spool import Spool, prepare
 from tests.support.exchanges import exchange
-from tests.support.fakes import FakeSocket, FakeTime, close, text
-
-
-class Stop(threading.Event):
-    """Waiting for it moves the clock and is written down; set after so many waits."""
-
-    def __init__(self, time, waits) -> None:
-        super().__init__()
-        self.time, self.left, self.waits = time, waits, []
-
-    def wait(self, timeout=None):
-        self.waits.append(round(timeout, 3))
-        self.time.advance(timeout)
-        self.left -= 1
-        if self.left <= 0:
-            self.set()
-        return self.is_set()
+from tests.support.fakes import FakeSocket, FakeTime, Stop, close, nobody, nothing, text
 
 
 class Stage:
@@ -41,10 +25,11 @@ class Stage:
         self.stop = Stop(self.time, waits)
         self.asked = []
         self.outcomes = outcomes
-        plan = Plan(exchange(), "trade", "trades", {"a_b": "A-B"}, hosts)
-        world = World(self.time.clock, self.connect, lambda: 1.0, self.stop)
+        plan = Plan(exchange(), exchange().feeds["trade"], {"a_b": "A-B"}, hosts)
+        world = World(self.time.clock, self.connect, nobody, lambda: 1.0, self.stop)
         numbers = iter(range(1, 10**6))
-        self.link = Link(plan, self.spool, world, Pace(limit), lambda: f"laptop-5-{next(numbers)}")
+        continuity = Continuity({"a_b": Known(is_dense=True)})
+        self.link = Link(plan, continuity, self.spool, world, pace=Pace(limit), name=lambda: f"laptop-5-{next(numbers)}")
 
     def connect(self, address):
         self.asked.append((round(self.time.seconds, 3), address))
@@ -58,7 +43,7 @@ class Stage:
         return self.stop.waits
 
     def lines(self):
-        self.spool.seal(everything=True)
+        self.spool.seal(nothing, everything=True)
         return [json.loads(line) for path in self.spool.sealed() for line in path.read_bytes().splitlines()]
 
 

@@ -105,7 +105,14 @@ EPOCH = {**FEED, "pair": "A-B", "n": 2, "from": "2026-05-01T00:00:00Z"}
             {"bitso": {"spot": {"websocket": ["http://x"]}}},
             "ingest.endpoints.bitso.spot.websocket is 'http://x': an address that begins with wss:// or ws://",
         ),
-        ("ingest.endpoints", {"bitso": {"spot": {"websocket": []}}}, "ingest.endpoints.bitso.spot.websocket is []: at least one"),
+        ("ingest.endpoints", {"bitso": {"spot": {"websocket": []}}}, "ingest.endpoints.bitso.spot is {}: at least one address"),
+        (
+            "ingest.endpoints",
+            {"bitso": {"spot": {"rest": ["ws://x"]}}},
+            "ingest.endpoints.bitso.spot.rest is 'ws://x': an address that begins with https:// or http://",
+        ),
+        ("ingest.repair", {"weight_share": 0}, "ingest.repair.weight_share is 0.0: above 0, at most 1"),
+        ("ingest.repair", {"weight_share": "a"}, "ingest.repair.weight_share is 'a': a number"),
         ("ingest.epochs", [{**EPOCH, "n": 1}], "ingest.epochs[0].n is 1: 2 to 1000000"),
         ("ingest.epochs", [{**EPOCH, "pair": "AB"}], "ingest.epochs[0].pair is 'AB': a pair as BASE-QUOTE"),
         (

@@ -15,7 +15,7 @@ from ingest.salvage import salvage
 from ingest.settings import Rotate
 from ingest.spool import Place, Spool, SpoolError, prepare
 from ingest.upload import land
-from tests.support.fakes import FakeTime
+from tests.support.fakes import FakeTime, nothing
 from tests.support.recording import file_calls
 
 TRADES = Place("trades", "test", "spot")
@@ -59,7 +59,7 @@ def test_a_sealed_segment_bears_the_name_of_its_object(folder):
     one_spool = spool(folder)
     one_spool.append(TRADES, NOW, one(0) + one(1))
     one_spool.append(TRADES, NOW + 5, one(2))
-    (sealed,) = one_spool.seal(everything=True)
+    (sealed,) = one_spool.seal(nothing, everything=True)
     assert re.sub(r"[0-9a-f]{12}\.jsonl", "<sha12>.jsonl", sealed.name) == (
         f"landing+channel=trades+venue=test+market=spot+dt=2024-11-07+{NOW}-laptop-<sha12>.jsonl"
     )
@@ -72,7 +72,7 @@ def test_places_have_segments_of_their_own(folder):
     one_spool.append(TRADES, NOW, b"t\n")
     one_spool.append(EVENTS, NOW, b"e\n")
     one_spool.append(TRADES, NOW, b"T\n")
-    one_spool.seal(everything=True)
+    one_spool.seal(nothing, everything=True)
     assert texts(folder) == [b"e\n", b"t\nT\n"]
 
 
@@ -82,18 +82,18 @@ def test_age_seals_by_the_monotonic_clock_alone(folder):
     one_spool.append(TRADES, NOW, b"a\n")
     time.wall += 10**16  # the wall clock jumps by months
     time.seconds += 59.9
-    assert one_spool.seal() == []
+    assert one_spool.seal(nothing) == []
     time.seconds += 0.1
-    assert len(one_spool.seal()) == 1
-    assert one_spool.seal() == []
+    assert len(one_spool.seal(nothing)) == 1
+    assert one_spool.seal(nothing) == []
 
 
 def test_size_seals(folder):
     one_spool = spool(folder, megabytes=1)
     one_spool.append(TRADES, NOW, b"x" * 999_998 + b"\n")
-    assert one_spool.seal() == []
+    assert one_spool.seal(nothing) == []
     one_spool.append(TRADES, NOW, b"\n")
-    assert len(one_spool.seal()) == 1
+    assert len(one_spool.seal(nothing)) == 1
 
 
 def test_the_day_is_that_of_the_first_receive_time(folder):
@@ -101,16 +101,16 @@ def test_the_day_is_that_of_the_first_receive_time(folder):
     one_spool = spool(folder)
     one_spool.append(TRADES, midnight - 1, b"a\n")
     one_spool.append(TRADES, midnight + 1, b"b\n")
-    assert "dt=2024-11-07" in one_spool.seal(everything=True)[0].name
+    assert "dt=2024-11-07" in one_spool.seal(nothing, everything=True)[0].name
     one_spool.append(TRADES, midnight, b"c\n")
-    assert "dt=2024-11-08" in one_spool.seal(everything=True)[0].name
+    assert "dt=2024-11-08" in one_spool.seal(nothing, everything=True)[0].name
 
 
 def test_a_segment_is_durable_before_its_name_and_its_name_before_anybody_hears_of_it(folder, monkeypatch):
     one_spool = spool(folder)
     one_spool.append(TRADES, NOW, b"a\n")
     with file_calls(monkeypatch, folder) as calls:
-        (sealed,) = one_spool.seal(everything=True)
+        (sealed,) = one_spool.seal(nothing, everything=True)
     opened = "open/trades+test+spot+laptop+1.jsonl"
     assert calls == [("fsync", opened), ("rename", f"sealed/{sealed.name}"), ("fsync", "sealed"), ("fsync", "open")]
 
@@ -141,7 +141,7 @@ def test_a_write_that_fails_half_way_leaves_whole_lines_only(folder, monkeypatch
         with pytest.raises(SpoolError, match="No space left on device; 7 bytes were not written"):
             one_spool.append(TRADES, NOW, b"second\n")
     one_spool.append(TRADES, NOW, b"third\n")
-    one_spool.seal(everything=True)
+    one_spool.seal(nothing, everything=True)
     assert texts(folder) == [b"first\nthird\n"]
     assert one_spool.bytes == len(b"first\nthird\n")
 
@@ -149,7 +149,7 @@ def test_a_write_that_fails_half_way_leaves_whole_lines_only(folder, monkeypatch
 def test_the_bound_counts_everything_that_has_not_landed(folder):
     one_spool = spool(folder, max_bytes=6)
     one_spool.append(TRADES, NOW, b"abc\n")
-    (sealed,) = one_spool.seal(everything=True)
+    (sealed,) = one_spool.seal(nothing, everything=True)
     assert not one_spool.is_full
     one_spool.append(TRADES, NOW, b"d\n")
     assert one_spool.is_full
@@ -163,7 +163,7 @@ def test_sealed_segments_come_in_the_order_received(folder):
     one_spool = spool(folder)
     for recv_ns in (900, 10_000, 20):
         one_spool.append(TRADES, recv_ns, b"%d\n" % recv_ns)
-        one_spool.seal(everything=True)
+        one_spool.seal(nothing, everything=True)
     (folder / "sealed" / "not ours.txt").write_text("x")
     assert [path.read_bytes() for path in one_spool.sealed()] == [b"20\n", b"900\n", b"10000\n"]
 
@@ -286,9 +286,9 @@ def test_any_split_into_segments_keeps_every_line_in_order(tmp_path_factory, app
         one_spool.append(TRADES, NOW + len(sent), b"".join(lines))
         sent += lines
         if number in seals:
-            one_spool.seal(everything=True)
+            one_spool.seal(nothing, everything=True)
     if crash:
         salvage(folder)
     else:
-        one_spool.seal(everything=True)
+        one_spool.seal(nothing, everything=True)
     assert b"".join(path.read_bytes() for path in one_spool.sealed()) == b"".join(sent)

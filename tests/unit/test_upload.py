@@ -11,7 +11,7 @@ from ingest.landing import Files
 from ingest.settings import Rotate
 from ingest.spool import Place, Spool, prepare
 from ingest.upload import Uploader, land
-from tests.support.fakes import FakeTime
+from tests.support.fakes import FakeTime, nothing
 
 TRADES = Place("trades", "test", "spot")
 NOW = FakeTime().wall
@@ -31,7 +31,7 @@ def files(tmp_path):
 
 def sealed(spool, text=b"a\nb\n"):
     spool.append(TRADES, NOW, text)
-    (path,) = spool.seal(everything=True)
+    (path,) = spool.seal(nothing, everything=True)
     return path
 
 
