@@ -19,7 +19,8 @@ EXAMPLE = """example:
   python -m ingest simulate --speed 20 --for 30s --truth truth.jsonl --drop binance spot BTC-USDT 200 25
   python -m ingest simulate --recording frames.jsonl.gz --venue binance --market spot --speed max
 
-The addresses are the venues' own below ws://127.0.0.1:PORT/binance/spot, /binance/usdm, /coinbase/spot and /bitso/spot.
+The addresses are the venues' own below ws://127.0.0.1:PORT/binance/spot, /binance/usdm, /coinbase/spot and /bitso/spot;
+their REST is below the same prefixes: http://127.0.0.1:PORT/binance/spot/api/v3/aggTrades?symbol=BTCUSDT.
 The market is a function of the seed and the time: started again, it goes on with the same ids."""
 _UNITS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
 
@@ -51,6 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=names,
         help="keep back COUNT frames AT market seconds after the start",
     )
+    add(
+        "--limits",
+        type=_limits,
+        default=1.0,
+        metavar="TIMES",
+        help="so many times the venues' limits on REST requests, on the real clock; `off`: none (default: 1)",
+    )
     add("--truth", type=Path, help="a file for the truth: every trade, one JSON line each, and whether it was sent")
 
 
@@ -75,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await server.run(world, truth, port=args.port, wait_for=wait_for, stays=args.stay, stop=stop, ready=ready)
+        await server.run(
+            world, truth, port=args.port, wait_for=wait_for, stays=args.stay, stop=stop, ready=ready, limits=args.limits
+        )
 
     with truth_file or contextlib.nullcontext():
         truth = Truth(truth_file)
@@ -130,6 +140,15 @@ def _speed(text: str) -> float | None:
     if not speed:
         raise argparse.ArgumentTypeError(f"{text!r}: a number above 0 such as 20, or max")
     return speed
+
+
+def _limits(text: str) -> float | None:
+    if text == "off":
+        return None
+    times = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else 0.0
+    if not times:
+        raise argparse.ArgumentTypeError(f"{text!r}: a number above 0 such as 0.5, or off")
+    return times
 
 
 def _duration(text: str) -> int:

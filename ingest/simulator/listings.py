@@ -53,10 +53,12 @@ class Series(NamedTuple):
 
 
 def series(listing: Listing) -> dict[str, Series]:
-    """What the venue streams of this listing, by kind."""
+    """What the venue streams of this listing's trades, by kind."""
     feeds = find_exchange(listing.venue, listing.market).feeds
     return {
-        kind: Series(listing.venue, listing.market, kind, listing.pair, feed.stream(listing.pair)) for kind, feed in feeds.items()
+        kind: Series(listing.venue, listing.market, kind, listing.pair, feed.stream(listing.pair))
+        for kind, feed in feeds.items()
+        if feed.channel == "trades"
     }
 
 

@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http import HTTPStatus
 
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosedError
@@ -13,6 +12,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 
 from ingest.exchanges import find_exchange
+from ingest.simulator.counter import Counter
 from ingest.simulator.listings import Series
 from ingest.simulator.protocols import ANSWERS, Question, Route, route
 from ingest.simulator.truth import Passed, Truth
@@ -32,8 +32,10 @@ class Simulation:
     clients: dict[Key, set[ServerConnection]] = field(default_factory=dict)
     streams: dict[ServerConnection, frozenset[str]] = field(default_factory=dict)
     enough: asyncio.Event = field(default_factory=asyncio.Event)
+    now: int = 0  # market time: what was sent until then has passed
 
     def __post_init__(self) -> None:
+        self.now = self.world.start - 1
         for frame in self.world.before:
             self.truth.last[frame.series] = Passed(frame, sent=False, is_before=True)
         self._look_for_enough()
@@ -108,10 +110,12 @@ class Simulation:
             while frame.at > due:
                 due = _due(self.world, clock() - began, time.time_ns() // 1000, frame.at)
                 if frame.at > due:
+                    self.now = max(self.now, due)
                     await asyncio.sleep(min(0.05, max(0.001, (frame.at - due) / 1e6 / (self.world.speed or 1))))
             while second < frame.at // 1_000_000:
                 second += 1
                 self._beat(second)
+            self.now = frame.at
             series = frame.series
             clients = self.clients.get((series.venue, series.market, series.stream), ())
             listening = [] if dropped else [client for client in clients if client.state is State.OPEN]
@@ -119,6 +123,7 @@ class Simulation:
             self.truth.passed(frame, sent=bool(listening), dropped=dropped)
             if number % 64 == 0:
                 await self._breathe()
+        self.now = self.now if self.world.end is None else self.world.end - 1
 
     def _beat(self, second: int) -> None:
         """Coinbase tells its subscribers the last trade of each product every second."""
@@ -146,13 +151,24 @@ class Simulation:
 
 
 async def run(  # noqa: PLR0913 - by keyword
-    world: World, truth: Truth, *, port: int, wait_for: int, stays: bool, stop: asyncio.Event, ready: Callable[[int], None]
+    world: World,
+    truth: Truth,
+    *,
+    port: int,
+    wait_for: int,
+    stays: bool,
+    stop: asyncio.Event,
+    ready: Callable[[int], None],
+    limits: float | None = 1.0,
 ) -> None:
     """Open the venues on 127.0.0.1, play the world, close politely when all was sent or `stop` is set."""
     simulation = Simulation(world, truth, wait_for)
-    async with serve(
-        simulation.client, "127.0.0.1", port, compression=None, process_request=_refuse_unknown_paths, ping_timeout=60
-    ) as server:
+    counter = Counter(world, limits)
+
+    async def answer(_connection: ServerConnection, request: Request) -> Response | None:
+        return None if route(request.path) is not None else await counter.answer(request, simulation.now)
+
+    async with serve(simulation.client, "127.0.0.1", port, compression=None, process_request=answer, ping_timeout=60) as server:
         ready(next(iter(server.sockets)).getsockname()[1])
         stopping = asyncio.create_task(stop.wait())
         playing = asyncio.create_task(simulation.play())
@@ -193,9 +209,3 @@ _CHORES = {"coinbase": (_cut_when_idle,), "bitso": (_keep_alive,)}
 def _path(connection: ServerConnection) -> str:
     assert connection.request is not None
     return connection.request.path
-
-
-def _refuse_unknown_paths(connection: ServerConnection, request: Request) -> Response | None:
-    if route(request.path) is not None:
-        return None
-    return connection.respond(HTTPStatus.NOT_FOUND, f"{request.path}: no venue here\n")

@@ -4,6 +4,7 @@ So a simulator that is started again goes on with the same market, same ids and 
 """
 
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable
 from functools import cache, lru_cache
 from itertools import accumulate
@@ -58,6 +59,19 @@ def ticks(listing: Listing, seed: int, minute: int) -> list[Tick]:
         goes_on = random() < 0.15  # noqa: PLR2004 - a chance
         number += 1
     return found
+
+
+def minute_of(listing: Listing, seed: int, number: int) -> int:
+    """The minute of a tick, by its number."""
+    hour, rest = divmod(number, listing.ticks_per_hour)
+    return hour * 60 + bisect_right(_hour(listing, seed, hour), rest) - 1
+
+
+def minute_of_fill(listing: Listing, seed: int, fill: int) -> int:
+    """The minute of a fill, by its id; of a fill that no aggregate shows: the minute of the tick before it."""
+    starts, _, span = _fills(listing, seed)
+    rounds, rest = divmod(fill, span)
+    return minute_of(listing, seed, rounds * _PATTERN + bisect_right(starts, rest) - 1)
 
 
 def _times(count: int, start: int, random: Callable[[], float]) -> list[int]:

@@ -31,6 +31,7 @@ class Frame(NamedTuple):
     trades: tuple[Trade, ...]
 
 
+BOOKS = 7  # of Bitso, which share the ids: one in so many is this book's
 Wire = Callable[[Listing, Series, list[Tick]], Iterator[Frame]]
 
 
@@ -63,15 +64,25 @@ def _aggregates(  # noqa: PLR0913 - what differs between two markets, by keyword
 
 
 def _spot_trades(listing: Listing, series: Series, ticks: list[Tick]) -> Iterator[Frame]:
-    price_text, quantity_text = _writers(listing, "eight")
+    return _trades(listing, series, ticks, delay=2, style="eight", tail=',"M":true}}')
+
+
+def _usdm_trades(listing: Listing, series: Series, ticks: list[Tick]) -> Iterator[Frame]:
+    return _trades(listing, series, ticks, delay=100, style="plain", tail=',"X":"MARKET"}}')
+
+
+def _trades(  # noqa: PLR0913 - what differs between two markets, by keyword
+    listing: Listing, series: Series, ticks: list[Tick], *, delay: int, style: Style, tail: str
+) -> Iterator[Frame]:
+    price_text, quantity_text = _writers(listing, style)
     head = f'{{"stream":"{series.stream}","data":{{"e":"trade","E":'
     symbol = listing.pair.replace("-", "")
     for tick in ticks:
-        ms, sent, price = tick.at // 1000, _sent(tick, 2), price_text(tick.price)
+        ms, sent, price = tick.at // 1000, _sent(tick, delay), price_text(tick.price)
         maker = "false" if tick.is_buy else "true"
         for trade_id, part in _fills(tick):
             quantity = quantity_text(part)
-            text = f'{head}{sent},"s":"{symbol}","t":{trade_id},"p":"{price}","q":"{quantity}","T":{ms},"m":{maker},"M":true}}}}'
+            text = f'{head}{sent},"s":"{symbol}","t":{trade_id},"p":"{price}","q":"{quantity}","T":{ms},"m":{maker}{tail}'
             trade = Trade(trade_id, None, None, price, quantity, _side(tick), ms * 1000, sent * 1000)
             yield Frame(sent * 1000, series, text.encode(), (trade,))
 
@@ -103,7 +114,7 @@ def _bitso_trades(listing: Listing, series: Series, ticks: list[Tick]) -> Iterat
         for tick in order:
             ms, price = tick.at // 1000, price_text(tick.price)
             for fill, part in _fills(tick):
-                number, quantity = 7 * fill + (fill * 2_654_435_761 >> 16) % 7, quantity_text(part)  # all books share the ids
+                number, quantity = BOOKS * fill + (fill * 2_654_435_761 >> 16) % BOOKS, quantity_text(part)
                 items.append(
                     f'{{"i":{number},"a":"{quantity}","r":"{price}","v":"{value_text(part * tick.price)}","mo":"m{fill:015x}",'
                     f'"to":"t{tick.number:015x}","t":{0 if tick.is_buy else 1},"x":{ms}}}'
@@ -120,6 +131,7 @@ WIRES: Mapping[tuple[str, str, str], Wire] = {
     ("coinbase", "spot", "trade"): _matches,
     ("bitso", "spot", "trade"): _bitso_trades,
 }
+TOLD: Mapping[tuple[str, str, str], Wire] = {**WIRES, ("binance", "usdm", "trade"): _usdm_trades}  # that one by REST alone
 
 
 def sequence(trade_id: int) -> int:

@@ -1,13 +1,14 @@
 """What the venues have: a market made from a seed, or a recording. With the faults that were asked for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.exchanges.exchange import Exchange
 from ingest.simulator.faults import Drop, with_drops
-from ingest.simulator.listings import LISTINGS, Series, series
+from ingest.simulator.listings import LISTINGS, Listing, Series, series
 from ingest.simulator.market import market
+from ingest.simulator.past import Made, Past, Recorded
 from ingest.simulator.recording import recording
 from ingest.simulator.ticks import MINUTE
 from ingest.simulator.wire import Frame
@@ -21,8 +22,11 @@ class World:
 
     frames: Iterable[tuple[Frame, bool]]  # and whether the frame is kept back
     offered: Mapping[Key, Series]
+    past: Past
     start: int  # market time
+    end: int | None  # None: it does not end, or nobody knows
     speed: float | None  # None: flat out
+    listings: Sequence[Listing] = ()  # none for a recording, which does not tell them
     before: Sequence[Frame] = ()  # the last ones before the start, which Coinbase tells a new subscriber
     is_recorded: bool = False  # then only what was recorded is sent: no heartbeats, no last match, on any path
 
@@ -31,10 +35,12 @@ def made(seed: int, start: int, end: int | None, speed: float | None, drops: Seq
     """The market of a seed."""
     offered = _offered(feed for listing in LISTINGS for feed in series(listing).values())
     _check(drops, offered)
+    past = Made(seed, {(listing.venue, listing.market, listing.pair): listing for listing in LISTINGS})
     before = {
         frame.series: frame for frame in market(seed, start - 5 * MINUTE, start, wanted=lambda feed: feed.venue == "coinbase")
     }
-    return World(with_drops(market(seed, start, end), drops, start), offered, start, speed, tuple(before.values()))
+    frames = with_drops(market(seed, start, end), drops, start)
+    return World(frames, offered, past, start, end, speed, LISTINGS, tuple(before.values()))
 
 
 def recorded(path: Path, exchange: Exchange, speed: float | None, drops: Sequence[Drop] = ()) -> World:
@@ -47,7 +53,15 @@ def recorded(path: Path, exchange: Exchange, speed: float | None, drops: Sequenc
     if start is None:
         raise ValueError(f"{path}: no frame of {exchange.name} in it; --venue and --market say whose recording it is")
     _check(drops, offered)
-    return World(with_drops(recording(path, exchange), drops, start), offered, start, speed, is_recorded=True)
+    past = Recorded()
+    frames = with_drops(_remembered(recording(path, exchange), past), drops, start)
+    return World(frames, offered, past, start, None, speed, is_recorded=True)
+
+
+def _remembered(frames: Iterable[Frame], past: Recorded) -> Iterator[Frame]:
+    for frame in frames:
+        past.add(frame)
+        yield frame
 
 
 def _offered(feeds: Iterable[Series]) -> dict[Key, Series]:

@@ -6,7 +6,9 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from email.message import Message
+from http.client import HTTPConnection
+from typing import Any, NamedTuple
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -29,13 +31,13 @@ class Venues:
         self._written = io.StringIO()
         self._truth = Truth(self._written)
 
-    def play(self, world: World, wait_for: int, *, stays: bool) -> None:
+    def play(self, world: World, wait_for: int, *, stays: bool, limits: float | None) -> None:
         """Run until all was sent, or until stopped."""
 
         async def main() -> None:
             stop, loop = asyncio.Event(), asyncio.get_running_loop()
             self.stop = lambda: loop.call_soon_threadsafe(stop.set)
-            await run(world, self._truth, port=0, wait_for=wait_for, stays=stays, stop=stop, ready=self._ready)
+            await run(world, self._truth, port=0, wait_for=wait_for, stays=stays, stop=stop, ready=self._ready, limits=limits)
 
         try:
             asyncio.run(main())
@@ -53,10 +55,10 @@ class Venues:
 
 
 @contextmanager
-def venues(world: World, *, wait_for: int = 1, stays: bool = False) -> Iterator[Venues]:
+def venues(world: World, *, wait_for: int = 1, stays: bool = False, limits: float | None = None) -> Iterator[Venues]:
     """Open the venues; closed, and the truth complete, when the block ends. A failure inside them is the test's."""
     running = Venues()
-    thread = threading.Thread(target=running.play, args=(world, wait_for), kwargs={"stays": stays})
+    thread = threading.Thread(target=running.play, args=(world, wait_for), kwargs={"stays": stays, "limits": limits})
     thread.start()
     assert running.listening.wait(DEADLINE)
     try:
@@ -68,6 +70,31 @@ def venues(world: World, *, wait_for: int = 1, stays: bool = False) -> Iterator[
         thread.join(DEADLINE)
     if running.failure is not None:
         raise running.failure
+
+
+class Heard(NamedTuple):
+    """What came back over HTTP."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - any JSON value
+        return json.loads(self.body)
+
+
+def asked(address: str, path: str, method: str = "GET", **headers: str) -> Heard:
+    """One HTTP request to the venues at a ws:// address."""
+    connection = HTTPConnection(address.removeprefix("ws://"), timeout=DEADLINE)
+    try:
+        connection.request(
+            method, path, headers={"User-Agent": "test", **{key.replace("_", "-"): headers[key] for key in headers}}
+        )
+        answer = connection.getresponse()
+        return Heard(answer.status, answer.headers, answer.read())
+    finally:
+        connection.close()
 
 
 @contextmanager
