@@ -86,13 +86,13 @@ class Continuity:
             if follows and first < before:
                 known.holes = [_hole(known, "reset", (before + 1, before), seen, now)]
             elif follows:
-                known.holes.append(_hole(known, "ids", (before + 1, first - 1), seen, now))
+                _add(known, _hole(known, "ids", (before + 1, first - 1), seen, now))
             return follows
         if first <= before:
             if known.holes:
                 known.holes = list(_filled(known.holes, first, last))
         elif known.is_dense:
-            known.holes.append(_hole(known, "ids", (before + 1, first - 1), seen, now))
+            _add(known, _hole(known, "ids", (before + 1, first - 1), seen, now))
         elif known.is_torn:
             known.holes.append(_hole(known, "suspected", (before + 1, first - 1), seen, now))
         return True
@@ -111,7 +111,7 @@ class Continuity:
         if not known.is_dense:
             known.is_torn = True
         elif last is not None and before is not None and before < last <= before + LEAP:
-            known.holes.append(replace(_hole(known, "ids", (before + 1, last), seen, now), after_id=None))
+            _add(known, replace(_hole(known, "ids", (before + 1, last), seen, now), after_id=None))
             known.last_id, known.last_ms, known.last_trade = last, seen.event_ms, None
 
     def tear(self) -> None:
@@ -136,6 +136,15 @@ class Continuity:
 def _hole(known: Known, sort: Sort, ids: tuple[int, int], seen: Seen, now: float) -> Hole:
     assert known.last_id is not None
     return Hole(sort, *ids, known.last_id, seen.first_id, known.last_ms, seen.event_ms, since=now)
+
+
+def _add(known: Known, hole: Hole) -> None:
+    """One hole that is told of in two parts is one hole."""
+    last = known.holes[-1] if known.holes else None
+    if last is not None and last.sort == hole.sort == "ids" and last.high + 1 == hole.low and not last.is_told:
+        known.holes[-1] = replace(last, high=hole.high, after_id=hole.after_id, after_ms=hole.after_ms)
+    else:
+        known.holes.append(hole)
 
 
 def _filled(holes: Iterable[Hole], first: int, last: int) -> Iterator[Hole]:

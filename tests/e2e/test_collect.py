@@ -1,7 +1,6 @@
 """The collector as people run it, against the simulator: every frame that was sent is in the landing zone once, byte by byte."""
 
 import contextlib
-import gzip
 import hashlib
 import json
 import signal
@@ -9,87 +8,17 @@ from collections import Counter
 
 import pytest
 
-from ingest.landing import Files
+from tests.support.desk import Desk, by_feed, collected, ended
 from tests.support.processes import ingest, simulator, until
 
-FEEDS = """
-    - {venue: binance, market: spot, kind: agg_trade, pairs: [BTC-USDT, ETH-USDT]}
-    - {venue: binance, market: usdm, kind: agg_trade, pairs: [BTC-USDT]}
-    - {venue: coinbase, market: spot, kind: trade, pairs: [BTC-USD]}
-    - {venue: bitso, market: spot, kind: trade, pairs: [BTC-MXN]}"""
 STREAMS = 5
 AWAY = '{path: "s3://nowhere/lake", endpoint: "http://127.0.0.1:9", region: us-east-1, path_style: true}'  # nobody listens there
 KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
-TRADES = {  # what a frame says, written out here and not by way of the exchange's readings
-    "binance": lambda raw: [(raw["data"]["a"], raw["data"]["p"], raw["data"]["q"])],
-    "coinbase": lambda raw: [(raw["trade_id"], raw["price"], raw["size"])],
-    "bitso": lambda raw: [(item["i"], item["r"], item["a"]) for item in raw["payload"]],
-}
-
-
-class Desk:
-    """A folder with a configuration, a spool and a lake."""
-
-    def __init__(self, folder) -> None:
-        self.folder = folder
-        self.files = Files(folder / "lake")
-        self.spool = folder / "spool" / "collect"
-
-    def conf(self, port, lake=None, feeds=FEEDS):
-        text = f"""
-lake: {lake or self.folder / "lake"}
-ingest:
-  collector: laptop
-  spool: {{path: "{self.folder / "spool"}"}}
-  rotate: {{seconds: 1, megabytes: 1}}
-  feeds: {feeds}
-  endpoints:
-    binance:
-      spot: {{websocket: ["ws://127.0.0.1:{port}/binance/spot"]}}
-      usdm: {{websocket: ["ws://127.0.0.1:{port}/binance/usdm"]}}
-    coinbase: {{spot: {{websocket: ["ws://127.0.0.1:{port}/coinbase/spot"]}}}}
-    bitso: {{spot: {{websocket: ["ws://127.0.0.1:{port}/bitso/spot"]}}}}
-"""
-        path = self.folder / "conf.yaml"
-        path.write_text(text)
-        return path
-
-    def objects(self, prefix="landing/"):
-        return {key: gzip.decompress(self.files.get(key)[0]) for key in self.files.keys(prefix)}
-
-    def lines(self, channel="trades"):
-        """The lines of a channel, each place's in the order received."""
-        return [json.loads(line) for text in self.objects(f"landing/channel={channel}/").values() for line in text.splitlines()]
-
-    def in_spool(self, part):
-        folder = self.spool / part
-        return [path for path in folder.iterdir() if path.stat().st_size] if folder.is_dir() else []
 
 
 @pytest.fixture
 def desk(tmp_path):
     return Desk(tmp_path)
-
-
-def ended(process, seconds=20):
-    """Exit code, last line of what was said, errors."""
-    output, errors = process.communicate(timeout=seconds)
-    return process.returncode, output.splitlines()[-1] if output else "", errors
-
-
-def by_feed(rows):
-    found = {}
-    for feed, trade in rows:
-        found.setdefault(feed, []).append(trade)
-    return found
-
-
-def collected(lines):
-    return by_feed(
-        ((line["venue"], line["market"], line["kind"], line["pair"]), trade)
-        for line in lines
-        for trade in TRADES[line["venue"]](line["raw"])
-    )
 
 
 def assert_nothing_lost_inside(lines):

@@ -80,6 +80,10 @@ def test_a_venue_that_tells_how_far_it_is_shows_what_was_dropped():
     assert Story().take(7).hear(8).take(8, 9).told() == []
 
 
+def test_a_hole_that_shows_piece_by_piece_is_one_hole():
+    assert Story().take(7).hear(9).hear(12).take(20).told() == [hole(8, 19, 7, 20)]
+
+
 def test_trades_inside_aggregates_join_where_the_market_numbers_them_so():
     aggregates = [frame(7, first_trade=70, last_trade=75), frame(8, first_trade=78, last_trade=78)]
     assert Story().take(*aggregates).told() == [hole(8, 7, 7, 8, "inner")]
