@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ingest.clock import iso
 from ingest.envelope import Origin, head, line
 from ingest.gaps import Gaps, numbered
+from ingest.intake import Intake
 from ingest.journal import EVENTS, Sequences, event_text
 from ingest.landing import Store
 from ingest.link import Link, Pace, World
@@ -101,7 +102,7 @@ class Collector:
         conn = numbered(self._run)
         paces = {plan.exchange.name: Pace(plan.exchange.limits.connections_per_5_minutes) for plan in self._plans}
         self._links = [
-            Link(plan, continuity, self._spool, self._world, pace=paces[plan.exchange.name], name=conn)
+            Link(Intake(plan, continuity, self._spool, self._world.clock), self._world, pace=paces[plan.exchange.name], name=conn)
             for plan, continuity in zip(self._plans, self._marks.continuities, strict=True)
         ]
         self._gaps = Gaps(self._ingest, self._links, self._spool, self._world, conn)
@@ -140,7 +141,7 @@ class Collector:
         """What the marks tell of is on the disk before they are: a frame that a power failure takes must be missed."""
         with contextlib.ExitStack() as locks:
             for link in self._links:
-                locks.enter_context(link.lock)
+                locks.enter_context(link.intake.lock)
             feeds = self._marks.snapshot()
         self._spool.sync()
         self._marks.save(feeds)
@@ -182,7 +183,7 @@ class Collector:
         return self._world.clock.monotonic() - self._began
 
     def _progress(self) -> Progress:
-        links, landed = [link.counts for link in self._links], self._uploader.landed
+        links, landed = [link.intake.counts for link in self._links], self._uploader.landed
         return Progress(
             seconds=self._seconds(),
             frames=sum(link.frames for link in links),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ingest.exchanges.exchange import Seen
+from ingest.silence import Rhythm
 
 GRACE_SECONDS = 1.0  # the other connection, or the next frame, may still bring what is missing
 LEAP = 10_000_000  # a hole of more ids is believed only when a second frame goes on from there
@@ -52,6 +53,7 @@ class Known:
     last_trade: int | None = None  # of the newest aggregate, where trades are numbered without holes, too
     holes: list[Hole] = field(default_factory=list)
     is_torn: bool = False  # nobody listened for a while: what comes next may not be what came next
+    rhythm: Rhythm = field(default_factory=Rhythm)
     doubted: int | None = None  # an id that cannot be believed before another one follows it
 
 
@@ -67,6 +69,8 @@ class Continuity:
         if first is None or last is None:
             return
         known.last_recv_ns = recv_ns
+        if now != known.rhythm.at:
+            known.rhythm.beat(now)
         before = known.last_id
         if before is not None and first != before + 1 and not self._joins(known, seen, (first, last), now):
             return
@@ -108,11 +112,15 @@ class Continuity:
     def hear(self, known: Known, seen: Seen, now: float) -> None:
         """The venue has sent up to this id on this feed, and the frames are not in the spool."""
         last, before = seen.last_id, known.last_id
-        if not known.is_dense:
-            known.is_torn = True
-        elif last is not None and before is not None and before < last <= before + LEAP:
-            _add(known, replace(_hole(known, "ids", (before + 1, last), seen, now), after_id=None))
+        if last is not None and before is not None and before < last <= before + LEAP:
+            sort: Sort = "ids" if known.is_dense else "suspected"
+            _add(known, replace(_hole(known, sort, (before + 1, last), seen, now), after_id=None))
             known.last_id, known.last_ms, known.last_trade = last, seen.event_ms, None
+
+    def begin(self, known: Known, seen: Seen) -> None:
+        """Nothing was heard yet, and the venue tells how far it is: from here on something can be missed."""
+        if known.last_id is None:
+            known.last_id, known.last_ms = seen.last_id, seen.event_ms
 
     def tear(self) -> None:
         """Nobody listens any more, or nobody did until now."""
@@ -141,7 +149,13 @@ def _hole(known: Known, sort: Sort, ids: tuple[int, int], seen: Seen, now: float
 def _add(known: Known, hole: Hole) -> None:
     """One hole that is told of in two parts is one hole."""
     last = known.holes[-1] if known.holes else None
-    if last is not None and last.sort == hole.sort == "ids" and last.high + 1 == hole.low and not last.is_told:
+    if (
+        last is not None
+        and last.sort == hole.sort
+        and hole.sort in ("ids", "suspected")
+        and last.high + 1 == hole.low
+        and not last.is_told
+    ):
         known.holes[-1] = replace(last, high=hole.high, after_id=hole.after_id, after_ms=hole.after_ms)
     else:
         known.holes.append(hole)
@@ -162,15 +176,18 @@ def _filled(holes: Iterable[Hole], first: int, last: int) -> Iterator[Hole]:
 def plain(known: Known) -> dict[str, Any]:
     """For the disk: what the next process needs."""
     found = {name: getattr(known, name) for name in _FEED}
-    return {**found, "holes": [{name: getattr(hole, name) for name in _HOLE} for hole in known.holes]}
+    rhythm = {name: getattr(known.rhythm, name) for name in _RHYTHM}
+    return {**found, "rhythm": rhythm, "holes": [{name: getattr(hole, name) for name in _HOLE} for hole in known.holes]}
 
 
 def known(is_dense: bool, told: Mapping[str, Any] | None) -> Known:  # noqa: FBT001 - one of two values, as in the feed
     """From the disk. Nobody has listened since."""
     if told is None:
         return Known(is_dense)
-    return Known(is_dense, **{name: told[name] for name in _FEED}, holes=[Hole(**hole) for hole in told["holes"]], is_torn=True)
+    feed, holes, rhythm = {name: told[name] for name in _FEED}, [Hole(**hole) for hole in told["holes"]], Rhythm(**told["rhythm"])
+    return Known(is_dense, **feed, holes=holes, rhythm=rhythm, is_torn=True)
 
 
+_RHYTHM = ("pauses", "mean", "longest")
 _FEED = ("last_id", "last_ms", "last_recv_ns", "last_trade")
 _HOLE = ("sort", "low", "high", "before_id", "after_id", "before_ms", "after_ms", "is_told")

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ingest.budget import Budget
-from ingest.continuity import Hole
-from ingest.exchanges.exchange import Exchange
+from ingest.continuity import GRACE_SECONDS, Hole
+from ingest.exchanges.exchange import Exchange, Seen
+from ingest.intake import Intake
 from ingest.journal import Journal
 from ingest.link import Link, World
-from ingest.repairs import Repairs, Task
+from ingest.repairs import Doubt, Repairs, Task
 from ingest.rest import Client, Purpose
 from ingest.settings import Ingest
 from ingest.spool import Spool
@@ -22,33 +23,56 @@ class Gaps:
         self._ingest = ingest
         self._spool = spool
         self._world = world
-        self._links = [(link, Journal(link.plan, conn(), link.continuity.feeds)) for link in links]
+        self._links = [(link, Journal(link.intake.plan, conn(), link.intake.continuity.feeds)) for link in links]
         self.repairs: dict[str, Repairs] = {}
         self.found = 0
         for link in links:
-            name = link.plan.exchange.name
-            if name not in self.repairs:
-                self.repairs[name] = self._repairs_of(link.plan.exchange, link.plan.rest, conn())
+            plan = link.intake.plan
+            if plan.exchange.name not in self.repairs:
+                self.repairs[plan.exchange.name] = self._repairs_of(plan.exchange, plan.rest, conn())
         for link in links:
-            for stream, known in link.continuity.feeds.items():
+            for stream, known in link.intake.continuity.feeds.items():
                 for hole in known.holes:
                     if hole.is_told:  # by the process before this one, which did not come to repair it
-                        self._add(link, stream, hole)
+                        self._add(link.intake, stream, hole)
 
     def look(self) -> None:
-        """Tell of holes that have become due, and have them repaired."""
+        """Tell of holes that have become due, and have them repaired; ask about streams that are silent."""
         for link, journal in self._links:
-            for stream, hole in link.holes(journal):
+            intake, repairs = link.intake, self.repairs[link.intake.plan.exchange.name]
+            for stream, hole in intake.holes(journal):
                 self.found += 1
-                self._add(link, stream, hole)
+                self._add(intake, stream, hole)
+            if not intake.counts.is_connected:
+                continue
+            for stream in intake.odd(self._ingest.silence, can_ask=repairs.can_ask):
+                if repairs.can_ask:
+                    repairs.add(Doubt(intake.plan, stream, partial(self._answer, link, journal, stream)))
+                else:
+                    intake.mute(journal, stream, None)
+                    link.replace()
 
     @property
     def waiting(self) -> int:
         """Holes that are not dealt with."""
         return sum(repairs.waiting for repairs in self.repairs.values())
 
-    def _add(self, link: Link, stream: str, hole: Hole) -> None:
-        self.repairs[link.plan.exchange.name].add(Task(link.plan, stream, hole, partial(link.close, stream, hole)))
+    def _answer(self, link: Link, journal: Journal, stream: str, newest: Seen) -> None:
+        """The venue was asked about a silent stream."""
+        intake, known = link.intake, link.intake.continuity.feeds[stream]
+        self._world.stop.wait(GRACE_SECONDS)  # REST may be ahead of the stream for a moment
+        with intake.lock:
+            if known.last_id is None:
+                intake.continuity.begin(known, newest)
+            is_ahead = newest.last_id is not None and known.last_id is not None and newest.last_id > known.last_id
+        if not is_ahead:
+            return  # a quiet market, or one that has spoken since
+        link.intake.mute(journal, stream, newest)
+        link.replace()
+
+    def _add(self, intake: Intake, stream: str, hole: Hole) -> None:
+        task = Task(intake.plan, stream, hole, partial(intake.close, stream, hole))
+        self.repairs[intake.plan.exchange.name].add(task)
 
     def _repairs_of(self, exchange: Exchange, hosts: Sequence[str], conn: str) -> Repairs:
         world, rest = self._world, exchange.rest

@@ -44,6 +44,7 @@ class Taken:
     steps: Sequence[tuple[Known, Seen, int]] = ()  # what each frame says of its feed; true once the lines are kept
     words: Sequence[tuple[Known, Seen]] = ()  # how far a feed is, as the venue says
     refused: str | None = None  # the venue refused something; its words
+    is_end: bool = False  # the venue will close the connection
 
 
 class Sequences:
@@ -63,7 +64,7 @@ class Journal:
 
     def __init__(self, plan: Plan, conn: str, feeds: Mapping[str, Known]) -> None:
         self._plan = plan
-        self._conn = conn
+        self.conn = conn
         self._next = Sequences().next
         self.tracks = {
             stream: Track(head(self._origin(plan.channel, plan.kind, pair, stream)), feeds[stream])
@@ -85,7 +86,7 @@ class Journal:
         steps: list[tuple[Known, Seen, int]] = []
         words: list[tuple[Known, Seen]] = []
         ours_at = others_at = 0
-        refused = None
+        refused, is_end = None, False
         for recv_ns, raw in batch:
             try:
                 tree = loads(raw)
@@ -103,6 +104,7 @@ class Journal:
                 others_at = others_at or recv_ns
                 others.append(line(self._other_head(seen), next_seq(EVENTS), recv_ns, raw, is_json=is_json))
                 refused = refused or seen.error
+                is_end = is_end or seen.is_end
                 if seen.about in tracks:
                     words.append((tracks[seen.about].known, seen))
                 continue
@@ -113,7 +115,7 @@ class Journal:
             if seen.last_id is not None:
                 track.last_id, track.last_ms = seen.last_id, seen.event_ms
         parts = [part for part in ((channel, ours_at, ours), (EVENTS, others_at, others)) if part[2]]
-        return Taken(parts, steps, words, refused)
+        return Taken(parts, steps, words, refused, is_end)
 
     def event(self, event: str, at_ns: int, *, stream: str | None = None, **told: Any) -> bytes:  # noqa: ANN401 - see _BLANK
         """One of our own events, about the connection or about one of its streams."""
@@ -130,7 +132,7 @@ class Journal:
                 at_ns,
                 stream=stream,
                 before_id=track.last_id,
-                before_ts=_time(track.last_ms),
+                before_ts=time_text(track.last_ms),
                 rows=track.rows,
                 outcome=outcome,
                 detail=detail,
@@ -146,10 +148,11 @@ class Journal:
 
     def _origin(self, channel: str, kind: str, pair: str | None, stream: str | None) -> Origin:
         exchange = self._plan.exchange
-        return Origin(exchange.venue, exchange.market, channel, kind, pair, stream, "ws", self._conn)
+        return Origin(exchange.venue, exchange.market, channel, kind, pair, stream, "ws", self.conn)
 
 
-def _time(ms: int | None) -> str | None:
+def time_text(ms: int | None) -> str | None:
+    """A venue's milliseconds as our events write times."""
     try:
         return None if ms is None else iso(ms * 1_000_000)
     except (ValueError, OverflowError, OSError):
@@ -164,8 +167,8 @@ def missing(hole: Hole) -> dict[str, Any]:
         "after_id": hole.after_id,
         "first_missing_id": hole.low if is_known else None,
         "last_missing_id": hole.high if is_known else None,
-        "before_ts": _time(hole.before_ms),
-        "after_ts": _time(hole.after_ms),
+        "before_ts": time_text(hole.before_ms),
+        "after_ts": time_text(hole.after_ms),
     }
 
 

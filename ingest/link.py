@@ -1,25 +1,31 @@
-"""Keeps one plan connected: connect, receive into the spool, and when it ends decide whether and when to connect again."""
+"""Keeps one plan connected: opens, hands over to a successor before the venue cuts, and when all ends decides whether to go on."""
 
-import contextlib
 import logging
+import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ingest.clock import Clock
-from ingest.continuity import Continuity, Hole
-from ingest.delays import RefusedError, delays, pause, verdict
-from ingest.feed import Connect, Connection, Frame
-from ingest.journal import EVENTS, Journal, missing
-from ingest.plan import Plan
+from ingest.delays import delays, pause, verdict
+from ingest.feed import Connect
+from ingest.intake import Intake
+from ingest.journal import Journal
 from ingest.rest import Get
-from ingest.spool import Place, Spool, SpoolError
+from ingest.session import Session
 
 PROVEN_SECONDS = 60.0  # a connection that lived so long was a good one: the next back-off starts anew
 FULL_SECONDS = 5.0  # how often a link that was closed at the spool's bound looks again
-TRADES = "trades"
+EARLY_SECONDS = 3600.0  # so long before the venue's own limit a connection is replaced, some up to half of it earlier
+OVERLAP_SECONDS = 2.0  # both are heard for so long after the successor's first frame …
+QUIET_OVERLAP_SECONDS = 15.0  # … or after its subscription, where nothing comes
 _LOG = logging.getLogger(__name__)
+
+
+def spawn(body: Callable[[], None]) -> None:
+    """In a thread of its own: a handshake must not keep anybody from reading."""
+    threading.Thread(target=body, name="handshake", daemon=True).start()
 
 
 @dataclass(frozen=True)
@@ -31,21 +37,10 @@ class World:
     get: Get
     random: Callable[[], float]
     stop: threading.Event  # set: end soon; all waiting is waiting for it
+    spawn: Callable[[Callable[[], None]], None] = spawn
 
     def delays(self) -> Iterator[float]:
         return delays(self.random)
-
-
-@dataclass
-class LinkCounts:
-    """What a link has done. Written by its own thread only."""
-
-    frames: int = 0
-    trades: int = 0  # frames of them
-    connections: int = 0
-    lost: int = 0  # lines that the spool refused
-    is_connected: bool = False
-    given_up: str | None = None
 
 
 class Pace:
@@ -66,152 +61,164 @@ class Pace:
 
 
 class Link:
-    """One plan and its connections, one after the other."""
+    """One plan and its connections: one at a time, two while one hands over to the next."""
 
-    def __init__(  # noqa: PLR0913 - a link's whole surroundings
-        self, plan: Plan, continuity: Continuity, spool: Spool, world: World, *, pace: Pace, name: Callable[[], str]
-    ) -> None:
-        self.plan = plan
-        self.continuity = continuity
-        self.lock = threading.Lock()  # of the continuity; held while lines are appended, so that it never runs ahead of the spool
-        self._spool = spool
+    def __init__(self, intake: Intake, world: World, *, pace: Pace, name: Callable[[], str]) -> None:
+        self.intake = intake
         self._world = world
         self._pace = pace
         self._name = name
         self._stop = world.stop
-        self._label = f"venue={plan.exchange.venue} market={plan.exchange.market} kind={plan.kind}"
-        self.counts = LinkCounts()
+        self._hosts = deque(intake.plan.hosts)
+        self._opened: queue.SimpleQueue[Session | Exception] | None = None  # what becomes of a successor that is being opened
+        self._not_before = 0.0  # the next successor
+        self._share = world.random()  # so that links take turns
+        self._mute = threading.Event()  # a stream sends nothing: this connection is not to be trusted
 
     def run(self) -> None:
         """Return when told to stop, or when asking this venue again would be wrong."""
-        hosts = deque(self.plan.hosts)
         pauses = self._world.delays()
         while not self._stop.is_set():
-            if self._spool.is_full:
-                _LOG.warning("event=spool_full %s detail=not_connecting bytes=%d", self._label, self._spool.bytes)
+            if self.intake.spool.is_full:
+                _LOG.warning("event=spool_full %s detail=not_connecting bytes=%d", self.intake.label, self.intake.spool.bytes)
                 self._stop.wait(FULL_SECONDS)
                 continue
             if wait := self._pace.seconds(self._world.clock.monotonic()):
                 self._stop.wait(wait)
                 continue
             began = self._world.clock.monotonic()
-            error = self._session(hosts[0])
+            error = self._connected()
             if error is None:
                 return
-            found = verdict(error)
             if self._world.clock.monotonic() - began >= PROVEN_SECONDS:
                 pauses = self._world.delays()
-            if found.action == "other_host":
-                hosts.popleft()
-            hosts.rotate(-1)
-            if found.action == "stop" or not hosts:
-                self.counts.given_up = f"{self.plan.exchange.name} {self.plan.kind}: {found.why}"
-                _LOG.error("event=given_up %s detail=%r", self._label, found.why)
+            seconds = self._after(error, pauses)
+            if seconds is None:
                 return
-            seconds = max(found.at_least, next(pauses))
-            _LOG.warning("event=disconnected %s again_in=%.1fs detail=%r", self._label, seconds, found.why)
             self._stop.wait(seconds)
 
-    def _session(self, host: str) -> Exception | None:
-        """One connection, from its first to its last byte. Why it ended; None: we were told to stop."""
-        plan, clock = self.plan, self._world.clock
-        conn = self._name()
-        journal = Journal(plan, conn, self.continuity.feeds)
+    def replace(self) -> None:
+        """Ask for another connection: a stream of this one is mute."""
+        self._mute.set()
+
+    def _after(self, error: Exception, pauses: Iterator[float]) -> float | None:
+        """Seconds to wait after a failure; None: give up."""
+        found = verdict(error)
+        if found.action == "other_host":
+            self._hosts.popleft()
+        self._hosts.rotate(-1)
+        if found.action == "stop" or not self._hosts:
+            plan = self.intake.plan
+            self.intake.counts.given_up = f"{plan.exchange.name} {plan.kind}: {found.why}"
+            _LOG.error("event=given_up %s detail=%r", self.intake.label, found.why)
+            return None
+        seconds = max(found.at_least, next(pauses))
+        _LOG.warning("event=disconnected %s again_in=%.1fs detail=%r", self.intake.label, seconds, found.why)
+        return seconds
+
+    def _open(self, host: str) -> Session | Exception:
+        """One attempt."""
+        plan, clock = self.intake.plan, self._world.clock
+        journal = Journal(plan, self._name(), self.intake.continuity.feeds)
         address = plan.exchange.address(host, tuple(plan.pairs))
         try:
             socket = self._world.connect(address)
         except Exception as error:  # noqa: BLE001 - a library of sockets, TLS and proxies fails in many ways; `verdict` judges each
-            at = clock.wall_ns()
-            self._events(at, [journal.event("connect", at, outcome="failed", detail=f"{address}: {error}")])
+            told = {"outcome": "failed", "detail": f"{address}: {error}"}
+            self.intake.tell([journal.event("connect", clock.wall_ns(), **told)])
             return error
-        _LOG.info("event=connected %s conn=%s address=%s streams=%d", self._label, conn, address, len(plan.pairs))
-        self.counts.connections += 1
-        self.counts.is_connected = True
-        limits = plan.exchange.limits
-        texts = plan.exchange.subscriptions(tuple(plan.pairs))
-        connection = Connection(socket, texts, per_second=limits.messages_per_second, frame_bytes=limits.frame_bytes, clock=clock)
-        end: Exception | None = None
+        _LOG.info("event=connected %s conn=%s address=%s", self.intake.label, journal.conn, address)
+        return Session(self.intake, socket, journal, address)
+
+    def _connected(self) -> Exception | None:
+        """From the first connection to the end of its last successor. Why it ended; None: we were told to stop."""
+        session = self._open(self._hosts[0])
+        if isinstance(session, Exception):
+            return session
+        self.intake.counts.is_connected = True
+        self.intake.listen()
         try:
-            at = clock.wall_ns()
-            self._events(at, [journal.event("connect", at, outcome="ok", detail=address)])
-            self._receive(connection, journal)
-        except Exception as error:  # noqa: BLE001 - see above; a spool that refuses is among them
-            end = error
+            return self._served(session)
         finally:
-            self.counts.is_connected = False
-            with contextlib.suppress(Exception):
-                connection.close()
-        with self.lock:
-            self.continuity.tear()
-        why = "stopped" if end is None else type(end).__name__.removesuffix("Error").lower()
-        at = clock.wall_ns()
-        self._events(at, journal.farewells(at, why, None if end is None else str(end)))
-        return end
+            self.intake.counts.is_connected = False
+            self.intake.tear()
 
-    def _receive(self, connection: Connection, journal: Journal) -> None:
-        announced = False
-        for batch in connection.batches():
-            if batch:
-                self._keep(journal, batch)
-            if not announced and connection.subscribed:
-                announced = True
-                at = self._world.clock.wall_ns()
-                self._events(at, [journal.event("subscribed", at, stream=stream) for stream in self.plan.pairs])
-            if self._stop.is_set():
-                return
-            if self._spool.is_full:
-                raise SpoolError(f"the spool holds {self._spool.bytes} bytes, its bound")
+    def _served(self, session: Session) -> Exception | None:
+        successor: Session | None = None
+        while not self._stop.is_set():
+            try:
+                session.step()
+            except Exception as error:  # noqa: BLE001 - see above; a spool that refuses is among them
+                session.end(type(error).__name__.removesuffix("Error").lower(), str(error))
+                if successor is None:
+                    return error
+                _LOG.warning("event=handed_over %s detail=%r", self.intake.label, str(error))
+                self.intake.tear()  # it may not have heard everything yet
+                session, successor = successor, None
+                continue
+            successor = self._stepped(successor) if successor else self._succeeded(session)
+            if successor is not None and self._is_settled(successor):
+                session.end("replaced", None)
+                session, successor = successor, None
+        for one in (session, successor):
+            if one is not None:
+                one.end("stopped", None)
+        return None
 
-    def _keep(self, journal: Journal, batch: Sequence[Frame]) -> None:
-        """All parts are tried: one that the spool refuses must not take the others with it."""
-        now, continuity = self._world.clock.monotonic(), self.continuity
-        refusals: list[SpoolError] = []
-        with self.lock:
-            taken = journal.take(batch)
-            for channel, recv_ns, lines in taken.parts:
-                try:
-                    self._append(channel, recv_ns, lines)
-                except SpoolError as error:
-                    refusals.append(error)
-                    if channel == self.plan.channel:
-                        for known, seen, _ in taken.steps:
-                            continuity.hear(known, seen, now)
-                    continue
-                if channel == self.plan.channel:
-                    for known, seen, at in taken.steps:
-                        continuity.take(known, seen, at, now)
-                self.counts.trades += len(lines) if channel == TRADES else 0
-            for known, seen in taken.words:
-                continuity.hear(known, seen, now)
-        self.counts.frames += len(batch)
-        for refusal in refusals:
-            raise refusal
-        if taken.refused:
-            raise RefusedError(taken.refused)
+    def _stepped(self, successor: Session) -> Session | None:
+        try:
+            successor.step()
+        except Exception as error:  # noqa: BLE001 - see above
+            successor.end(type(error).__name__.removesuffix("Error").lower(), str(error))
+            self._failed(error)
+            return None
+        return successor
 
-    def holes(self, journal: Journal) -> Sequence[tuple[str, Hole]]:
-        """Holes that have become due, each with an event about it."""
-        with self.lock:
-            found = list(self.continuity.due(self._world.clock.monotonic()))
-        at = self._world.clock.wall_ns()
-        for stream, hole in found:
-            _LOG.warning("event=gap %s stream=%s sort=%s low=%d high=%d", self._label, stream, hole.sort, hole.low, hole.high)
-            self._events(at, [journal.event("gap", at, stream=stream, outcome=hole.sort, **missing(hole))])
+    def _succeeded(self, session: Session) -> Session | None:
+        """A successor that has been opened; and see to it that one is, where this connection must not last."""
+        now = self._world.clock.monotonic()
+        if self._opened is None:
+            why = self._reason(session, now)
+            if why is None or now < self._not_before or self._pace.seconds(now):
+                return None
+            _LOG.info("event=replacing %s reason=%s", self.intake.label, why)
+            opened = self._opened = queue.SimpleQueue()
+            host = self._hosts[0]
+            self._world.spawn(lambda: opened.put(self._open(host)))
+        try:
+            found = self._opened.get_nowait()
+        except queue.Empty:
+            return None
+        self._opened = None
+        if isinstance(found, Exception):
+            self._failed(found)
+            return None
+        self._mute.clear()
+        self.intake.listen()
         return found
 
-    def close(self, stream: str, hole: Hole) -> None:
-        """The hole is dealt with."""
-        with self.lock:
-            self.continuity.close(stream, hole)
+    def _reason(self, session: Session, now: float) -> str | None:
+        """Why a connection that works is to be replaced."""
+        hours = self.intake.plan.exchange.limits.connection_hours
+        if session.is_ending:
+            return "the venue will close it"
+        if self._mute.is_set():
+            return "a stream is mute"
+        if hours is not None and now - session.began >= hours * 3600 - EARLY_SECONDS * (1 + self._share / 2):
+            return f"it is nearly {hours:g} hours old"
+        return None
 
-    def _events(self, at: int, lines: Sequence[bytes]) -> None:
-        with contextlib.suppress(SpoolError):  # counted and logged; the missing `seq` tells of it
-            self._append(EVENTS, at, lines)
+    def _failed(self, error: Exception) -> None:
+        """A successor could not be had. The connection that there is goes on."""
+        found = verdict(error)
+        if found.action == "other_host" and len(self._hosts) > 1:
+            self._hosts.popleft()
+        seconds = max(found.at_least, 5.0) if found.action != "stop" else 600.0
+        self._not_before = self._world.clock.monotonic() + seconds
+        _LOG.warning("event=not_replaced %s again_in=%.1fs detail=%r", self.intake.label, seconds, found.why)
 
-    def _append(self, channel: str, recv_ns: int, lines: Sequence[bytes]) -> None:
-        try:
-            self._spool.append(Place(channel, self.plan.exchange.venue, self.plan.exchange.market), recv_ns, b"".join(lines))
-        except SpoolError as error:
-            self.counts.lost += len(lines)
-            _LOG.error("event=lost_lines %s channel=%s lines=%d detail=%r", self._label, channel, len(lines), str(error))
-            raise
+    def _is_settled(self, successor: Session) -> bool:
+        now = self._world.clock.monotonic()
+        if successor.first is not None:
+            return now - successor.first >= OVERLAP_SECONDS
+        return successor.subscribed is not None and now - successor.subscribed >= QUIET_OVERLAP_SECONDS

@@ -13,7 +13,7 @@ import orjson
 from ingest.clock import Clock
 from ingest.continuity import Hole
 from ingest.envelope import Origin, head, line
-from ingest.exchanges.exchange import History, Page
+from ingest.exchanges.exchange import History, Page, Seen
 from ingest.journal import EVENTS, Sequences, event_text, missing
 from ingest.plan import Plan
 from ingest.rest import Client, RestError
@@ -74,6 +74,15 @@ class Task:
     done: Callable[[], None]
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """A stream that is silent, and what to call with the newest trade that the venue has."""
+
+    plan: Plan
+    stream: str
+    answer: Callable[[Seen], None]
+
+
 @dataclass
 class RepairCounts:
     """What was done so far. Written by its own thread only."""
@@ -95,13 +104,13 @@ class Repairs:
         self._conn = conn
         self._next = Sequences().next
         self._numbers = itertools.count()
-        self._queue: list[tuple[float, int, float, Task]] = []  # when, in which order, the last pause
+        self._queue: list[tuple[float, int, float, Task | Doubt]] = []  # when, in which order, the last pause
         self._lock = threading.Lock()
         self._news = threading.Event()
         self._is_busy = False
         self.counts = RepairCounts()
 
-    def add(self, task: Task, seconds: float = 0.0, pause: float = 0.0) -> None:
+    def add(self, task: Task | Doubt, seconds: float = 0.0, pause: float = 0.0) -> None:
         """To be done in so many seconds."""
         with self._lock:
             heapq.heappush(self._queue, (self._clock.monotonic() + seconds, next(self._numbers), pause, task))
@@ -110,7 +119,7 @@ class Repairs:
     @property
     def waiting(self) -> int:
         """Holes that are not dealt with."""
-        return len(self._queue) + self._is_busy
+        return sum(isinstance(task, Task) for *_, task in list(self._queue)) + self._is_busy
 
     def run(self) -> None:
         while not self._stop.is_set():
@@ -125,9 +134,32 @@ class Repairs:
                 return False
             _, _, pause, task = heapq.heappop(self._queue)
             self._is_busy = True
-        self._do(task, pause)
+        if isinstance(task, Doubt):
+            self._ask(task)
+        else:
+            self._do(task, pause)
         self._is_busy = False
         return True
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether this market's REST half is known."""
+        return self._client is not None
+
+    def _ask(self, doubt: Doubt) -> None:
+        """What is the newest trade? Nobody waits for the answer: who is not told asks again."""
+        exchange = doubt.plan.exchange
+        history = exchange.rest.histories.get(doubt.plan.kind) if exchange.rest else None
+        if history is None or self._client is None:
+            return
+        path = history.latest(doubt.plan.pairs[doubt.stream])
+        try:
+            page = history.read(orjson.loads(self._client.ask(path, history.weight).raw), 0, 0)
+        except (RestError, TypeError, KeyError, ValueError, AttributeError) as error:  # ValueError: also what is no JSON
+            _LOG.warning("event=not_asked stream=%s error=%r", doubt.stream, error)
+            return
+        if page.ids:
+            doubt.answer(Seen("control", doubt.stream, last_id=max(page.ids), event_ms=page.last_ms))
 
     def _do(self, task: Task, pause: float) -> None:
         try:

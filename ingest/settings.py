@@ -81,6 +81,15 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class Silence:
+    """How long a stream may be silent before somebody asks why."""
+
+    learn: bool = True
+    at_least: timedelta = timedelta(seconds=10)
+    at_most: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
 class Limits:
     """What all our processes on this machine may ask of a venue, together."""
 
@@ -104,6 +113,7 @@ class Ingest:
     feeds: Sequence[FeedSettings] = ()
     endpoints: Mapping[str, Mapping[str, Endpoint]] = field(default_factory=dict)  # venue -> market
     epochs: Sequence[Epoch] = ()
+    silence: Silence = Silence()
     limits: Limits = Limits()
     repair: Repair = Repair()
 
@@ -203,6 +213,9 @@ def _rules(found: Settings) -> Iterator[tuple[str, Any, str, bool]]:
             for address in endpoint.rest:
                 right = address.startswith(("https://", "http://"))
                 yield f"{where}.rest", address, "an address that begins with https:// or http://", right
+    silence, second = ingest.silence, timedelta(seconds=1)
+    yield "ingest.silence.at_least", str(silence.at_least), "1s or more", silence.at_least >= second
+    yield "ingest.silence.at_most", str(silence.at_most), "at_least or more", silence.at_most >= silence.at_least
     share = ingest.repair.weight_share
     yield "ingest.repair.weight_share", share, "above 0, at most 1", 0 < share <= 1
     for number, epoch in enumerate(ingest.epochs):

@@ -79,7 +79,7 @@ def recognise_among(feeds: Mapping[str, Feed]) -> Callable[[Any], Seen]:
 def _control(frame: dict[str, Any]) -> Seen:
     """What the venue says about the connection: an acknowledgement, a refusal (either spelling), the coming end."""
     if frame.get("e") == "serverShutdown":
-        return Seen("control", event_ms=_whole(frame.get("E")))
+        return Seen("control", event_ms=_whole(frame.get("E")), is_end=True)
     refusal = frame.get("error", frame)
     if isinstance(refusal, dict) and "code" in refusal and "msg" in refusal:
         return Seen("control", error=f"{refusal['code']} {refusal['msg']}")
@@ -95,7 +95,7 @@ def _whole(value: Any) -> int | None:  # noqa: ANN401 - any JSON value
 def history(  # noqa: PLR0913 - what differs between two endpoints, by keyword
     path: str, symbol: Callable[[str], str], *, weight: int, number: str, time: str, reach: timedelta | None = None
 ) -> History:
-    """Pages upwards from an id. `number` and `time` are the fields of a trade's id and time."""
+    """Pages upwards from an id, the newest ones without one. `number` and `time` are the fields of a trade's id and time."""
 
     def ask(pair: str, low: int, high: int) -> str:
         return f"{path}?symbol={symbol(pair)}&fromId={low}&limit={min(PAGE, high - low + 1)}"
@@ -107,7 +107,7 @@ def history(  # noqa: PLR0913 - what differs between two endpoints, by keyword
         # a page that ends early proves nothing above: REST may be a moment behind the stream
         return Page(ids, low, max(ids, default=low - 1), max((item[time] for item in body), default=None))
 
-    return History(ask, read, weight, reach)
+    return History(ask, read, lambda pair: f"{path}?symbol={symbol(pair)}&limit={PAGE}", weight, reach)
 
 
 def readings(sources: Mapping[str, Sequence[Source]], order_type: str | None = None) -> dict[tuple[str, Source], Reading]:

@@ -58,6 +58,10 @@ def _ask(pair: str, low: int, _high: int) -> str:
     return f"/api/v3/trades?book={_book(pair)}&sort=asc&limit={_PAGE}&marker={low - 1}"
 
 
+def _latest(pair: str) -> str:
+    return f"/api/v3/trades?book={_book(pair)}&sort=desc&limit={_PAGE}"
+
+
 def _read(body: Any, low: int, _high: int) -> Page:  # noqa: ANN401 - any JSON value
     if not isinstance(body, dict) or not isinstance(body.get("payload"), list):
         raise TypeError(f"no list of trades: {body!r:.200}")
@@ -91,7 +95,7 @@ BITSO = Exchange(
         hosts=("https://api.bitso.com",),
         budget=60,
         seconds=60,
-        histories={"trade": History(_ask, _read, weight=1)},
+        histories={"trade": History(_ask, _read, _latest, weight=1)},
     ),
     readings={
         ("trade", "ws"): Reading(

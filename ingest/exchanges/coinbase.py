@@ -106,7 +106,7 @@ COINBASE = Exchange(
         hosts=("https://api.exchange.coinbase.com",),
         budget=10,
         seconds=1,
-        histories={"trade": History(_ask, _read, weight=1)},
+        histories={"trade": History(_ask, _read, lambda pair: f"/products/{pair}/trades?limit={_PAGE}", weight=1)},
     ),
     readings={("trade", "ws"): _MATCH, ("trade", "rest"): replace(_MATCH, items="")},
 )

@@ -23,6 +23,7 @@ class Seen(NamedTuple):
     error: str | None = None  # the venue refused something; its words
     first_trade: int | None = None  # of an aggregate, where the market numbers its trades without holes
     last_trade: int | None = None
+    is_end: bool = False  # the venue says that it will close the connection
     about: str | None = None  # a control frame tells the `last_id` that was sent on this stream
 
 
@@ -89,6 +90,7 @@ class History:
 
     ask: Callable[[str, int, int], str]  # pair, least and greatest id wanted -> path and query of the page that helps most
     read: Callable[[Any, int, int], Page]  # the parsed body of the answer to that; raises where it is not one
+    latest: Callable[[str], str]  # pair -> path and query of the newest trades
     weight: int
     reach: timedelta | None = None  # older ones are refused; None: all there ever were
 

@@ -12,6 +12,8 @@ def _recognise(frame: Any) -> Seen:  # noqa: ANN401 - any JSON value
         return Seen("unknown")
     if "error" in frame:
         return Seen("control", error=str(frame["error"]))
+    if "bye" in frame:
+        return Seen("control", is_end=True)
     if "ack" in frame or "beat" in frame:
         return Seen("control", frame.get("ack"))
     if "s" in frame:

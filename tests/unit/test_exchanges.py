@@ -77,7 +77,7 @@ def test_the_frames_say_what_they_were_written_from(exchange: Exchange):
 @every_exchange
 def test_frames_are_recognised(exchange: Exchange):
     found = {line: exchange.recognise(json.loads(text))._asdict() for line, text in wire.frames(exchange).items()}
-    nothing = dict.fromkeys(Seen._fields)
+    nothing = Seen("")._asdict()
     assert found == {line: {**nothing, **expected} for line, expected in wire.seen(exchange).items()}
     assert {seen["kind"] for seen in found.values()} == {*exchange.feeds, *exchange.recorded, "control", "unknown"}
 

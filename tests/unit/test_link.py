@@ -7,6 +7,7 @@ import pytest
 from websocket import WebSocketBadStatusException
 
 from ingest.continuity import Continuity, Known
+from ingest.intake import Intake
 from ingest.link import Link, Pace, World
 from ingest.plan import Plan
 from ingest.settings import Rotate
@@ -18,18 +19,23 @@ from tests.support.fakes import FakeSocket, FakeTime, Stop, close, nobody, nothi
 class Stage:
     """A link, whose attempts to connect meet the given outcomes one after the other (the last one for ever)."""
 
-    def __init__(self, folder, *outcomes, waits=100, limit=1000, hosts=("ws://one", "ws://two")) -> None:
+    def __init__(self, folder, *outcomes, waits=100, limit=1000, hosts=("ws://one", "ws://two"), dense=True, **limits) -> None:
         os.close(prepare(folder))
         self.time = FakeTime()
         self.spool = Spool(folder, "laptop", Rotate(), 10**9, self.time.clock)
         self.stop = Stop(self.time, waits)
         self.asked = []
         self.outcomes = outcomes
-        plan = Plan(exchange(), exchange().feeds["trade"], {"a_b": "A-B"}, hosts)
-        world = World(self.time.clock, self.connect, nobody, lambda: 1.0, self.stop)
+        plan = Plan(exchange(**limits), exchange().feeds["trade"], {"a_b": "A-B"}, hosts)
+        world = World(self.time.clock, self.connect, nobody, lambda: 1.0, self.stop, spawn=lambda body: body())
         numbers = iter(range(1, 10**6))
-        continuity = Continuity({"a_b": Known(is_dense=True)})
-        self.link = Link(plan, continuity, self.spool, world, pace=Pace(limit), name=lambda: f"laptop-5-{next(numbers)}")
+        continuity = Continuity({"a_b": Known(is_dense=dense)})
+        self.link = Link(
+            Intake(plan, continuity, self.spool, self.time.clock),
+            world,
+            pace=Pace(limit),
+            name=lambda: f"laptop-5-{next(numbers)}",
+        )
 
     def connect(self, address):
         self.asked.append((round(self.time.seconds, 3), address))
@@ -89,7 +95,7 @@ def test_a_host_that_says_no_is_left_out_for_good(tmp_path):
     stage = Stage(tmp_path, status(451), REFUSED, waits=4)
     stage.run()
     assert [address for _, address in stage.asked] == ["ws://one/1", "ws://two/1", "ws://two/1", "ws://two/1"]
-    assert stage.link.counts.given_up is None
+    assert stage.link.intake.counts.given_up is None
 
 
 @pytest.mark.parametrize(("code", "attempts"), [(451, 2), (403, 2), (418, 1)])
@@ -97,7 +103,7 @@ def test_nobody_is_asked_for_ever(tmp_path, code, attempts):
     stage = Stage(tmp_path, status(code))
     stage.run()
     assert len(stage.asked) == attempts
-    assert stage.link.counts.given_up.startswith(f"test spot trade: HTTP {code} instead of a websocket")
+    assert stage.link.intake.counts.given_up.startswith(f"test spot trade: HTTP {code} instead of a websocket")
 
 
 def test_failed_attempts_and_ends_are_events_of_connections_of_their_own(tmp_path):
@@ -122,3 +128,78 @@ def test_a_stop_ends_the_connection_after_what_has_arrived(tmp_path):
     stage.run()
     assert (stage.stop.waits, len(stage.asked)) == ([], 1)
     assert [line["raw"]["outcome"] for line in stage.lines() if line["raw"].get("event") == "disconnect"] == ["stopped"]
+
+
+def frames(first, *, every=25.0, until=10**6, then=()):
+    """Ids in a row, so many seconds apart; then whatever else."""
+    for number in range(first, until):
+        yield text(b'{"s":"a_b","id":%d}' % number)
+        yield every
+    yield from then
+
+
+def ends(stage):
+    """Connection, how it ended, and how far the stream was."""
+    told = [(line["conn"], line["raw"]) for line in stage.lines() if line["raw"].get("event") == "disconnect"]
+    return [(conn, raw["outcome"], raw["before_id"]) for conn, raw in told]
+
+
+def missing(stage):
+    stage.time.advance(60)
+    return [(hole.sort, hole.low, hole.high) for _, hole in stage.link.intake.continuity.due(stage.time.seconds)]
+
+
+def test_a_connection_is_replaced_before_the_venue_cuts_it_and_both_are_heard_for_a_while(tmp_path):
+    stage = Stage(tmp_path, connection_hours=2)
+    # each of two sockets that wait moves the one clock, so the overlap is half as many frames as seconds
+    stage.outcomes = frames(0, every=1.0), frames(1799, until=1830, every=1.0, then=[stage.stop.set])
+    stage.run()
+    assert [(round(at), address) for at, address in stage.asked] == [(0, "ws://one/1"), (1800, "ws://one/1")]
+    assert ends(stage) == [("laptop-5-1", "replaced", 1800), ("laptop-5-2", "stopped", 1829)]
+    assert missing(stage) == []
+
+
+def test_a_venue_that_says_goodbye_is_left_only_when_its_successor_is_heard(tmp_path):
+    goodbye = [text(b'{"s":"a_b","id":1}'), text(b'{"bye":1}'), 0.5, text(b'{"s":"a_b","id":2}'), 5.0]
+    stage = Stage(tmp_path, dense=False)
+    stage.outcomes = goodbye, frames(2, until=9, every=1.0, then=[stage.stop.set])
+    stage.run()
+    assert len(stage.asked) == 2
+    assert ends(stage) == [("laptop-5-1", "replaced", 2), ("laptop-5-2", "stopped", 8)]
+    assert missing(stage) == []
+
+
+def test_a_connection_that_breaks_while_its_successor_is_opened_is_followed_by_it(tmp_path):
+    stage = Stage(tmp_path, dense=False)
+    broken = [text(b'{"s":"a_b","id":1}'), text(b'{"bye":1}'), 0.5, close(1001)]
+    stage.outcomes = broken, [1.0, *frames(7, until=9, every=1.0, then=[stage.stop.set])]
+    assert stage.run() == []
+    assert ends(stage) == [("laptop-5-1", "closed", 1), ("laptop-5-2", "stopped", 8)]
+    assert missing(stage) == [("suspected", 2, 6)]
+
+
+def test_a_mute_stream_gets_another_connection(tmp_path):
+    stage = Stage(tmp_path)
+    stage.outcomes = (
+        [text(b'{"s":"a_b","id":1}'), stage.link.replace, *[5.0] * 9],
+        frames(2, until=9, every=1.0, then=[stage.stop.set]),
+    )
+    stage.run()
+    assert ends(stage) == [("laptop-5-1", "replaced", 1), ("laptop-5-2", "stopped", 8)]
+
+
+def test_a_successor_that_cannot_be_had_is_tried_again_slowly_and_the_connection_goes_on(tmp_path):
+    stage = Stage(tmp_path)
+    asked = [text(b'{"s":"a_b","id":1}'), stage.link.replace, *frames(2, until=14, every=1.0, then=[stage.stop.set])]
+    stage.outcomes = asked, REFUSED, status(429, **{"retry-after": "4"}), REFUSED
+    stage.run()
+    assert [round(at) for at, _ in stage.asked] == [0, 0, 5, 10]
+    assert ends(stage) == [("laptop-5-1", "stopped", 13)]
+
+
+def test_a_successor_that_breaks_leaves_the_connection_that_there_is(tmp_path):
+    stage = Stage(tmp_path)
+    asked = [text(b'{"s":"a_b","id":1}'), stage.link.replace, *frames(2, until=5, every=1.0, then=[stage.stop.set])]
+    stage.outcomes = asked, [close(1001)]
+    stage.run()
+    assert ends(stage)[-1] == ("laptop-5-1", "stopped", 4)

@@ -43,7 +43,7 @@ class Desk:
         self.stop = Stop(self.time, waits)
         self.spool = Spool(folder, "laptop", Rotate(), 10**9, self.time.clock)
         self.answers, self.asked, self.closed = list(answers), [], []
-        histories = {"trade": History(ask, read, weight=3, **history)}
+        histories = {"trade": History(ask, read, lambda pair: f"/latest?pair={pair}", weight=3, **history)}
         value = replace(exchange(), rest=Rest(("http://one",), 100, 60, histories))
         self.plan = Plan(value, value.feeds["trade"], {"a_b": "A-B"}, (), ("http://one",))
         self.repairs = Repairs(self if rest else None, self.spool, self.time.clock, self.stop, "laptop-5-9")

@@ -26,7 +26,9 @@ def test_the_local_configuration_is_right():
     assert found.lake == Lake("./lake")
     assert found.ingest.rotate == Rotate(5, 64)
     assert found.ingest.feeds[0] == FeedSettings("binance", "spot", "agg_trade", ("BTC-USDT", "ETH-USDT"))
-    assert found.ingest.endpoints["bitso"] == {"spot": Endpoint(("ws://127.0.0.1:9101/bitso/spot",))}
+    assert found.ingest.endpoints["bitso"] == {
+        "spot": Endpoint(("ws://127.0.0.1:9101/bitso/spot",), ("http://127.0.0.1:9101/bitso/spot",))
+    }
     assert found.jobs.stream.trigger == timedelta(seconds=10)
 
 
@@ -111,6 +113,8 @@ EPOCH = {**FEED, "pair": "A-B", "n": 2, "from": "2026-05-01T00:00:00Z"}
             {"bitso": {"spot": {"rest": ["ws://x"]}}},
             "ingest.endpoints.bitso.spot.rest is 'ws://x': an address that begins with https:// or http://",
         ),
+        ("ingest.silence", {"at_least": "0s"}, "ingest.silence.at_least is '0:00:00': 1s or more"),
+        ("ingest.silence", {"at_most": "5s"}, "ingest.silence.at_most is '0:00:05': at_least or more"),
         ("ingest.repair", {"weight_share": 0}, "ingest.repair.weight_share is 0.0: above 0, at most 1"),
         ("ingest.repair", {"weight_share": "a"}, "ingest.repair.weight_share is 'a': a number"),
         ("ingest.epochs", [{**EPOCH, "n": 1}], "ingest.epochs[0].n is 1: 2 to 1000000"),

@@ -1,0 +1,132 @@
+"""What a plan's connections bring goes to the spool, and the continuity of its feeds keeps step with it, never ahead."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ingest.clock import Clock
+from ingest.continuity import Continuity, Hole
+from ingest.exchanges.exchange import Seen
+from ingest.feed import Frame
+from ingest.journal import EVENTS, Journal, Taken, missing, time_text
+from ingest.plan import Plan
+from ingest.settings import Silence
+from ingest.spool import Place, Spool, SpoolError
+
+TRADES = "trades"
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Counts:
+    """What the connections of a plan have done. Written by the link's thread only."""
+
+    frames: int = 0
+    trades: int = 0  # frames of them
+    connections: int = 0
+    lost: int = 0  # lines that the spool refused
+    mutes: int = 0
+    is_connected: bool = False
+    given_up: str | None = None
+
+
+class Intake:
+    """The spool's side of one plan. Any thread may call."""
+
+    def __init__(self, plan: Plan, continuity: Continuity, spool: Spool, clock: Clock) -> None:
+        self.plan = plan
+        self.continuity = continuity
+        self.lock = threading.Lock()  # of the continuity; held while lines are appended
+        self.spool = spool
+        self.clock = clock
+        self.counts = Counts()
+        self.label = f"venue={plan.exchange.venue} market={plan.exchange.market} kind={plan.kind}"
+
+    def keep(self, journal: Journal, batch: Sequence[Frame]) -> Taken:
+        """All parts are tried: one that the spool refuses must not take the others with it."""
+        now, continuity = self.clock.monotonic(), self.continuity
+        refusals: list[SpoolError] = []
+        with self.lock:
+            taken = journal.take(batch)
+            for channel, recv_ns, lines in taken.parts:
+                try:
+                    self._append(channel, recv_ns, lines)
+                except SpoolError as error:
+                    refusals.append(error)
+                    if channel == self.plan.channel:
+                        for known, seen, _ in taken.steps:
+                            continuity.hear(known, seen, now)
+                    continue
+                if channel == self.plan.channel:
+                    for known, seen, at in taken.steps:
+                        continuity.take(known, seen, at, now)
+                self.counts.trades += len(lines) if channel == TRADES else 0
+            for known, seen in taken.words:
+                continuity.hear(known, seen, now)
+        self.counts.frames += len(batch)
+        for refusal in refusals:
+            raise refusal
+        return taken
+
+    def tell(self, lines: Sequence[bytes]) -> None:
+        """Our own events. One that is refused is counted and logged, and the missing `seq` tells of it."""
+        with contextlib.suppress(SpoolError):
+            self._append(EVENTS, self.clock.wall_ns(), lines)
+
+    def holes(self, journal: Journal) -> Sequence[tuple[str, Hole]]:
+        """Holes that have become due, each with an event about it."""
+        with self.lock:
+            found = list(self.continuity.due(self.clock.monotonic()))
+        for stream, hole in found:
+            _LOG.warning("event=gap %s stream=%s sort=%s low=%d high=%d", self.label, stream, hole.sort, hole.low, hole.high)
+            self.tell([journal.event("gap", self.clock.wall_ns(), stream=stream, outcome=hole.sort, **missing(hole))])
+        return found
+
+    def close(self, stream: str, hole: Hole) -> None:
+        """The hole is dealt with."""
+        with self.lock:
+            self.continuity.close(stream, hole)
+
+    def tear(self) -> None:
+        """Nobody listens any more."""
+        with self.lock:
+            self.continuity.tear()
+
+    def listen(self) -> None:
+        """Somebody listens from now on."""
+        now = self.clock.monotonic()
+        for known in self.continuity.feeds.values():
+            known.rhythm.listen(now)
+
+    def odd(self, silence: Silence, *, can_ask: bool) -> Iterator[str]:
+        """Streams that are silent for longer than is usual. Each is yielded again only after twice as long."""
+        now = self.clock.monotonic()
+        for stream, known in self.continuity.feeds.items():
+            if known.rhythm.is_odd(now, silence, can_ask=can_ask):
+                known.rhythm.doubt(now)
+                yield stream
+
+    def mute(self, journal: Journal, stream: str, newest: Seen | None) -> None:
+        """The stream sends nothing, though the venue has `newest`; or nobody can be asked, and it is silent for too long."""
+        known, now = self.continuity.feeds[stream], self.clock.monotonic()
+        self.counts.mutes += 1
+        seconds = now - known.rhythm.at if known.rhythm.at is not None else 0.0
+        outcome = "proved" if newest else "suspected"
+        detail = f"silent for {seconds:.1f} s" + (f"; the venue has {newest.last_id}" if newest else "")
+        _LOG.warning("event=mute %s stream=%s outcome=%s detail=%r", self.label, stream, outcome, detail)
+        told = {"before_id": known.last_id, "before_ts": time_text(known.last_ms), "outcome": outcome, "detail": detail}
+        self.tell([journal.event("mute", self.clock.wall_ns(), stream=stream, **told)])
+        if newest:
+            with self.lock:
+                self.continuity.hear(known, newest, now)
+
+    def _append(self, channel: str, recv_ns: int, lines: Sequence[bytes]) -> None:
+        exchange = self.plan.exchange
+        try:
+            self.spool.append(Place(channel, exchange.venue, exchange.market), recv_ns, b"".join(lines))
+        except SpoolError as error:
+            self.counts.lost += len(lines)
+            _LOG.error("event=lost_lines %s channel=%s lines=%d detail=%r", self.label, channel, len(lines), str(error))
+            raise

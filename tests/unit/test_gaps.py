@@ -1,0 +1,148 @@
+"""A stream that is acknowledged and silent: the venue is asked, and what it says decides."""
+
+import json
+import os
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from ingest.continuity import Continuity, Known
+from ingest.exchanges.exchange import History, Page, Rest
+from ingest.gaps import Gaps, numbered
+from ingest.intake import Intake
+from ingest.journal import Journal
+from ingest.link import Link, Pace, World
+from ingest.plan import Plan
+from ingest.settings import Ingest, Limits, Rotate, Silence
+from ingest.spool import Spool, prepare
+from tests.support.exchanges import exchange
+from tests.support.fakes import FakeTime, Stop, nothing
+
+
+@dataclass
+class Answer:
+    data: bytes
+    status: int = 200
+    headers: dict = field(default_factory=dict)
+
+
+def read(body, low, high):
+    return Page(body, low, high, 5000)
+
+
+class Desk:
+    """One connected link whose market's REST knows these ids; streams are asked about after 10 s."""
+
+    def __init__(self, folder, *, rest=True) -> None:
+        os.close(prepare(folder / "spool"))
+        self.time, self.there, self.asked = FakeTime(), [], []
+        self.spool = Spool(folder / "spool", "laptop", Rotate(), 10**9, self.time.clock)
+        history = History(lambda pair, _low, _high: f"/past?{pair}", read, lambda pair: f"/latest?{pair}", weight=1)
+        value = replace(exchange(), rest=Rest(("http://one",), 100, 60, {"trade": history}))
+        plan = Plan(value, value.feeds["trade"], {"a_b": "A-B"}, ("ws://one",), ("http://one",) if rest else ())
+        silence = Silence(at_most=timedelta(seconds=40))
+        self.known = Known(is_dense=True)
+        self.intake = Intake(plan, Continuity({"a_b": self.known}), self.spool, self.time.clock)
+        world = World(self.time.clock, self.refuse, self.get, lambda: 1.0, Stop(self.time, 100))
+        self.link = Link(self.intake, world, pace=Pace(100), name=numbered("laptop-5"))
+        settings = Ingest("laptop", silence=silence, limits=Limits(folder / "limits"))
+        self.gaps = Gaps(settings, [self.link], self.spool, world, numbered("laptop-6"))
+        self.journal = Journal(plan, "laptop-5-1", self.intake.continuity.feeds)
+        self.intake.counts.is_connected = True
+        self.intake.listen()
+
+    def refuse(self, address):
+        raise AssertionError(address)
+
+    def get(self, url):
+        self.asked.append((self.time.seconds, url))
+        return Answer(json.dumps(self.there).encode())
+
+    def receive(self, number):
+        self.intake.keep(self.journal, [(self.time.wall, json.dumps({"s": "a_b", "id": number}).encode())])
+
+    def wait(self, seconds):
+        """Look at it each half second, and do what is to be done."""
+        for _ in range(int(seconds * 2)):
+            self.time.advance(0.5)
+            self.gaps.look()
+            while self.gaps.repairs["test spot"].step():
+                pass
+
+    def events(self):
+        names = ("event", "outcome", "before_id", "first_missing_id", "last_missing_id", "detail")
+        lines = [
+            json.loads(text) for path in self.spool.seal(nothing, everything=True) for text in path.read_bytes().splitlines()
+        ]
+        return [tuple(line["raw"][name] for name in names) for line in lines if line["channel"] == "events"]
+
+
+def is_replaced(desk):
+    return desk.link._mute.is_set()
+
+
+def test_a_quiet_market_is_asked_about_ever_more_seldom_and_left_alone(tmp_path):
+    desk = Desk(tmp_path)
+    desk.receive(7)
+    desk.there = [6, 7]
+    desk.wait(100)
+    assert [round(at) for at, _ in desk.asked] == [10, 30, 70]  # twice as long each time, up to at_most
+    assert {url for _, url in desk.asked} == {"http://one/latest?A-B"}
+    assert desk.events() == []
+    assert not is_replaced(desk)
+
+
+def test_a_stream_that_is_silent_while_the_venue_trades_is_mute_and_what_it_did_not_send_is_missing(tmp_path):
+    desk = Desk(tmp_path)
+    desk.receive(7)
+    desk.there = [8, 9]
+    desk.wait(20)
+    assert desk.events() == [
+        ("mute", "proved", 7, None, None, "silent for 11.0 s; the venue has 9"),
+        ("gap", "ids", 7, 8, 9, None),
+        ("repair", "repaired", 7, 8, 9, None),
+    ]
+    assert is_replaced(desk)
+
+
+def test_a_stream_that_speaks_while_the_venue_is_asked_is_not_mute(tmp_path):
+    desk = Desk(tmp_path)
+    desk.receive(7)
+    desk.there = [8]
+    desk.wait(9.5)
+    desk.gaps._world.stop.wait = lambda _: desk.receive(8)
+    desk.wait(1)
+    assert desk.events() == []
+    assert not is_replaced(desk)
+
+
+def test_a_stream_that_never_said_anything_is_mute_once_the_venue_has_gone_on(tmp_path):
+    """As on USD-M's former address: connected, acknowledged, and nothing ever comes."""
+    desk = Desk(tmp_path)
+    desk.there = [41]
+    desk.wait(15)
+    assert desk.events() == []
+    desk.there = [41, 42, 43]
+    desk.wait(15)
+    assert [told[:5] for told in desk.events()] == [
+        ("mute", "proved", 41, None, None),
+        ("gap", "ids", 41, 42, 43),
+        ("repair", "repaired", 41, 42, 43),
+    ]
+    assert is_replaced(desk)
+
+
+def test_where_nobody_can_be_asked_a_long_silence_is_enough(tmp_path):
+    desk = Desk(tmp_path, rest=False)
+    desk.receive(7)
+    desk.wait(39)
+    assert not is_replaced(desk)
+    desk.wait(2)
+    assert is_replaced(desk)
+    assert desk.events() == [("mute", "suspected", 7, None, None, "silent for 40.0 s")]
+
+
+def test_a_link_that_is_not_connected_is_not_asked_about(tmp_path):
+    desk = Desk(tmp_path)
+    desk.intake.counts.is_connected = False
+    desk.wait(100)
+    assert desk.asked == []
