@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ingest.exchanges import find_exchange
-from ingest.simulator.faults import Drop
+from ingest.simulator.faults import Fault, drop, faults
 from ingest.simulator.truth import Truth
 from ingest.simulator.worlds import World, made, recorded
+from ingest.values import SettingsError
 
 EXAMPLE = """example:
   python -m ingest simulate --speed 20 --for 30s --truth truth.jsonl --drop binance spot BTC-USDT 200 25
+  python -m ingest simulate --faults faults.yaml --limits 0.1
   python -m ingest simulate --recording frames.jsonl.gz --venue binance --market spot --speed max
 
 The addresses are the venues' own below ws://127.0.0.1:PORT/binance/spot, /binance/usdm, /coinbase/spot and /bitso/spot;
@@ -50,8 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         nargs=5,
         metavar=names,
-        help="keep back COUNT frames AT market seconds after the start",
+        help="keep back COUNT frames AT market seconds after the start: the short form of one fault",
     )
+    add("--faults", type=Path, help="a YAML list of what goes wrong, such as `- {fault: abort, venue: binance, at: 30s}`")
     add(
         "--limits",
         type=_limits,
@@ -71,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         world = _world(args)
         truth_file = args.truth.open("w", encoding="utf-8") if args.truth else None
-    except (ValueError, LookupError, OSError) as error:
+    except (ValueError, LookupError, OSError, SettingsError) as error:
         return _refuse(str(error))
     wait_for = args.wait_for if args.wait_for is not None else int(world.is_recorded)
 
@@ -98,11 +101,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _world(args: argparse.Namespace) -> World:
-    drops = [_drop(*words) for words in args.drop]
+    wanted = [*(_drop(*words) for words in args.drop), *(faults(args.faults) if args.faults else ())]
     if args.recording:
         if not (args.venue and args.market):
             raise ValueError("--recording: whose is it? --venue and --market say so, such as --venue binance --market spot")
-        return recorded(args.recording, find_exchange(args.venue, args.market), args.speed, drops)
+        return recorded(args.recording, find_exchange(args.venue, args.market), args.speed, wanted)
     span = args.span if args.span or not args.duration else int(args.duration * _finite(args.speed))
     now = time.time_ns() // 1000
     if args.start is not None:
@@ -111,14 +114,14 @@ def _world(args: argparse.Namespace) -> World:
         start = now - span
     else:
         start = now - (0 if args.speed == 1 else int(3600 * 1_000_000 * _finite(args.speed)))  # an hour's run before it is now
-    return made(args.seed, start, None if span is None else start + span, args.speed, drops)
+    return made(args.seed, start, None if span is None else start + span, args.speed, wanted)
 
 
-def _drop(venue: str, market: str, pair: str, at: str, count: str) -> Drop:
+def _drop(venue: str, market: str, pair: str, at: str, count: str) -> Fault:
     for name, text in (("AT", at), ("COUNT", count)):
         if not re.fullmatch(r"\d+", text):
             raise ValueError(f"--drop {name} is {text!r}: a whole number is right")
-    return Drop(venue, market, pair, int(at), int(count))
+    return drop(venue, market, pair, int(at), int(count))
 
 
 def _finite(speed: float | None) -> float:

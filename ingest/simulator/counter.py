@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from contextlib import suppress
+from dataclasses import replace
 from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -10,52 +12,82 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from ingest.exchanges import find_exchange
+from ingest.simulator.faults import Fault
+from ingest.simulator.protocols import Route
 from ingest.simulator.rest import find_endpoint
-from ingest.simulator.rest.ask import Ask, RefusedError, Reply, Text
+from ingest.simulator.rest.ask import Ask, Endpoint, RefusedError, Reply, Text
 from ingest.simulator.rest.limits import limits
+from ingest.simulator.rest.refusals import refusal
+from ingest.simulator.script import Script
 from ingest.simulator.worlds import World
+
+_MICROSECONDS = 1_000_000
+_PLAIN = "text/plain; charset=utf-8"
 
 
 class Counter:
     """Who asks what, and how much they have asked."""
 
-    def __init__(self, world: World, factor: float | None) -> None:
+    def __init__(self, world: World, script: Script, factor: float | None) -> None:
         self._world = world
+        self._script = script
         self._factor = factor
         self._limits = limits(factor)
+        self._closing = asyncio.Event()
         self._symbols: dict[tuple[str, str], dict[str, str]] = {}
         for feed in world.offered.values():
             exchange = find_exchange(feed.venue, feed.market)
             self._symbols.setdefault((feed.venue, feed.market), {})[exchange.symbol(feed.pair)] = feed.pair
 
+    def close(self) -> None:
+        """Let nobody wait any longer."""
+        self._closing.set()
+
+    def refusal(self, where: Route, now: int) -> Response | None:
+        """What a client hears that must not open a websocket; None: it may."""
+        fault = self._script.handshake(where.venue, where.market, now)
+        return None if fault is None else response(_refusal(where.venue, fault))
+
     async def answer(self, request: Request, now: int) -> Response:
         """What the venue answers at this moment of market time."""
-        reply = await self._reply(request, now)
-        return response(reply, has_body=request.method != "HEAD")
-
-    async def _reply(self, request: Request, now: int) -> Reply:
         parts = urlsplit(request.path)
-        found = find_endpoint(unquote(parts.path))
+        path = unquote(parts.path)
+        found = find_endpoint(path)
         if found is None or found[0] not in self._symbols:
-            return Reply(404, f"{request.path}: no venue here\n".encode(), kind="text/plain; charset=utf-8")
+            return response(Reply(404, f"{request.path}: no venue here\n".encode(), kind=_PLAIN))
         if request.method not in ("GET", "HEAD"):
-            return Reply(405, b"GET is answered here\n", {"Allow": "GET, HEAD"}, kind="text/plain; charset=utf-8")
-        place, endpoint, path = found
+            return response(Reply(405, b"GET is answered here\n", {"Allow": "GET, HEAD"}, _PLAIN))
+        (venue, market), endpoint, names = found
+        faults = {fault.fault: fault for fault in self._script.request(venue, market, path, now)}
+        if "slow" in faults:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), faults["slow"].delay.total_seconds())
         ask = Ask(
-            venue=place[0],
-            market=place[1],
+            venue=venue,
+            market=market,
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers={name.lower(): value for name, value in request.headers.raw_items()},
-            path=path,
-            now=now,
+            path=names,
+            now=now - int(faults["stale"].behind.total_seconds() * _MICROSECONDS) if "stale" in faults else now,
             past=self._world.past,
-            symbols=self._symbols[place],
-            listings={listing.pair: listing for listing in self._world.listings if (listing.venue, listing.market) == place},
+            symbols=self._symbols[venue, market],
+            listings={
+                listing.pair: listing for listing in self._world.listings if (listing.venue, listing.market) == (venue, market)
+            },
             factor=self._factor,
         )
+        if "refuse-request" in faults:
+            reply = _refusal(venue, faults["refuse-request"])
+        else:
+            reply = await self._reply(endpoint, ask)
+        if "not-json" in faults:
+            reply = replace(reply, body=reply.body[: len(reply.body) // 2])
+        return response(reply, has_body=request.method != "HEAD", is_cut="cut" in faults)
+
+    async def _reply(self, endpoint: Endpoint, ask: Ask) -> Reply:
         headers: Text = {}
-        if place in self._limits:
-            verdict = self._limits[place](time.time(), endpoint.weight(ask))
+        if (ask.venue, ask.market) in self._limits:
+            verdict = self._limits[ask.venue, ask.market](time.time(), endpoint.weight(ask))
             if verdict.refusal is not None:
                 return verdict.refusal
             headers = verdict.headers
@@ -65,10 +97,14 @@ class Counter:
             )  # a thread: the market goes on while a venue looks into its past
         except RefusedError as refused:
             reply = refused.reply
-        return Reply(reply.status, reply.body, {**headers, **reply.headers}, reply.kind)
+        return replace(reply, headers={**headers, **reply.headers})
 
 
-def response(reply: Reply, *, has_body: bool = True) -> Response:
+def _refusal(venue: str, fault: Fault) -> Reply:
+    return refusal(venue, fault.status, None if fault.retry_after is None else int(fault.retry_after.total_seconds()))
+
+
+def response(reply: Reply, *, has_body: bool = True, is_cut: bool = False) -> Response:
     """A reply as it goes over the line; the connection ends with it."""
     headers = Headers(
         {
@@ -79,4 +115,5 @@ def response(reply: Reply, *, has_body: bool = True) -> Response:
             **reply.headers,
         }
     )
-    return Response(reply.status, HTTPStatus(reply.status).phrase, headers, reply.body if has_body else b"")
+    body = reply.body[: len(reply.body) // 2] if is_cut else reply.body
+    return Response(reply.status, HTTPStatus(reply.status).phrase, headers, body if has_body else b"")

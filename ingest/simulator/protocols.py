@@ -117,6 +117,19 @@ def _bitso(question: Question) -> Answer:
     return Answer((_text(answer),), question.streams | {stream} if taken else question.streams)
 
 
+def refused(venue: str, question: Question, reason: str) -> Answer:
+    """A subscription that the venue refuses, in its words."""
+    if venue == "coinbase":
+        return _coinbase_refusal(question, reason)
+    message = _json(question.text)
+    message = message if isinstance(message, dict) else {}
+    if venue == "bitso":
+        text = _text({"action": "subscribe", "response": "error", "time": question.now_ms, "type": message.get("type")})
+    else:
+        text = _text({"error": {"code": 2, "msg": f"Invalid request: {reason}"}, "id": message.get("id")})
+    return Answer((text,), question.streams)
+
+
 ANSWERS: Mapping[str, Callable[[Question], Answer]] = {"binance": _binance, "coinbase": _coinbase, "bitso": _bitso}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.exchanges.exchange import Exchange
-from ingest.simulator.faults import Drop, with_drops
+from ingest.simulator.faults import Fault, check
 from ingest.simulator.listings import LISTINGS, Listing, Series, series
 from ingest.simulator.market import market
 from ingest.simulator.past import Made, Past, Recorded
@@ -20,30 +20,30 @@ Key = tuple[str, str, str]  # venue, market, stream
 class World:
     """What the venues have."""
 
-    frames: Iterable[tuple[Frame, bool]]  # and whether the frame is kept back
+    frames: Iterable[Frame]
     offered: Mapping[Key, Series]
     past: Past
     start: int  # market time
     end: int | None  # None: it does not end, or nobody knows
     speed: float | None  # None: flat out
+    faults: Sequence[Fault] = ()
     listings: Sequence[Listing] = ()  # none for a recording, which does not tell them
     before: Sequence[Frame] = ()  # the last ones before the start, which Coinbase tells a new subscriber
     is_recorded: bool = False  # then only what was recorded is sent: no heartbeats, no last match, on any path
 
 
-def made(seed: int, start: int, end: int | None, speed: float | None, drops: Sequence[Drop] = ()) -> World:
+def made(seed: int, start: int, end: int | None, speed: float | None, faults: Sequence[Fault] = ()) -> World:
     """The market of a seed."""
     offered = _offered(feed for listing in LISTINGS for feed in series(listing).values())
-    _check(drops, offered)
+    check(faults, offered.values())
     past = Made(seed, {(listing.venue, listing.market, listing.pair): listing for listing in LISTINGS})
     before = {
         frame.series: frame for frame in market(seed, start - 5 * MINUTE, start, wanted=lambda feed: feed.venue == "coinbase")
     }
-    frames = with_drops(market(seed, start, end), drops, start)
-    return World(frames, offered, past, start, end, speed, LISTINGS, tuple(before.values()))
+    return World(market(seed, start, end), offered, past, start, end, speed, faults, LISTINGS, tuple(before.values()))
 
 
-def recorded(path: Path, exchange: Exchange, speed: float | None, drops: Sequence[Drop] = ()) -> World:
+def recorded(path: Path, exchange: Exchange, speed: float | None, faults: Sequence[Fault] = ()) -> World:
     """A recording, read once to see what is in it: better refused now than in the middle."""
     offered: dict[Key, Series] = {}
     start = None
@@ -52,10 +52,10 @@ def recorded(path: Path, exchange: Exchange, speed: float | None, drops: Sequenc
         offered.update(_offered([frame.series]))
     if start is None:
         raise ValueError(f"{path}: no frame of {exchange.name} in it; --venue and --market say whose recording it is")
-    _check(drops, offered)
+    check(faults, offered.values())
     past = Recorded()
-    frames = with_drops(_remembered(recording(path, exchange), past), drops, start)
-    return World(frames, offered, past, start, None, speed, is_recorded=True)
+    frames = _remembered(recording(path, exchange), past)
+    return World(frames, offered, past, start, None, speed, faults, is_recorded=True)
 
 
 def _remembered(frames: Iterable[Frame], past: Recorded) -> Iterator[Frame]:
@@ -66,11 +66,3 @@ def _remembered(frames: Iterable[Frame], past: Recorded) -> Iterator[Frame]:
 
 def _offered(feeds: Iterable[Series]) -> dict[Key, Series]:
     return {(feed.venue, feed.market, feed.stream): feed for feed in feeds}
-
-
-def _check(drops: Iterable[Drop], offered: Mapping[Key, Series]) -> None:
-    known = {(feed.venue, feed.market, feed.pair) for feed in offered.values()}
-    for drop in drops:
-        if (drop.venue, drop.market, drop.pair) not in known:
-            names = ", ".join(" ".join(name) for name in sorted(known))
-            raise ValueError(f"--drop {drop.venue} {drop.market} {drop.pair}: not here; one of {names}")

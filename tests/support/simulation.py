@@ -98,9 +98,9 @@ def asked(address: str, path: str, method: str = "GET", **headers: str) -> Heard
 
 
 @contextmanager
-def client(address: str, *say: str) -> Iterator[ClientConnection]:
+def client(address: str, *say: str, max_size: int | None = None) -> Iterator[ClientConnection]:
     """A connection that has said something."""
-    with connect(address, compression=None, max_size=None, max_queue=None) as connection:
+    with connect(address, compression=None, max_size=max_size, max_queue=None) as connection:
         for text in say:
             connection.send(text)
         yield connection

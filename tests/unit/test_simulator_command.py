@@ -75,6 +75,19 @@ def test_the_same_seed_and_start_leave_the_same_truth(tmp_path: Path):
     assert {row["sent"] for row in rows} == {False}
 
 
+def test_the_short_form_of_a_fault_is_that_fault(tmp_path: Path):
+    script = tmp_path / "faults.yaml"
+    script.write_text("- {fault: drop, venue: binance, market: spot, pair: BTC-USDT, at: 20s, count: 5}")
+    market = ("--start", "2024-11-07T17:20:00Z", "--span", "1m", "--speed", "max")
+    truths = []
+    for options in (("--drop", "binance", "spot", "BTC-USDT", "20", "5"), ("--faults", str(script))):
+        with simulate(*market, *options, "--truth", str(tmp_path / "truth")) as (process, _):
+            assert process.wait(20) == 0
+        truths.append((tmp_path / "truth").read_text())
+    assert truths[0] == truths[1]
+    assert sum(json.loads(line)["dropped"] for line in truths[0].splitlines()) == 10
+
+
 def test_the_market_ends_now_when_its_length_is_known(tmp_path: Path):
     truth = tmp_path / "truth.jsonl"
     with simulate("--speed", "60", "--for", "1s", "--truth", str(truth)) as (process, _):
@@ -97,9 +110,12 @@ def test_the_market_ends_now_when_its_length_is_known(tmp_path: Path):
         (["--for", "30s", "--span", "30s"], "not allowed with"),
         (
             ["--drop", "binance", "spot", "FOO-USDT", "1", "1"],
-            "--drop binance spot FOO-USDT: not here; one of binance spot BTC-USDT",
+            "drop binance spot FOO-USDT: not here; one of binance spot BTC-USDT",
         ),
         (["--drop", "binance", "spot", "BTC-USDT", "soon", "1"], "--drop AT is 'soon'"),
+        (["--faults", "no.yaml"], "No such file or directory: 'no.yaml'"),
+        (["--faults", "setup.cfg"], "setup.cfg: not YAML in UTF-8"),
+        (["--limits", "0"], "'0': a number above 0 such as 0.5, or off"),
         (["--recording", "no.jsonl"], "--recording: whose is it?"),
         (["--recording", "no.jsonl", "--venue", "binance", "--market", "spot"], "No such file or directory: 'no.jsonl'"),
         (

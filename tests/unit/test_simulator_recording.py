@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest.exchanges import find_exchange
-from ingest.simulator.faults import Drop
+from ingest.simulator.faults import drop
 from ingest.simulator.recording import recording
 from ingest.simulator.worlds import recorded
 from tests.support import wire
@@ -75,8 +75,8 @@ def test_streams_that_hold_no_trades_can_be_subscribed_too(recorded_file: Path):
 
 
 def test_a_recording_can_have_a_hole(recorded_file: Path):
-    said, drop = subscribe(["btcusdt@trade"]), Drop("binance", "spot", "BTC-USDT", 0.2, 1)
-    world = recorded(recorded_file, SPOT, None, [drop])
+    said, hole = subscribe(["btcusdt@trade"]), drop("binance", "spot", "BTC-USDT", 0.2, 1)
+    world = recorded(recorded_file, SPOT, None, [hole])
     with venues(world) as running, client(running.address + "/binance/spot/stream", said) as connection:
         assert heard(connection)[1:] == [TRADE_1]
     assert [(line["trade_id"], line["dropped"]) for line in running.truth()] == [(7, False), (8, True), (7, False)]

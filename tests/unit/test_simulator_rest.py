@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ingest.exchanges import find_exchange
-from ingest.simulator.faults import Drop
+from ingest.simulator.faults import drop
 from ingest.simulator.listings import LISTINGS, Series, series
 from ingest.simulator.market import market
 from ingest.simulator.ticks import MINUTE
@@ -53,8 +53,8 @@ def aggregates(feed: Series, minutes: int = 3) -> list[dict]:
 
 
 def test_a_hole_that_was_planted_is_whole_over_rest():
-    drop = Drop("binance", "spot", "BTC-USDT", 10, 25)
-    with venues(made(SEED, START, START + MINUTE, None, [drop]), stays=True) as running:
+    hole = drop("binance", "spot", "BTC-USDT", 10, 25)
+    with venues(made(SEED, START, START + MINUTE, None, [hole]), stays=True) as running:
         with client(running.address + "/binance/spot/stream", subscribe([AGGREGATES.stream])) as connection:
             everything = [
                 json.loads(frame.text)["data"]

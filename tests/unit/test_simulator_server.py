@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from ingest.simulator.faults import Drop
+from ingest.simulator.faults import drop
 from ingest.simulator.listings import LISTINGS, Series, series
 from ingest.simulator.market import market
 from ingest.simulator.ticks import MINUTE
@@ -163,9 +163,9 @@ def expected_beats(before: Frame) -> Iterator[tuple[str, int]]:
 
 
 def test_a_dropped_match_is_told_as_the_last_one_and_is_no_longer_unsent():
-    drop = Drop("coinbase", "spot", "BTC-USD", 0, 1_000_000)
+    hole = drop("coinbase", "spot", "BTC-USD", 0, 1_000_000)
     eth = FEEDS["coinbase", "spot", "matches:ETH-USD"]
-    world = made(SEED, START, START + SPAN, None, [drop])
+    world = made(SEED, START, START + SPAN, None, [hole])
     with venues(world, stays=True) as running:
         with client(running.address + "/coinbase/spot", SUBSCRIBE_COINBASE.replace("BTC", "ETH")) as connection:
             heard(connection, 2 + len(sent(eth)))
@@ -230,9 +230,9 @@ def test_who_says_too_much_is_cut_off():
 
 def test_a_planted_hole_is_in_the_truth_and_not_on_the_wire():
     trade = FEEDS["binance", "spot", "btcusdt@trade"]
-    drop = Drop("binance", "spot", "BTC-USDT", 10, 25)
+    hole = drop("binance", "spot", "BTC-USDT", 10, 25)
     with (
-        venues(made(SEED, START, START + SPAN, None, [drop])) as running,
+        venues(made(SEED, START, START + SPAN, None, [hole])) as running,
         client(running.address + "/binance/spot/stream", subscribe([BTC.stream, trade.stream])) as connection,
     ):
         found = heard(connection)[1:]

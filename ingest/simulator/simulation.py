@@ -1,0 +1,212 @@
+"""The simulated venues while they are open: who is subscribed, what is due, what was sent. Touches sockets and the clock."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+
+from websockets.asyncio.server import Server, ServerConnection, broadcast
+from websockets.exceptions import ConnectionClosedError
+from websockets.protocol import State
+
+from ingest.exchanges import find_exchange
+from ingest.simulator.chores import CHORES, Visitor
+from ingest.simulator.damage import Sending
+from ingest.simulator.listings import Series
+from ingest.simulator.protocols import ANSWERS, Question, refused, route
+from ingest.simulator.script import Script
+from ingest.simulator.strikes import strike
+from ingest.simulator.truth import Passed, Truth
+from ingest.simulator.wire import iso, sequence
+from ingest.simulator.worlds import Key, World
+
+BACKLOG = 1_000_000  # bytes that wait for a client: flat out the market waits for it, else it is cut off at sixteen times that
+SECOND = 1_000_000
+
+
+class Simulation:
+    """The state of the venues while they are open."""
+
+    def __init__(self, world: World, truth: Truth, wait_for: int) -> None:
+        self.world = world
+        self.truth = truth
+        self.wait_for = wait_for
+        self.script = Script(world.faults, world.start)
+        self.clients: dict[Key, set[ServerConnection]] = {}
+        self.visitors: dict[ServerConnection, Visitor] = {}
+        self.enough = asyncio.Event()
+        self.now = world.start - 1  # market time: what was sent until then has passed
+        self._agenda: list[tuple[int, int, Callable[[int], None]]] = []  # what is to be done at which market time
+        self._planned = 0
+        self.plan((world.start // SECOND + 1) * SECOND, self._beat)
+        for frame in world.before:
+            truth.last[frame.series] = Passed(frame, sent=False, is_before=True)
+        self._look_for_enough()
+
+    async def client(self, connection: ServerConnection) -> None:
+        """One connection, from its opening to its end."""
+        assert connection.request is not None
+        where = route(connection.request.path)
+        assert where is not None  # refused before the handshake
+        limits = find_exchange(where.venue, where.market).limits
+        said: deque[float] = deque()
+        visitor = self.visitors[connection] = Visitor(connection, where, self.script.age(where.venue, where.market))
+        self._subscribe(visitor, where.asked)
+        visitor.chores += [asyncio.create_task(chore(visitor)) for chore in CHORES[where.venue]]
+        try:
+            async for text in connection:
+                now = asyncio.get_running_loop().time()
+                said.append(now)
+                while said[0] < now - 1:
+                    said.popleft()
+                if len(said) > limits.messages_per_second:
+                    await connection.close(1008, f"more than {limits.messages_per_second:g} messages in a second")
+                    break
+                self._answer(visitor, text)
+                if len(visitor.streams) > 2 * limits.streams_per_connection:  # a heartbeat beside each
+                    await connection.close(1008, f"more than {limits.streams_per_connection} streams")
+                    break
+        except ConnectionClosedError:
+            pass  # the client's business
+        finally:
+            visitor.leave()
+            self._subscribe(visitor, frozenset())
+            del self.visitors[connection]
+
+    def _answer(self, visitor: Visitor, text: str | bytes) -> None:
+        where = visitor.where
+        offered = {stream for venue, market, stream in self.world.offered if (venue, market) == (where.venue, where.market)}
+        question = Question(text, visitor.streams, offered, time.time_ns() // 1_000_000)
+        answer = ANSWERS[where.venue](question)
+        new = sorted(answer.streams - visitor.streams)
+        series = [self.world.offered.get((where.venue, where.market, stream)) for stream in new]
+        refusal = self.script.refusal(filter(None, series), self.now)
+        if refusal is not None:
+            answer, series = refused(where.venue, question, refusal.reason), []
+        for reply in answer.texts:
+            broadcast([visitor.connection], reply)
+        self._subscribe(visitor, answer.streams)
+        for feed in series:
+            self._tell_last(visitor.connection, feed)
+
+    def _subscribe(self, visitor: Visitor, streams: frozenset[str]) -> None:
+        where, connection = visitor.where, visitor.connection
+        visitor.streams = streams
+        wanted = streams if self.world.is_recorded or not where.is_mute else frozenset[str]()
+        for (venue, market, stream), clients in list(self.clients.items()):
+            if (venue, market) == (where.venue, where.market) and stream not in wanted:
+                clients.discard(connection)
+        for stream in wanted:
+            self.clients.setdefault((where.venue, where.market, stream), set()).add(connection)
+        self._look_for_enough()
+
+    def _look_for_enough(self) -> None:
+        if sum(len(clients) for key, clients in self.clients.items() if key in self.world.offered) >= self.wait_for:
+            self.enough.set()
+
+    def _tell_last(self, connection: ServerConnection, series: Series | None) -> None:
+        """Coinbase begins with the last match there was; no other venue does such a thing."""
+        if series is None or series.venue != "coinbase" or self.world.is_recorded or series not in self.truth.last:
+            return
+        last = self.truth.last[series]
+        broadcast([connection], last.frame.text.replace(b'"match"', b'"last_match"', 1), text=True)
+        last.sent = True
+
+    def plan(self, at: int, act: Callable[[int], None]) -> None:
+        """Do something at a moment of market time."""
+        self._planned += 1
+        heappush(self._agenda, (at, self._planned, act))
+
+    def _pass(self, until: int) -> None:
+        """Let market time pass."""
+        while self._agenda[0][0] <= until:
+            at, _, act = heappop(self._agenda)
+            self.now = max(self.now, at)
+            act(at)
+        self.now = max(self.now, until)
+
+    async def play(self) -> None:
+        """Send everything, each frame when it is due."""
+        await self.enough.wait()
+        clock = asyncio.get_running_loop().time
+        began, due, has_faults = clock(), 0, bool(self.world.faults)
+        for number, frame in enumerate(self.world.frames):
+            while frame.at > due:
+                due = _due(self.world, clock() - began, time.time_ns() // 1000, frame.at)
+                if frame.at > due:
+                    self._pass(due)
+                    await asyncio.sleep(min(0.05, max(0.001, (frame.at - due) / 1e6 / (self.world.speed or 1))))
+            if frame.at >= self._agenda[0][0]:
+                self._pass(frame.at)
+            self.now = frame.at
+            sendings = self.script.sendings(frame) if has_faults else None
+            if sendings is None:
+                listening = self._listening(frame.series)
+                if listening:
+                    broadcast(listening, frame.text, text=True)
+                self.truth.passed(frame, sent=bool(listening), dropped=False)
+            else:
+                self._send(sendings)
+            if number % 64 == 0:
+                await self._breathe()
+        self._send(self.script.rest())
+        self._pass(self.now if self.world.end is None else self.world.end - 1)
+
+    def _send(self, sendings: Iterable[Sending]) -> None:
+        """What the faults have made of frames."""
+        for sending in sendings:
+            for fault in sending.strikes:
+                strike(fault, self.visitors.values(), self.world.offered, self.now, self.plan)
+                for visitor in self.visitors.values():
+                    if visitor.is_deaf:
+                        self._subscribe(visitor, frozenset())
+            listening = self._listening(sending.frame.series)
+            for text in sending.texts:
+                broadcast(listening, text, text=not sending.is_binary)
+            self.truth.passed(sending.frame, sent=bool(listening) and sending.intact, dropped=not sending.texts)
+
+    def _listening(self, series: Series) -> list[ServerConnection]:
+        clients = self.clients.get((series.venue, series.market, series.stream), ())
+        return [client for client in clients if client.state is State.OPEN]
+
+    def _beat(self, at: int) -> None:
+        """Coinbase tells its subscribers the last trade of each product every second."""
+        self.plan(at + SECOND, self._beat)
+        for (venue, _, stream), clients in self.clients.items():
+            if venue != "coinbase" or not stream.startswith("heartbeat:") or not clients:
+                continue
+            product = stream.partition(":")[2]
+            last = self.truth.last.get(self.world.offered["coinbase", "spot", f"matches:{product}"])
+            if last is not None and not self.world.is_recorded:
+                number = last.frame.trades[-1].trade_id
+                broadcast(
+                    clients,
+                    f'{{"type":"heartbeat","sequence":{sequence(number) + 1},"last_trade_id":{number},'
+                    f'"product_id":"{product}","time":"{iso(at)}"}}',
+                )
+
+    async def _breathe(self) -> None:
+        """Let clients speak, and do not pile up what they do not read."""
+        await asyncio.sleep(0)
+        for client in list(self.visitors):
+            while self.world.speed is None and client.transport.get_write_buffer_size() > BACKLOG:  # noqa: ASYNC110 - no event tells it
+                await asyncio.sleep(0.001)
+            if client.transport.get_write_buffer_size() > 16 * BACKLOG:
+                client.transport.abort()  # reads too slowly
+
+    def let_go(self, server: Server) -> None:
+        """Cut off who would keep us from closing: who hears nothing any more, and who has not asked anything yet."""
+        for visitor in self.visitors.values():
+            if visitor.is_deaf:
+                visitor.connection.transport.abort()
+        for connection in server.all_connections:
+            if connection.state is State.CONNECTING:
+                connection.transport.abort()
+
+
+def _due(world: World, elapsed: float, now: int, asked: int) -> int:
+    """Up to which market time frames may be sent; never ahead of the clock."""
+    if world.speed is None:
+        return asked
+    return min(world.start + int(elapsed * world.speed * 1_000_000), now)
