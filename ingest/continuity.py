@@ -4,14 +4,17 @@ Frames of one feed may come over two connections and in any order. What is not t
 stayed open for a while.
 """
 
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ingest.exchanges.exchange import Seen
+from ingest.exchanges.exchange import Page, Seen
 from ingest.silence import Rhythm
 
 GRACE_SECONDS = 1.0  # the other connection, or the next frame, may still bring what is missing
+AUDITABLE = 200_000  # frames; a venue that cannot be asked for so long costs no more memory than that
 LEAP = 10_000_000  # a hole of more ids is believed only when a second frame goes on from there
 FALL = 100_000  # an id so far below the last one is no late frame: the venue may have begun to count anew
 
@@ -54,6 +57,10 @@ class Known:
     holes: list[Hole] = field(default_factory=list)
     is_torn: bool = False  # nobody listened for a while: what comes next may not be what came next
     rhythm: Rhythm = field(default_factory=Rhythm)
+    audited: int | None = None  # ids that are not dense: up to here the venue was asked whether there were others
+    received: deque[tuple[int, int]] = field(
+        default_factory=lambda: deque(maxlen=AUDITABLE)
+    )  # least and greatest id of each frame since
     doubted: int | None = None  # an id that cannot be believed before another one follows it
 
 
@@ -77,6 +84,9 @@ class Continuity:
         if known.last_trade is not None and seen.first_trade is not None and first == (before or 0) + 1:
             self._check_trades(known, seen, now)
         known.is_torn = False
+        if not known.is_dense:
+            known.audited = first - 1 if known.audited is None else known.audited
+            known.received.append((first, last))
         if before is None or last > before or known.doubted == last:
             known.last_id, known.last_ms, known.last_trade = last, seen.event_ms, seen.last_trade
 
@@ -121,6 +131,27 @@ class Continuity:
         """Nothing was heard yet, and the venue tells how far it is: from here on something can be missed."""
         if known.last_id is None:
             known.last_id, known.last_ms = seen.last_id, seen.event_ms
+
+    def audit(self, known: Known, page: Page, until: int, now: float) -> None:
+        """Compare with what the venue tells: a trade that was in no frame is missing, whatever its id."""
+        assert known.audited is not None
+        until = min(until, page.high)
+        ids = sorted(number for number in page.ids if known.audited < number <= until)
+        received = sorted(known.received)
+        firsts = [first for first, _ in received]
+        before, missed = known.audited, list[int]()
+        for number in ids:
+            place = bisect_right(firsts, number) - 1
+            if place < 0 or received[place][1] < number:
+                missed.append(number)
+                continue
+            if missed:
+                known.holes.append(Hole("suspected", missed[0], missed[-1], before, number, since=now - GRACE_SECONDS))
+            before, missed = number, []
+        if missed:
+            known.holes.append(Hole("suspected", missed[0], missed[-1], before, None, since=now - GRACE_SECONDS))
+        known.audited = max(known.audited, until)
+        known.received = deque((one for one in known.received if one[1] > known.audited), maxlen=AUDITABLE)
 
     def tear(self) -> None:
         """Nobody listens any more, or nobody did until now."""

@@ -10,7 +10,7 @@ from ingest.exchanges.exchange import Exchange, Seen
 from ingest.intake import Intake
 from ingest.journal import Journal
 from ingest.link import Link, World
-from ingest.repairs import Doubt, Repairs, Task
+from ingest.repairs import Audit, Doubt, Repairs, Task
 from ingest.rest import Client, Purpose
 from ingest.settings import Ingest
 from ingest.spool import Spool
@@ -26,6 +26,7 @@ class Gaps:
         self._links = [(link, Journal(link.intake.plan, conn(), link.intake.continuity.feeds)) for link in links]
         self.repairs: dict[str, Repairs] = {}
         self.found = 0
+        self._next_audit = 0.0
         for link in links:
             plan = link.intake.plan
             if plan.exchange.name not in self.repairs:
@@ -38,6 +39,9 @@ class Gaps:
 
     def look(self) -> None:
         """Tell of holes that have become due, and have them repaired; ask about streams that are silent."""
+        now = self._world.clock.monotonic()
+        if now >= self._next_audit:
+            self._next_audit = now + self._audit()
         for link, journal in self._links:
             intake, repairs = link.intake, self.repairs[link.intake.plan.exchange.name]
             for stream, hole in intake.holes(journal):
@@ -56,6 +60,22 @@ class Gaps:
     def waiting(self) -> int:
         """Holes that are not dealt with."""
         return sum(repairs.waiting for repairs in self.repairs.values())
+
+    def _audit(self) -> float:
+        """Have the feeds compared whose ids are not dense. Seconds until the next time: audits take half of the repairs' share."""
+        seconds = self._ingest.repair.audit_every.total_seconds()
+        for link, _ in self._links:
+            intake, rest = link.intake, link.intake.plan.exchange.rest
+            repairs = self.repairs[intake.plan.exchange.name]
+            if not repairs.can_ask or rest is None or intake.plan.kind not in rest.histories:
+                continue
+            for stream, low, high in intake.audits():
+                repairs.add(Audit(intake.plan, stream, low, high, partial(intake.compare, stream, high)))
+            if not intake.plan.feed.dense:
+                weight = rest.histories[intake.plan.kind].weight * len(intake.plan.pairs)
+                share = rest.budget / rest.seconds * self._ingest.repair.weight_share / 2
+                seconds = max(seconds, weight / share)
+        return seconds
 
     def _answer(self, link: Link, journal: Journal, stream: str, newest: Seen) -> None:
         """The venue was asked about a silent stream."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ingest.clock import Clock
 from ingest.continuity import Continuity, Hole
-from ingest.exchanges.exchange import Seen
+from ingest.exchanges.exchange import Page, Seen
 from ingest.feed import Frame
 from ingest.journal import EVENTS, Journal, Taken, missing, time_text
 from ingest.plan import Plan
@@ -107,6 +107,17 @@ class Intake:
             if known.rhythm.is_odd(now, silence, can_ask=can_ask):
                 known.rhythm.doubt(now)
                 yield stream
+
+    def audits(self) -> Iterator[tuple[str, int, int]]:
+        """Feeds whose ids are not dense: stream, from which id the venue is to be asked, up to which."""
+        for stream, known in self.continuity.feeds.items():
+            if known.audited is not None and known.last_id is not None and known.last_id > known.audited:
+                yield stream, known.audited + 1, known.last_id
+
+    def compare(self, stream: str, until: int, page: Page) -> None:
+        """What the venue has, with what came."""
+        with self.lock:
+            self.continuity.audit(self.continuity.feeds[stream], page, until, self.clock.monotonic())
 
     def mute(self, journal: Journal, stream: str, newest: Seen | None) -> None:
         """The stream sends nothing, though the venue has `newest`; or nobody can be asked, and it is silent for too long."""

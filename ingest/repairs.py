@@ -75,6 +75,17 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """A feed whose ids are not dense: from where to ask, up to where, and what to call with each page."""
+
+    plan: Plan
+    stream: str
+    low: int
+    high: int
+    compare: Callable[[Page], None]
+
+
+@dataclass(frozen=True)
 class Doubt:
     """A stream that is silent, and what to call with the newest trade that the venue has."""
 
@@ -104,13 +115,13 @@ class Repairs:
         self._conn = conn
         self._next = Sequences().next
         self._numbers = itertools.count()
-        self._queue: list[tuple[float, int, float, Task | Doubt]] = []  # when, in which order, the last pause
+        self._queue: list[tuple[float, int, float, Task | Doubt | Audit]] = []  # when, in which order, the last pause
         self._lock = threading.Lock()
         self._news = threading.Event()
         self._is_busy = False
         self.counts = RepairCounts()
 
-    def add(self, task: Task | Doubt, seconds: float = 0.0, pause: float = 0.0) -> None:
+    def add(self, task: Task | Doubt | Audit, seconds: float = 0.0, pause: float = 0.0) -> None:
         """To be done in so many seconds."""
         with self._lock:
             heapq.heappush(self._queue, (self._clock.monotonic() + seconds, next(self._numbers), pause, task))
@@ -136,6 +147,8 @@ class Repairs:
             self._is_busy = True
         if isinstance(task, Doubt):
             self._ask(task)
+        elif isinstance(task, Audit):
+            self._audit(task)
         else:
             self._do(task, pause)
         self._is_busy = False
@@ -148,18 +161,34 @@ class Repairs:
 
     def _ask(self, doubt: Doubt) -> None:
         """What is the newest trade? Nobody waits for the answer: who is not told asks again."""
-        exchange = doubt.plan.exchange
-        history = exchange.rest.histories.get(doubt.plan.kind) if exchange.rest else None
-        if history is None or self._client is None:
-            return
-        path = history.latest(doubt.plan.pairs[doubt.stream])
-        try:
-            page = history.read(orjson.loads(self._client.ask(path, history.weight).raw), 0, 0)
-        except (RestError, TypeError, KeyError, ValueError, AttributeError) as error:  # ValueError: also what is no JSON
-            _LOG.warning("event=not_asked stream=%s error=%r", doubt.stream, error)
-            return
-        if page.ids:
+        history = self._history(doubt.plan)
+        page = self._told(history, history.latest(doubt.plan.pairs[doubt.stream]), 0, 0) if history else None
+        if page is not None and page.ids:
             doubt.answer(Seen("control", doubt.stream, last_id=max(page.ids), event_ms=page.last_ms))
+
+    def _audit(self, audit: Audit) -> None:
+        """Page after page. What cannot be asked now is asked by the next audit."""
+        history, low = self._history(audit.plan), audit.low
+        while history and low <= audit.high and not self._stop.is_set():
+            page = self._told(history, history.ask(audit.plan.pairs[audit.stream], low, audit.high), low, audit.high)
+            if page is None or page.high < low:
+                return
+            audit.compare(page)
+            low = page.high + 1
+
+    def _history(self, plan: Plan) -> History | None:
+        """How the past of a feed is asked for; None: it is not."""
+        rest = plan.exchange.rest
+        return rest.histories.get(plan.kind) if rest and self._client else None
+
+    def _told(self, history: History, path: str, low: int, high: int) -> Page | None:
+        """A page that is looked at and not kept. None: it could not be had; somebody will ask again."""
+        assert self._client is not None
+        try:
+            return history.read(orjson.loads(self._client.ask(path, history.weight).raw), low, high)
+        except (RestError, TypeError, KeyError, ValueError, AttributeError) as error:  # ValueError: also what is no JSON
+            _LOG.warning("event=not_asked path=%s error=%r", path, error)
+            return None
 
     def _do(self, task: Task, pause: float) -> None:
         try:
@@ -182,9 +211,8 @@ class Repairs:
 
     def _repair(self, task: Task) -> tuple[str, int, str | None]:
         """Outcome, rows, detail."""
-        hole, rest = task.hole, task.plan.exchange.rest
-        history = rest.histories.get(task.plan.kind) if rest else None
-        if history is None or self._client is None:
+        hole, history = task.hole, self._history(task.plan)
+        if history is None:
             return "no_rest", 0, "this venue's REST is not asked for it"
         if not hole.is_plausible:
             return "implausible", 0, "too many ids to be believed" if hole.sort == "ids" else f"{hole.sort}: no ids are missing"

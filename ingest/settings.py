@@ -101,6 +101,7 @@ class Repair:
     """How holes are filled."""
 
     weight_share: float = 0.3  # of what the venue allows
+    audit_every: timedelta = timedelta(minutes=1)  # where ids are not dense
 
 
 @dataclass(frozen=True)
@@ -217,6 +218,7 @@ def _rules(found: Settings) -> Iterator[tuple[str, Any, str, bool]]:
     yield "ingest.silence.at_least", str(silence.at_least), "1s or more", silence.at_least >= second
     yield "ingest.silence.at_most", str(silence.at_most), "at_least or more", silence.at_most >= silence.at_least
     share = ingest.repair.weight_share
+    yield "ingest.repair.audit_every", str(ingest.repair.audit_every), "1s or more", ingest.repair.audit_every >= second
     yield "ingest.repair.weight_share", share, "above 0, at most 1", 0 < share <= 1
     for number, epoch in enumerate(ingest.epochs):
         yield _range(f"ingest.epochs[{number}].n", epoch.n, 2, 10**6)

@@ -19,8 +19,8 @@ FEEDS = """
     - {venue: bitso, market: spot, kind: trade, pairs: [BTC-MXN]}"""
 # what frames and responses say, written out here and not by way of the exchange's readings
 TRADES: Mapping[str, Callable[[Any], list[TradeText]]] = {
-    "binance": lambda raw: [(raw["data"]["a"], raw["data"]["p"], raw["data"]["q"])],
-    "coinbase": lambda raw: [(raw["trade_id"], raw["price"], raw["size"])],
+    "binance": lambda raw: [(raw["data"].get("a"), raw["data"]["p"], raw["data"]["q"])],
+    "coinbase": lambda raw: [(raw.get("trade_id"), raw["price"], raw["size"])],
     "bitso": lambda raw: [(item["i"], item["r"], item["a"]) for item in raw["payload"]],
 }
 PAST: Mapping[str, Callable[[Any], list[TradeText]]] = {
@@ -39,7 +39,7 @@ class Desk:
         self.files = Files(folder / "lake")
         self.spool = folder / "spool" / "collect"
 
-    def conf(self, port: int, lake: str | None = None, feeds: str = FEEDS, *, has_rest: bool = False) -> Path:
+    def conf(self, port: int, lake: str | None = None, feeds: str = FEEDS, *, has_rest: bool = False, more: str = "") -> Path:
         """A configuration whose venues are the simulator's."""
         endpoints: dict[str, dict[str, dict[str, list[str]]]] = {}
         for venue, market in MARKETS:
@@ -55,6 +55,7 @@ ingest:
   rotate: {{seconds: 1, megabytes: 1}}
   feeds: {feeds}
   endpoints: {json.dumps(endpoints)}
+  {more}
 """
         path = self.folder / "conf.yaml"
         path.write_text(text)

@@ -14,14 +14,14 @@ ROOT = Path(__file__).parents[2]
 Process = subprocess.Popen[str]
 
 
-def until(condition: Callable[[], bool], process: Process, what: str, seconds: float = 60.0) -> None:
+def until(condition: Callable[[], bool], process: Process, what: str, seconds: float = 60.0, every: float = 0.02) -> None:
     """Wait until a condition holds while a process runs."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, f"ended with {process.returncode} before {what}: {process.communicate()}"
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.02)
+            process.wait(every)
 
 
 @contextlib.contextmanager

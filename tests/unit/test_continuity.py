@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.continuity import FALL, GRACE_SECONDS, LEAP, Continuity, Hole, Known, known, plain
-from ingest.exchanges.exchange import Seen
+from ingest.exchanges.exchange import Page, Seen
 
 MS = 1_731_000_000_000
 
@@ -102,6 +102,28 @@ def test_a_torn_feed_that_goes_on_where_it_was_is_not_suspected():
     story = Story(is_dense=False).take(70)
     story.continuity.tear()
     assert story.take(69, 70, 75).told() == []
+
+
+def test_an_audit_finds_what_was_in_no_frame():
+    story = Story(is_dense=False).take(frame(70, 72), 80, 91, 99)
+    there = [65, 70, 71, 72, 75, 77, 80, 95, 99, 120]
+    story.continuity.audit(story.feed, Page(there, 70, 120), 99, story.now)
+    assert story.told(0) == [
+        Hole("suspected", 75, 77, 72, 80),
+        Hole("suspected", 95, 95, 80, 99),
+    ]
+    assert (story.feed.audited, list(story.feed.received)) == (99, [])
+    story.take(120)
+    story.continuity.audit(story.feed, Page([120, 121], 100, 121), 121, story.now)
+    assert story.told(0) == [Hole("suspected", 121, 121, 120, None)]
+
+
+def test_an_audit_goes_no_further_than_its_page():
+    story = Story(is_dense=False).take(70, 80, 90)
+    story.continuity.audit(story.feed, Page([70, 75], 70, 75), 90, story.now)
+    assert story.told(0) == [Hole("suspected", 75, 75, 70, None)]
+    story.continuity.audit(story.feed, Page([80, 85, 90], 76, 90), 90, story.now)
+    assert story.told(0) == [Hole("suspected", 85, 85, 80, 90)]
 
 
 def test_one_mad_id_is_neither_a_hole_nor_the_end_of_watching():
