@@ -19,6 +19,7 @@ from ingest.exchanges import find_exchange
 from ingest.feed import connect
 from ingest.link import World
 from ingest.plan import plans
+from ingest.polls import polls
 from ingest.rest import get
 from ingest.settings import SettingsError, load
 from ingest.spool import SpoolError
@@ -67,7 +68,7 @@ def _collect(args: argparse.Namespace) -> int:
     logging.getLogger("botocore").setLevel(logging.WARNING)
     try:
         settings = load(args.conf)
-        wanted = plans(settings.ingest, find_exchange)
+        wanted, asked = plans(settings.ingest, find_exchange), polls(settings.ingest, find_exchange)
     except SettingsError as error:
         print(f"collect: {error}", file=sys.stderr)
         return USAGE
@@ -78,7 +79,7 @@ def _collect(args: argparse.Namespace) -> int:
     world = World(SYSTEM, connect, get(), random.random, stop)
     show = _show if sys.stderr.isatty() else _show_nothing
     try:
-        end = Collector(settings.ingest, wanted, landing.store(settings.lake), world).run(show, args.seconds)
+        end = Collector(settings.ingest, wanted, asked, landing.store(settings.lake), world).run(show, args.seconds)
     except (SpoolError, OSError) as error:
         print(f"collect: {error}", file=sys.stderr)
         return FAILED
@@ -118,7 +119,7 @@ def _summary(end: Progress) -> str:
     counts = (
         f"collect: {end.seconds:.0f} s, frames={end.frames} trades={end.trades} objects={end.objects} "
         f"text_bytes={end.landed_bytes} reconnects={end.reconnects} waiting_segments={end.waiting} lost_lines={end.lost} "
-        f"gaps={end.gaps} open_holes={end.holes}"
+        f"polls={end.polls} gaps={end.gaps} open_holes={end.holes}"
     )
     return "".join([counts, *(f"; failed: {failure}" for failure in end.failures)])
 

@@ -6,7 +6,9 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from ingest.budget import Budget
 from ingest.clock import iso
 from ingest.envelope import Origin, head, line
 from ingest.gaps import Gaps, numbered
@@ -16,6 +18,9 @@ from ingest.landing import Store
 from ingest.link import Link, Pace, World
 from ingest.marks import Marks
 from ingest.plan import Plan
+from ingest.poller import Poller
+from ingest.polls import Poll
+from ingest.rest import Client, Purpose
 from ingest.salvage import salvage
 from ingest.settings import Ingest
 from ingest.spool import Place, Spool, SpoolError, prepare
@@ -39,6 +44,7 @@ class Progress:
     spool_bytes: int
     waiting: int  # sealed segments that have not landed
     lost: int  # lines that the spool refused
+    polls: int  # answers that are in the spool
     gaps: int  # holes found
     holes: int  # of these and of former runs' that are not dealt with
     failures: Sequence[str]
@@ -63,9 +69,12 @@ _TIMES = Times()
 class Collector:
     """One run of `collect`."""
 
-    def __init__(self, ingest: Ingest, plans: Sequence[Plan], store: Store, world: World, times: Times = _TIMES) -> None:
+    def __init__(  # noqa: PLR0913 - what is wanted, and the world it is done in
+        self, ingest: Ingest, plans: Sequence[Plan], polls: Sequence[Poll], store: Store, world: World, *, times: Times = _TIMES
+    ) -> None:
         self._ingest = ingest
         self._plans = plans
+        self._polls = polls
         self._store = store
         self._world = world
         self._times = times
@@ -106,18 +115,20 @@ class Collector:
             for plan, continuity in zip(self._plans, self._marks.continuities, strict=True)
         ]
         self._gaps = Gaps(self._ingest, self._links, self._spool, self._world, conn)
+        self._pollers = {name: self._poller(polls, conn()) for name, polls in _by_market(self._polls).items()}
         enough = threading.Event()
         uploads = self._thread("upload", self._uploader.run)
         keeper = self._thread("keeper", lambda: self._keep(enough))
         links = [self._thread(f"link-{number}", link.run) for number, link in enumerate(self._links, 1)]
         repairs = [self._thread(f"repair {name}", found.run) for name, found in self._gaps.repairs.items()]
-        while any(link.is_alive() for link in links) and not self._stop.wait(self._times.watch):
+        pollers = [self._thread(f"poll {name}", partial(found.run, self._stop)) for name, found in self._pollers.items()]
+        while any(thread.is_alive() for thread in (*links, *pollers)) and not self._stop.wait(self._times.watch):
             report(self._progress())
             if seconds is not None and self._seconds() >= seconds:
                 break
         self._stop.set()
         end = self._seconds() + self._times.grace
-        for thread in (*links, *repairs):  # one that hangs in a handshake must not take the time of the uploads
+        for thread in (*links, *repairs, *pollers):  # one that hangs in a handshake must not take the time of the uploads
             thread.join(max(0.0, end - self._times.grace * 2 / 3 - self._seconds()))
         self._process_events("stop")
         enough.set()
@@ -145,6 +156,24 @@ class Collector:
             feeds = self._marks.snapshot()
         self._spool.sync()
         self._marks.save(feeds)
+
+    def _poller(self, polls: Sequence[Poll], conn: str) -> Poller:
+        exchange, hosts, world = polls[0].exchange, polls[0].hosts, self._world
+        assert exchange.rest is not None
+        budget = Budget(
+            self._ingest.limits.path / f"{exchange.venue}-{exchange.market}.json", exchange.rest.budget, exchange.rest.seconds
+        )
+        client = Client(
+            exchange.rest,
+            hosts,
+            budget,
+            Purpose("poll"),
+            get=world.get,
+            clock=world.clock,
+            random=world.random,
+            stop=world.stop,
+        )
+        return Poller(polls, client, self._spool, world.clock, self._marks, conn=conn)
 
     def _thread(self, name: str, body: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=self._guarded, args=(name, body), name=name, daemon=True)
@@ -197,6 +226,14 @@ class Collector:
             waiting=len(self._spool.sealed()),
             lost=sum(link.lost for link in links),
             gaps=self._gaps.found,
+            polls=sum(poller.counts.asked - poller.counts.failed for poller in self._pollers.values()),
             holes=self._gaps.waiting,
             failures=[*self._faults, *landed.conflicts, *(link.given_up for link in links if link.given_up)],
         )
+
+
+def _by_market(polls: Sequence[Poll]) -> dict[str, list[Poll]]:
+    found: dict[str, list[Poll]] = {}
+    for poll in polls:
+        found.setdefault(poll.exchange.name, []).append(poll)
+    return found

@@ -85,6 +85,15 @@ class Marks:
             self._feeds.update({_name(plan, stream): plain(known) for stream, known in found.feeds.items()})
         return dict(self._feeds)
 
+    def note(self, name: str, value: int) -> None:
+        """Remember how far something else has come. Before that may be forgotten, it is in the spool."""
+        self._feeds[name] = value
+
+    def noted(self, name: str) -> int | None:
+        """How far it had come."""
+        found = self._feeds.get(name)
+        return found if isinstance(found, int) else None
+
     def save(self, feeds: Mapping[str, Any]) -> None:
         """Write them down. A disk that refuses costs a hole that is none at the next start, and stops nothing."""
         try:

@@ -29,16 +29,16 @@ class Plan:
 
 def plans(ingest: Ingest, find: Callable[[str, str], Exchange]) -> Sequence[Plan]:
     """Expand the feeds. A connection carries one kind: USD-M serves kinds at different addresses, and a mute kind shows."""
-    if not ingest.feeds:
-        raise SettingsError("ingest.feeds is []: at least one feed; conf/local.yaml shows some")
+    if not ingest.feeds and not ingest.polls:
+        raise SettingsError("ingest.feeds is []: at least one feed, or one poll in ingest.polls; conf/local.yaml shows some")
     for venue, markets in ingest.endpoints.items():
         for market in markets:
-            _exchange(find, venue, market, f"ingest.endpoints.{venue}.{market}")
+            exchange_at(find, venue, market, f"ingest.endpoints.{venue}.{market}")
     wanted: dict[tuple[str, str, str], dict[str, str]] = {}
     exchanges: dict[tuple[str, str], Exchange] = {}
     for number, feed in enumerate(ingest.feeds):
         where = f"ingest.feeds[{number}]"
-        exchange = exchanges[feed.venue, feed.market] = _exchange(find, feed.venue, feed.market, where)
+        exchange = exchanges[feed.venue, feed.market] = exchange_at(find, feed.venue, feed.market, where)
         streams = wanted.setdefault((feed.venue, feed.market, feed.kind), {})
         for stream, pair in _streams(ingest, exchange, feed, where):
             if stream in streams:
@@ -51,7 +51,8 @@ def plans(ingest: Ingest, find: Callable[[str, str], Exchange]) -> Sequence[Plan
     ]
 
 
-def _exchange(find: Callable[[str, str], Exchange], venue: str, market: str, where: str) -> Exchange:
+def exchange_at(find: Callable[[str, str], Exchange], venue: str, market: str, where: str) -> Exchange:
+    """The exchange of a line of the configuration."""
     try:
         return find(venue, market)
     except LookupError as error:
@@ -87,7 +88,12 @@ def _parts(streams: Mapping[str, str], size: int) -> Iterator[Mapping[str, str]]
 
 def _plan(ingest: Ingest, exchange: Exchange, kind: str, pairs: Mapping[str, str]) -> Plan:
     other = ingest.endpoints.get(exchange.venue, {}).get(exchange.market) or Endpoint()
-    own_rest = exchange.rest.hosts if exchange.rest else ()
-    # whose frames are a simulator's must not be repaired with a venue's trades
-    rest = other.rest or (() if other.websocket else own_rest)
-    return Plan(exchange, _feeds(ingest, exchange)[kind], pairs, other.websocket or exchange.hosts, rest)
+    feed, hosts = _feeds(ingest, exchange)[kind], other.websocket or exchange.hosts
+    return Plan(exchange, feed, pairs, hosts, rest_hosts(ingest, exchange))
+
+
+def rest_hosts(ingest: Ingest, exchange: Exchange) -> Sequence[str]:
+    """Where a market's REST half is asked; nowhere: whose frames are a simulator's must not be repaired with a venue's trades."""
+    other = ingest.endpoints.get(exchange.venue, {}).get(exchange.market) or Endpoint()
+    own = exchange.rest.hosts if exchange.rest else ()
+    return other.rest or (() if other.websocket else own)

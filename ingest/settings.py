@@ -61,6 +61,22 @@ class FeedSettings:
 
 
 @dataclass(frozen=True)
+class PollSettings:
+    """One line of `ingest.polls`."""
+
+    venue: str
+    market: str
+    kind: str
+    every: timedelta
+    pairs: Sequence[str]
+    depth: int | None = None  # of order books
+    level: int | None = None
+    aggregate: bool | None = None
+    width: str | None = None  # of candles
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """Other addresses for one venue's market."""
 
@@ -114,6 +130,7 @@ class Ingest:
     feeds: Sequence[FeedSettings] = ()
     endpoints: Mapping[str, Mapping[str, Endpoint]] = field(default_factory=dict)  # venue -> market
     epochs: Sequence[Epoch] = ()
+    polls: Sequence[PollSettings] = ()
     silence: Silence = Silence()
     limits: Limits = Limits()
     repair: Repair = Repair()
@@ -204,6 +221,11 @@ def _rules(found: Settings) -> Iterator[tuple[str, Any, str, bool]]:
     for number, feed in enumerate(ingest.feeds):
         yield f"ingest.feeds[{number}].pairs", list(feed.pairs), "at least one pair", bool(feed.pairs)
         yield from (_pair(f"ingest.feeds[{number}].pairs", pair) for pair in feed.pairs)
+    for number, poll in enumerate(ingest.polls):
+        where = f"ingest.polls[{number}]"
+        yield f"{where}.every", str(poll.every), "1s or more", poll.every >= timedelta(seconds=1)
+        yield f"{where}.pairs", list(poll.pairs), "at least one pair", bool(poll.pairs)
+        yield from (_pair(f"{where}.pairs", pair) for pair in poll.pairs)
     for venue, markets in ingest.endpoints.items():
         for market, endpoint in markets.items():
             where = f"ingest.endpoints.{venue}.{market}"

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Feed, History, Page, Reading, Seen, Source
+from ingest.exchanges.exchange import Candles, Depth, Feed, History, Instruments, Page, Reading, Request, Seen, Source
 from ingest.settings import PAIR
 
 PARAMS_PER_MESSAGE = 200  # streams in one SUBSCRIBE; the length of a message is not documented, 1024 names would be 20 kB
-PAGE = 1000  # trades in a response at most
+PAGE = 1000  # trades or candles in a response at most
+WIDTHS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
 _CHANNELS = {"aggTrade": "agg_trade", "trade": "trade"}  # the name of a stream after the @, which is also the event's type
 _IDS = {"agg_trade": "a", "trade": "t"}
 
@@ -108,6 +109,49 @@ def history(  # noqa: PLR0913 - what differs between two endpoints, by keyword
         return Page(ids, low, max(ids, default=low - 1), max((item[time] for item in body), default=None))
 
     return History(ask, read, lambda pair: f"{path}?symbol={symbol(pair)}&limit={PAGE}", weight, reach)
+
+
+def book(path: str, symbol: Callable[[str], str], weights: Mapping[int, int], *, exact: bool) -> Callable[[str, Depth], Request]:
+    """Order books. `weights`: the greatest depth of each price; `exact`: only these depths can be had."""
+
+    def ask(pair: str, asked: Depth) -> Request:
+        if asked.level is not None or asked.aggregate is not None:
+            raise ValueError(f"{asked.level or asked.aggregate!r}: Binance knows depth alone, 1 to {max(weights)}")
+        depth = asked.depth or min(weights)
+        if not 0 < depth <= max(weights) or (exact and depth not in weights):
+            one_of = f"one of {', '.join(map(str, weights))}" if exact else f"1 to {max(weights)}"
+            raise ValueError(f"depth {depth}: {one_of}")
+        return Request(f"{path}?symbol={symbol(pair)}&limit={depth}", weights[min(size for size in weights if size >= depth)])
+
+    return ask
+
+
+def candles(path: str, symbol: Callable[[str], str], widths: Sequence[str], weight: int) -> Candles:
+    """Klines."""
+
+    def ask(pair: str, width: str, since: int | None) -> Request:
+        start = "" if since is None else f"&startTime={since}"
+        return Request(f"{path}?symbol={symbol(pair)}&interval={width}{start}&limit={PAGE}", weight)
+
+    def last(body: Any) -> int | None:  # noqa: ANN401 - any JSON value
+        if not isinstance(body, list):
+            raise TypeError(f"no list of candles: {body!r:.200}")
+        return max((item[0] for item in body), default=None)
+
+    return Candles(widths, ask, last, PAGE)
+
+
+def instruments(path: str, weight: int) -> Instruments:
+    """The symbols that are traded now; on USD-M the perpetual ones."""
+
+    def symbols(body: Any) -> Sequence[str]:  # noqa: ANN401 - any JSON value
+        return [
+            item["symbol"]
+            for item in body["symbols"]
+            if item["status"] == "TRADING" and item.get("contractType", "PERPETUAL") == "PERPETUAL"
+        ]
+
+    return Instruments(Request(path, weight), symbols)
 
 
 def readings(sources: Mapping[str, Sequence[Source]], order_type: str | None = None) -> dict[tuple[str, Source], Reading]:

@@ -2,7 +2,19 @@
 
 from functools import partial
 
-from ingest.exchanges.binance import history, pair_of, readings, recognise_among, stream_name, subscriptions, symbol_of
+from ingest.exchanges.binance import (
+    WIDTHS,
+    book,
+    candles,
+    history,
+    instruments,
+    pair_of,
+    readings,
+    recognise_among,
+    stream_name,
+    subscriptions,
+    symbol_of,
+)
 from ingest.exchanges.exchange import Exchange, Feed, Limits, Rest
 
 # AEUR, BIDR and IDR are left out: ADAEUR and BNBIDR would have two readings each
@@ -62,6 +74,9 @@ BINANCE_SPOT = Exchange(
             "agg_trade": history("/api/v3/aggTrades", _SYMBOL, weight=4, number="a", time="T"),
             "trade": history("/api/v3/historicalTrades", _SYMBOL, weight=25, number="id", time="time"),
         },
+        book=book("/api/v3/depth", _SYMBOL, {100: 5, 500: 25, 1000: 50, 5000: 250}, exact=False),
+        instruments=instruments("/api/v3/exchangeInfo", weight=20),
+        candles=candles("/api/v3/klines", _SYMBOL, ("1s", *WIDTHS), weight=2),
         used_header="x-mbx-used-weight-1m",
     ),
     readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}),

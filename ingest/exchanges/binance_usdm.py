@@ -3,7 +3,19 @@
 from datetime import timedelta
 from functools import partial
 
-from ingest.exchanges.binance import history, pair_of, readings, recognise_among, stream_name, subscriptions, symbol_of
+from ingest.exchanges.binance import (
+    WIDTHS,
+    book,
+    candles,
+    history,
+    instruments,
+    pair_of,
+    readings,
+    recognise_among,
+    stream_name,
+    subscriptions,
+    symbol_of,
+)
 from ingest.exchanges.exchange import Exchange, Feed, Limits, Rest
 
 QUOTES = ("USDT", "USDC", "BUSD", "BTC")
@@ -40,6 +52,9 @@ BINANCE_USDM = Exchange(
         histories={
             "agg_trade": history("/fapi/v1/aggTrades", _SYMBOL, weight=20, number="a", time="T", reach=timedelta(hours=48)),
         },
+        book=book("/fapi/v1/depth", _SYMBOL, {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}, exact=True),
+        instruments=instruments("/fapi/v1/exchangeInfo", weight=1),
+        candles=candles("/fapi/v1/klines", _SYMBOL, WIDTHS, weight=5),
         used_header="x-mbx-used-weight-1m",
     ),
     readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}, order_type="data.X"),

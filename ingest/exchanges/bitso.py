@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Exchange, Feed, History, Limits, Page, Reading, Rest, Seen
+from ingest.exchanges.exchange import Depth, Exchange, Feed, History, Instruments, Limits, Page, Reading, Request, Rest, Seen
 from ingest.settings import PAIR
 
 _BOOK = re.compile(r"[a-z0-9]+_[a-z0-9]+")
@@ -71,6 +71,17 @@ def _read(body: Any, low: int, _high: int) -> Page:  # noqa: ANN401 - any JSON v
     return Page(ids, low, max(ids, default=low - 1), last_ms)
 
 
+def _asked_book(pair: str, asked: Depth) -> Request:
+    if asked.depth is not None or asked.level is not None:
+        raise ValueError(f"{asked.depth or asked.level}: Bitso knows aggregate alone, true or false")
+    aggregate = asked.aggregate is None or asked.aggregate
+    return Request(f"/api/v3/order_book?book={_book(pair)}&aggregate={'true' if aggregate else 'false'}", 1)
+
+
+def _traded(body: Any) -> Sequence[str]:  # noqa: ANN401 - any JSON value
+    return [item["book"] for item in body["payload"]]
+
+
 _FEEDS = {"trade": Feed("trade", "trades", lambda pair: f"trades:{pair.lower().replace('-', '_')}", dense=False)}
 
 BITSO = Exchange(
@@ -96,6 +107,8 @@ BITSO = Exchange(
         budget=60,
         seconds=60,
         histories={"trade": History(_ask, _read, _latest, weight=1)},
+        book=_asked_book,
+        instruments=Instruments(Request("/api/v3/available_books", 1), _traded),
     ),
     readings={
         ("trade", "ws"): Reading(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Exchange, Feed, History, Limits, Page, Reading, Rest, Seen
+from ingest.exchanges.exchange import Depth, Exchange, Feed, History, Instruments, Limits, Page, Reading, Request, Rest, Seen
 from ingest.settings import PAIR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,6 +72,19 @@ def _read(body: Any, low: int, _high: int) -> Page:  # noqa: ANN401 - any JSON v
     return Page(ids, max(low, min(ids, default=low)), max(ids, default=low - 1), newest)
 
 
+def _asked_book(pair: str, asked: Depth) -> Request:
+    if asked.depth is not None or asked.aggregate is not None:
+        raise ValueError(f"{asked.depth or asked.aggregate!r}: Coinbase knows level alone, 1 to 3")
+    level = asked.level or 2
+    if level not in (1, 2, 3):
+        raise ValueError(f"level {level}: 1 the best, 2 a sum a price, 3 each order")
+    return Request(f"/products/{pair}/book?level={level}", 1)
+
+
+def _traded(body: Any) -> Sequence[str]:  # noqa: ANN401 - any JSON value
+    return [item["id"] for item in body if item["status"] == "online" and not item.get("trading_disabled")]
+
+
 _FEEDS = {"trade": Feed("trade", "trades", lambda pair: f"matches:{pair}", dense=True)}
 _MATCH = Reading(
     trade_id="trade_id",
@@ -107,6 +120,8 @@ COINBASE = Exchange(
         budget=10,
         seconds=1,
         histories={"trade": History(_ask, _read, lambda pair: f"/products/{pair}/trades?limit={_PAGE}", weight=1)},
+        book=_asked_book,
+        instruments=Instruments(Request("/products", 1), _traded),
     ),
     readings={("trade", "ws"): _MATCH, ("trade", "rest"): replace(_MATCH, items="")},
 )

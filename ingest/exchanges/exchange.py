@@ -95,6 +95,39 @@ class History:
     reach: timedelta | None = None  # older ones are refused; None: all there ever were
 
 
+class Request(NamedTuple):
+    """A question over REST."""
+
+    path: str  # and query, below the host
+    weight: int
+
+
+class Depth(NamedTuple):
+    """How much of an order book is wanted; None: as the venue gives it unasked."""
+
+    depth: int | None = None  # levels on each side
+    level: int | None = None  # 1 the best, 2 a sum a price, 3 each order
+    aggregate: bool | None = None  # a sum a price, or each order
+
+
+@dataclass(frozen=True)
+class Candles:
+    """How candles are asked for, page by page upwards."""
+
+    widths: Sequence[str]
+    ask: Callable[[str, str, int | None], Request]  # pair, width, open time in ms of the first one wanted (None: the newest)
+    last: Callable[[Any], int | None]  # the parsed body -> open time of its newest candle in ms
+    page: int  # candles in a response at most
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """How the venue tells what it trades."""
+
+    request: Request
+    symbols: Callable[[Any], Sequence[str]]  # the parsed body -> what can be traded now
+
+
 @dataclass(frozen=True)
 class Rest:
     """The venue's REST half."""
@@ -103,6 +136,9 @@ class Rest:
     budget: int  # weight that an address may spend …
     seconds: float  # … in so long
     histories: Mapping[str, History]  # kind -> how to ask
+    book: Callable[[str, Depth], Request] | None = None  # ValueError: that depth is not to be had; says which is
+    instruments: Instruments | None = None
+    candles: Candles | None = None
     used_header: str | None = None  # of a response: the weight that was spent
 
 

@@ -36,7 +36,9 @@ class Run:
     def until(self, is_enough, seconds=20.0):
         stop = threading.Event()
         world = World(SYSTEM, self.connect, nobody, lambda: 0.0, stop)
-        collector = Collector(self.ingest, plans(self.ingest, find), self.store, world, Times(grace=self.grace, watch=0.01))
+        collector = Collector(
+            self.ingest, plans(self.ingest, find), (), self.store, world, times=Times(grace=self.grace, watch=0.01)
+        )
         return collector.run(lambda now: stop.set() if is_enough(now) else None, seconds)
 
     def lines(self, channel="trades"):
