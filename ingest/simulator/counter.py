@@ -74,6 +74,7 @@ class Counter:
             listings={
                 listing.pair: listing for listing in self._world.listings if (listing.venue, listing.market) == (venue, market)
             },
+            seed=self._world.seed,
             factor=self._factor,
         )
         if "refuse-request" in faults:
