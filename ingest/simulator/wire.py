@@ -81,7 +81,7 @@ def _trades(  # noqa: PLR0913 - what differs between two markets, by keyword
     for tick in ticks:
         ms, sent, price = tick.at // 1000, sent_ms(tick, delay), price_text(tick.price)
         maker = "false" if tick.is_buy else "true"
-        for trade_id, part in _fills(tick):
+        for trade_id, part in fills(tick):
             quantity = quantity_text(part)
             text = f'{head}{sent},"s":"{symbol}","t":{trade_id},"p":"{price}","q":"{quantity}","T":{ms},"m":{maker}{tail}'
             trade = Trade(trade_id, None, None, price, quantity, _side(tick), ms * 1000, sent * 1000)
@@ -93,7 +93,7 @@ def _matches(listing: Listing, series: Series, ticks: list[Tick]) -> Iterator[Fr
     for tick in ticks:
         time, price = iso(tick.at), price_text(tick.price)
         maker_side = "sell" if tick.is_buy else "buy"
-        for trade_id, part in _fills(tick):
+        for trade_id, part in fills(tick):
             quantity = quantity_text(part)
             text = (
                 f'{{"type":"match","trade_id":{trade_id},"maker_order_id":"{_order(2 * trade_id)}","taker_order_id":'
@@ -114,7 +114,7 @@ def _bitso_trades(listing: Listing, series: Series, ticks: list[Tick]) -> Iterat
         items, trades = [], []
         for tick in order:
             ms, price = tick.at // 1000, price_text(tick.price)
-            for fill, part in _fills(tick):
+            for fill, part in fills(tick):
                 number, quantity = BOOKS * fill + (fill * 2_654_435_761 >> 16) % BOOKS, quantity_text(part)
                 items.append(
                     f'{{"i":{number},"a":"{quantity}","r":"{price}","v":"{value_text(part * tick.price)}","mo":"m{fill:015x}",'
@@ -150,7 +150,7 @@ def sent_ms(tick: Tick, delay: int) -> int:
     return min((ms // delay + 1) * delay, (tick.at // MINUTE + 1) * MINUTE // 1000 - 1)
 
 
-def _fills(tick: Tick) -> Iterator[tuple[int, int]]:
+def fills(tick: Tick) -> Iterator[tuple[int, int]]:
     """Id and quantity of each fill; the first ones take what does not divide."""
     share, rest = divmod(tick.quantity, tick.fills)
     for place in range(tick.fills):

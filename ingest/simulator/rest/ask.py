@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ingest.exchanges import find_exchange
@@ -49,6 +50,7 @@ class Reply:
     body: bytes
     headers: Text = field(default_factory=dict)
     kind: str = JSON
+    file: Path | None = None  # in place of a body
 
 
 class RefusedError(Exception):
