@@ -13,16 +13,19 @@ from pathlib import Path
 from types import FrameType
 
 from ingest import landing
+from ingest.clients import client
 from ingest.clock import SYSTEM
-from ingest.collect import Collector, Progress
+from ingest.collect import Collector, Progress, Wanted
 from ingest.exchanges import find_exchange
+from ingest.exchanges.exchange import Exchange, Request
 from ingest.feed import connect
 from ingest.link import World
-from ingest.plan import plans
+from ingest.plan import Plan, plans, rest_hosts
 from ingest.polls import polls
-from ingest.rest import get
-from ingest.settings import SettingsError, load
+from ingest.rest import Purpose, get
+from ingest.settings import Ingest, SettingsError, load
 from ingest.spool import SpoolError
+from ingest.traded import Traded
 
 EXAMPLE = """example:
   python -m ingest collect --conf conf/local.yaml --for 60s
@@ -66,20 +69,20 @@ def _collect(args: argparse.Namespace) -> int:
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s level=%(levelname)s %(message)s", force=True)
     logging.getLogger("botocore").setLevel(logging.WARNING)
-    try:
-        settings = load(args.conf)
-        wanted, asked = plans(settings.ingest, find_exchange), polls(settings.ingest, find_exchange)
-    except SettingsError as error:
-        print(f"collect: {error}", file=sys.stderr)
-        return USAGE
     stop = threading.Event()
     signals = _Signals(stop)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signals)
     world = World(SYSTEM, connect, get(), random.random, stop)
+    try:
+        settings = load(args.conf)
+        wanted = _wanted(settings.ingest, world)
+    except SettingsError as error:
+        print(f"collect: {error}", file=sys.stderr)
+        return USAGE
     show = _show if sys.stderr.isatty() else _show_nothing
     try:
-        end = Collector(settings.ingest, wanted, asked, landing.store(settings.lake), world).run(show, args.seconds)
+        end = Collector(settings.ingest, wanted, landing.store(settings.lake), world).run(show, args.seconds)
     except (SpoolError, OSError) as error:
         print(f"collect: {error}", file=sys.stderr)
         return FAILED
@@ -87,6 +90,22 @@ def _collect(args: argparse.Namespace) -> int:
         print(file=sys.stderr)
     print(_summary(end))
     return DONE if end.is_good else FAILED
+
+
+def _wanted(ingest: Ingest, world: World) -> Wanted:
+    """What the configuration asks for. Patterns of pairs are expanded by what the venues say, now and once a day."""
+    purpose = Purpose("poll", tries=2)  # what was told before will do
+
+    def ask(exchange: Exchange, request: Request) -> bytes:
+        return client(ingest, exchange, rest_hosts(ingest, exchange), purpose, world).ask(*request).raw
+
+    traded = Traded(ingest.spool.path / "instruments", ask)
+
+    def replan(exchange: Exchange, body: bytes) -> Sequence[Plan]:
+        traded.learn(exchange, body)
+        return plans(ingest, find_exchange, traded)
+
+    return Wanted(plans(ingest, find_exchange, traded), polls(ingest, find_exchange), replan)
 
 
 class _Signals:

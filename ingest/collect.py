@@ -5,12 +5,14 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from ingest.budget import Budget
+from ingest.clients import client
 from ingest.clock import iso
+from ingest.continuity import Continuity
 from ingest.envelope import Origin, head, line
+from ingest.exchanges.exchange import Exchange
 from ingest.gaps import Gaps, numbered
 from ingest.intake import Intake
 from ingest.journal import EVENTS, Sequences, event_text
@@ -20,7 +22,7 @@ from ingest.marks import Marks
 from ingest.plan import Plan
 from ingest.poller import Poller
 from ingest.polls import Poll
-from ingest.rest import Client, Purpose
+from ingest.rest import Purpose
 from ingest.salvage import salvage
 from ingest.settings import Ingest
 from ingest.spool import Place, Spool, SpoolError, prepare
@@ -66,15 +68,22 @@ class Times:
 _TIMES = Times()
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be collected."""
+
+    plans: Sequence[Plan]
+    polls: Sequence[Poll] = ()
+    # a market told anew what it trades: all plans that are wanted now
+    replan: Callable[[Exchange, bytes], Sequence[Plan]] = lambda _exchange, _body: ()
+
+
 class Collector:
     """One run of `collect`."""
 
-    def __init__(  # noqa: PLR0913 - what is wanted, and the world it is done in
-        self, ingest: Ingest, plans: Sequence[Plan], polls: Sequence[Poll], store: Store, world: World, *, times: Times = _TIMES
-    ) -> None:
+    def __init__(self, ingest: Ingest, wanted: Wanted, store: Store, world: World, *, times: Times = _TIMES) -> None:
         self._ingest = ingest
-        self._plans = plans
-        self._polls = polls
+        self._wanted = wanted
         self._store = store
         self._world = world
         self._times = times
@@ -82,6 +91,10 @@ class Collector:
         self._faults: list[str] = []
         self._began = world.clock.monotonic()
         self._run = f"{ingest.collector}-{world.clock.wall_ns()}"
+        self._conn = numbered(self._run)
+        self._links: list[Link] = []
+        self._threads: list[threading.Thread] = []  # that receive, ask and repair
+        self._paces: dict[str, Pace] = {}
         self._process_seq = Sequences()
 
     def run(self, report: Callable[[Progress], None], seconds: float | None = None) -> Progress:
@@ -90,7 +103,7 @@ class Collector:
         lock = prepare(folder)
         try:
             ingest, clock = self._ingest, self._world.clock
-            self._marks = Marks(folder, self._plans)
+            self._marks = Marks(folder, self._wanted.plans)
             self._marks.replay(clock.monotonic())
             self._marks.save(self._marks.snapshot())  # before anything that was read may be removed
             salvage(folder)
@@ -108,27 +121,21 @@ class Collector:
 
     def _collect(self, report: Callable[[Progress], None], seconds: float | None) -> Progress:
         self._process_events("start")
-        conn = numbered(self._run)
-        paces = {plan.exchange.name: Pace(plan.exchange.limits.connections_per_5_minutes) for plan in self._plans}
-        self._links = [
-            Link(Intake(plan, continuity, self._spool, self._world.clock), self._world, pace=paces[plan.exchange.name], name=conn)
-            for plan, continuity in zip(self._plans, self._marks.continuities, strict=True)
-        ]
-        self._gaps = Gaps(self._ingest, self._links, self._spool, self._world, conn)
-        self._pollers = {name: self._poller(polls, conn()) for name, polls in _by_market(self._polls).items()}
+        self._gaps = Gaps(self._ingest, self._spool, self._world, self._conn)
+        self._pollers = [self._poller(polls) for polls in _by_market(self._wanted.polls)]
         enough = threading.Event()
         uploads = self._thread("upload", self._uploader.run)
+        for plan, continuity in zip(self._wanted.plans, self._marks.continuities, strict=True):
+            self._connect(plan, continuity)
+        self._threads += [self._thread("poll", partial(found.run, self._stop)) for found in self._pollers]
         keeper = self._thread("keeper", lambda: self._keep(enough))
-        links = [self._thread(f"link-{number}", link.run) for number, link in enumerate(self._links, 1)]
-        repairs = [self._thread(f"repair {name}", found.run) for name, found in self._gaps.repairs.items()]
-        pollers = [self._thread(f"poll {name}", partial(found.run, self._stop)) for name, found in self._pollers.items()]
-        while any(thread.is_alive() for thread in (*links, *pollers)) and not self._stop.wait(self._times.watch):
+        while self._is_at_work() and not self._stop.wait(self._times.watch):
             report(self._progress())
             if seconds is not None and self._seconds() >= seconds:
                 break
         self._stop.set()
         end = self._seconds() + self._times.grace
-        for thread in (*links, *repairs, *pollers):  # one that hangs in a handshake must not take the time of the uploads
+        for thread in self._threads:  # one that hangs in a handshake must not take the time of the uploads
             thread.join(max(0.0, end - self._times.grace * 2 / 3 - self._seconds()))
         self._process_events("stop")
         enough.set()
@@ -157,23 +164,38 @@ class Collector:
         self._spool.sync()
         self._marks.save(feeds)
 
-    def _poller(self, polls: Sequence[Poll], conn: str) -> Poller:
-        exchange, hosts, world = polls[0].exchange, polls[0].hosts, self._world
-        assert exchange.rest is not None
-        budget = Budget(
-            self._ingest.limits.path / f"{exchange.venue}-{exchange.market}.json", exchange.rest.budget, exchange.rest.seconds
-        )
-        client = Client(
-            exchange.rest,
-            hosts,
-            budget,
-            Purpose("poll"),
-            get=world.get,
-            clock=world.clock,
-            random=world.random,
-            stop=world.stop,
-        )
-        return Poller(polls, client, self._spool, world.clock, self._marks, conn=conn)
+    def _connect(self, plan: Plan, continuity: Continuity) -> None:
+        """Keep a plan connected from now on, and its holes repaired."""
+        exchange = plan.exchange
+        pace = self._paces.setdefault(exchange.name, Pace(exchange.limits.connections_per_5_minutes))
+        link = Link(Intake(plan, continuity, self._spool, self._world.clock), self._world, pace=pace, name=self._conn)
+        is_first = exchange.name not in self._gaps.repairs
+        repairs = self._gaps.watch(link)
+        self._links = [*self._links, link]  # others go through it at any time
+        self._threads.append(self._thread(f"link-{len(self._links)}", link.run))
+        if is_first:
+            self._threads.append(self._thread(f"repair {exchange.name}", repairs.run))
+
+    def _learn(self, exchange: Exchange, body: bytes) -> None:
+        """A market has told what it trades: collect what is wanted and new."""
+        known = {
+            (link.intake.plan.exchange.name, link.intake.plan.kind, stream)
+            for link in self._links
+            for stream in link.intake.plan.pairs
+        }
+        for plan in self._wanted.replan(exchange, body):
+            new = {stream: pair for stream, pair in plan.pairs.items() if (plan.exchange.name, plan.kind, stream) not in known}
+            if new and plan.exchange.name == exchange.name:
+                _LOG.info("event=new_pairs exchange=%r kind=%s pairs=%s", exchange.name, plan.kind, " ".join(new.values()))
+                self._connect(replace(plan, pairs=new), self._marks.add(replace(plan, pairs=new)))
+
+    def _is_at_work(self) -> bool:
+        """Whether anything is still received or asked. Repairs alone are no work: all that is wanted was given up."""
+        return any(thread.is_alive() for thread in self._threads if not thread.name.startswith("repair "))
+
+    def _poller(self, polls: Sequence[Poll]) -> Poller:
+        asker = client(self._ingest, polls[0].exchange, polls[0].hosts, Purpose("poll"), self._world)
+        return Poller(polls, asker, self._spool, self._world.clock, self._marks, conn=self._conn(), learn=self._learn)
 
     def _thread(self, name: str, body: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=self._guarded, args=(name, body), name=name, daemon=True)
@@ -193,7 +215,7 @@ class Collector:
         """Write an event about this process, once a venue and market."""
         at = self._world.clock.wall_ns()
         feeds: dict[tuple[str, str], list[str]] = {}
-        for plan in self._plans:
+        for plan in (link.intake.plan for link in self._links) if self._links else self._wanted.plans:
             feeds.setdefault((plan.exchange.venue, plan.exchange.market), []).append(
                 f"{plan.kind} {' '.join(plan.pairs.values())}"
             )
@@ -226,14 +248,14 @@ class Collector:
             waiting=len(self._spool.sealed()),
             lost=sum(link.lost for link in links),
             gaps=self._gaps.found,
-            polls=sum(poller.counts.asked - poller.counts.failed for poller in self._pollers.values()),
+            polls=sum(poller.counts.asked - poller.counts.failed for poller in self._pollers),
             holes=self._gaps.waiting,
             failures=[*self._faults, *landed.conflicts, *(link.given_up for link in links if link.given_up)],
         )
 
 
-def _by_market(polls: Sequence[Poll]) -> dict[str, list[Poll]]:
+def _by_market(polls: Sequence[Poll]) -> Sequence[Sequence[Poll]]:
     found: dict[str, list[Poll]] = {}
     for poll in polls:
         found.setdefault(poll.exchange.name, []).append(poll)
-    return found
+    return list(found.values())

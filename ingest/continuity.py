@@ -72,12 +72,12 @@ class Continuity:
 
     def take(self, known: Known, seen: Seen, recv_ns: int, now: float) -> None:
         """A frame of a feed is in the spool. The common case, the next id in a row, costs next to nothing."""
-        first, last = seen.first_id, seen.last_id
-        if first is None or last is None:
-            return
         known.last_recv_ns = recv_ns
         if now != known.rhythm.at:
             known.rhythm.beat(now)
+        first, last = seen.first_id, seen.last_id
+        if first is None or last is None:
+            return
         before = known.last_id
         if before is not None and first != before + 1 and not self._joins(known, seen, (first, last), now):
             return

@@ -59,6 +59,12 @@ class Marks:
             Continuity({stream: _known(plan, self._feeds.get(_name(plan, stream))) for stream in plan.pairs}) for plan in plans
         ]
 
+    def add(self, plan: Plan) -> Continuity:
+        """A plan that came later; its feeds go on from where they were once."""
+        found = Continuity({stream: _known(plan, self._feeds.get(_name(plan, stream))) for stream in plan.pairs})
+        self._plans, self.continuities = [*self._plans, plan], [*self.continuities, found]
+        return found
+
     def replay(self, now: float) -> None:
         """Take the frames of the open segments, which no mark tells of. Before they are sealed."""
         own = zip(self._plans, self.continuities, strict=True)
@@ -114,7 +120,7 @@ class Marks:
 
 
 def _name(plan: Plan, stream: str) -> str:
-    return f"{plan.exchange.venue}/{plan.exchange.market}/{plan.kind}/{plan.pairs[stream]}"
+    return f"{plan.exchange.venue}/{plan.exchange.market}/{plan.kind}/{stream}"
 
 
 def _known(plan: Plan, told: Any) -> Known:  # noqa: ANN401 - what a file held

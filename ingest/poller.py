@@ -3,13 +3,14 @@
 import heapq
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import orjson
 
 from ingest.clock import Clock
 from ingest.envelope import Origin, head, line
+from ingest.exchanges.exchange import Exchange
 from ingest.journal import Sequences
 from ingest.marks import Marks
 from ingest.polls import Poll, due
@@ -34,13 +35,22 @@ class Poller:
     """The polls of one market."""
 
     def __init__(  # noqa: PLR0913 - what it needs of the world
-        self, polls: Sequence[Poll], client: Client, spool: Spool, clock: Clock, marks: Marks, *, conn: str
+        self,
+        polls: Sequence[Poll],
+        client: Client,
+        spool: Spool,
+        clock: Clock,
+        marks: Marks,
+        *,
+        conn: str,
+        learn: Callable[[Exchange, bytes], None],
     ) -> None:
         self._client = client
         self._spool = spool
         self._clock = clock
         self._marks = marks
         self._conn = conn
+        self._learn = learn  # what a market trades
         self._next = Sequences().next
         self.counts = PollCounts()
         now = clock.monotonic()
@@ -80,6 +90,8 @@ class Poller:
             self.counts.failed += 1
             _LOG.warning("event=poll_failed poll=%s error=%r", poll.name, str(error))
             return False
+        if poll.kind == "instruments":
+            self._learn(poll.exchange, body.raw)
         return poll.candles is not None and self._note(poll, tree, since)
 
     def _note(self, poll: Poll, tree: object, since: int | None) -> bool:

@@ -56,6 +56,7 @@ class Purpose:
 
     name: str
     share: float = 1.0
+    tries: int = TRIES  # of one question
 
 
 @dataclass
@@ -97,7 +98,7 @@ class Client:
         """The answer. RestError: there is none, or we are to end."""
         pauses = delays(self._random)
         why = "no address is left"
-        for _ in range(TRIES):
+        for _ in range(self._purpose.tries):
             if not self._hosts:
                 break
             self._spend(weight)

@@ -14,6 +14,7 @@ from ingest.values import SettingsError, Size, read, refuse
 __all__ = ["SettingsError", "Size"]  # they belong to the configuration, whoever reads it
 
 PAIR = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
+_PATTERN = re.compile(r"[A-Z0-9*]+-[A-Z0-9*]+")
 COLLECTOR = re.compile(r"[a-z0-9][a-z0-9_]{0,30}")  # part of object names, where a dash ends it
 _PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/.*)?|(?!\w+:/).+")
 
@@ -57,7 +58,10 @@ class FeedSettings:
     venue: str
     market: str
     kind: str
-    pairs: Sequence[str]
+    pairs: Sequence[str]  # or patterns such as *-USDT
+    shard: str | None = None  # 0/2: every second pair
+    depth: int | None = None  # of kind book
+    width: str | None = None  # of kind kline
 
 
 @dataclass(frozen=True)
@@ -220,7 +224,10 @@ def _rules(found: Settings) -> Iterator[tuple[str, Any, str, bool]]:
     yield _range("ingest.rotate.megabytes", ingest.rotate.megabytes, 1, 1024)
     for number, feed in enumerate(ingest.feeds):
         yield f"ingest.feeds[{number}].pairs", list(feed.pairs), "at least one pair", bool(feed.pairs)
-        yield from (_pair(f"ingest.feeds[{number}].pairs", pair) for pair in feed.pairs)
+        yield from (_pair(f"ingest.feeds[{number}].pairs", pair) for pair in feed.pairs if "*" not in pair)
+        yield from (_pattern(f"ingest.feeds[{number}].pairs", pair) for pair in feed.pairs if "*" in pair)
+        if feed.shard is not None:
+            yield f"ingest.feeds[{number}].shard", feed.shard, "which of how many, such as 0/2 and 1/2", _is_shard(feed.shard)
     for number, poll in enumerate(ingest.polls):
         where = f"ingest.polls[{number}]"
         yield f"{where}.every", str(poll.every), "1s or more", poll.every >= timedelta(seconds=1)
@@ -257,3 +264,12 @@ def _range(where: str, value: int, low: int, high: int) -> tuple[str, Any, str, 
 
 def _pair(where: str, value: str) -> tuple[str, Any, str, bool]:
     return where, value, "a pair as BASE-QUOTE, such as BTC-USDT", bool(PAIR.fullmatch(value))
+
+
+def _pattern(where: str, value: str) -> tuple[str, Any, str, bool]:
+    return where, value, "a pair or a pattern as BASE-QUOTE, such as BTC-USDT or *-USDT", bool(_PATTERN.fullmatch(value))
+
+
+def _is_shard(text: str) -> bool:
+    found = re.fullmatch(r"(\d+)/([1-9]\d*)", text)
+    return found is not None and int(found[1]) < int(found[2])

@@ -4,6 +4,7 @@ from functools import partial
 
 from ingest.exchanges.binance import (
     WIDTHS,
+    aside,
     book,
     candles,
     history,
@@ -53,6 +54,7 @@ BINANCE_SPOT = Exchange(
     market="spot",
     hosts=("wss://stream.binance.com:9443", "wss://stream.binance.com:443", "wss://data-stream.binance.vision"),
     feeds=_FEEDS,
+    aside=aside(("1s", *WIDTHS)),
     limits=Limits(
         streams_per_connection=1024,
         messages_per_second=5,

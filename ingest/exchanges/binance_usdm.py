@@ -1,10 +1,12 @@
 """Binance USD-M futures. Evidence: docs/exchanges.md."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
 from ingest.exchanges.binance import (
     WIDTHS,
+    aside,
     book,
     candles,
     history,
@@ -25,11 +27,19 @@ _RECORDED = {"trade": Feed("trade", "trades", stream_name("trade"), dense=True)}
 
 _SYMBOL = partial(symbol_of, quotes=QUOTES)
 
+
+def _address(host: str, streams: Sequence[str]) -> str:
+    """By the wrong route the venue connects and acknowledges, and then never sends anything."""
+    is_public = streams and streams[0].partition("@")[2].startswith(("depth", "bookTicker"))
+    return f"{host}/{'public' if is_public else 'market'}/stream"
+
+
 BINANCE_USDM = Exchange(
     venue="binance",
     market="usdm",
     hosts=("wss://fstream.binance.com",),
     feeds=_FEEDS,
+    aside=aside(WIDTHS),
     recorded=_RECORDED,
     limits=Limits(
         streams_per_connection=200,  # 1024 was the documented number before the routes were split
@@ -41,8 +51,7 @@ BINANCE_USDM = Exchange(
     time_unit="ms",
     symbol=_SYMBOL,
     pair=partial(pair_of, quotes=QUOTES),
-    # Without /market the venue still connects and acknowledges, and then never sends an aggregate
-    address=lambda host, streams: f"{host}/market/stream",  # noqa: ARG005 - streams are asked for by message
+    address=_address,
     subscriptions=subscriptions,
     recognise=recognise_among({**_FEEDS, **_RECORDED}),
     rest=Rest(

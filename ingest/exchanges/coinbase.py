@@ -19,14 +19,24 @@ def _product(text: str) -> str:
     return text
 
 
+_CHANNELS = {  # of a stream's name -> what is subscribed to
+    "matches": ["matches", "heartbeat"],  # the venue may drop matches, and the heartbeat tells the last trade's id every second
+    "level2_batch": ["level2_batch"],
+}
+
+
 def _subscriptions(streams: Sequence[str]) -> Sequence[str]:
-    """Heartbeats come along: the venue may drop matches, and the heartbeat tells the last trade's id every second."""
-    products = [stream.removeprefix("matches:") for stream in streams]
-    message = {"type": "subscribe", "product_ids": products, "channels": ["matches", "heartbeat"]}
-    return [json.dumps(message, separators=(",", ":"))] if products else []
+    products: dict[str, list[str]] = {}
+    for stream in streams:
+        channel, _, product = stream.partition(":")
+        products.setdefault(channel, []).append(product)
+    messages = [
+        {"type": "subscribe", "product_ids": found, "channels": _CHANNELS[channel]} for channel, found in products.items()
+    ]
+    return [json.dumps(message, separators=(",", ":")) for message in messages]
 
 
-def _recognise(frame: Any) -> Seen:  # noqa: ANN401 - any JSON value
+def _recognise(frame: Any) -> Seen:  # noqa: ANN401, PLR0911 - any JSON value; one case a type of frame
     if not isinstance(frame, dict):
         return Seen("unknown")
     type_, product = frame.get("type"), frame.get("product_id")
@@ -37,6 +47,9 @@ def _recognise(frame: Any) -> Seen:  # noqa: ANN401 - any JSON value
         last = _whole(frame.get("last_trade_id"))
         at = _milliseconds(frame.get("time"))
         return Seen("control", f"heartbeat:{product}", last_id=last, event_ms=at, about=f"matches:{product}")
+    if type_ in ("snapshot", "l2update") and isinstance(product, str):
+        kind = "book" if type_ == "snapshot" else "book_diff"
+        return Seen(kind, f"level2_batch:{product}", event_ms=_milliseconds(frame.get("time")))
     if type_ == "subscriptions":
         return Seen("control")
     if type_ == "error":
@@ -86,6 +99,11 @@ def _traded(body: Any) -> Sequence[str]:  # noqa: ANN401 - any JSON value
 
 
 _FEEDS = {"trade": Feed("trade", "trades", lambda pair: f"matches:{pair}", dense=True)}
+_ASIDE = {
+    "book_diff": Feed(
+        "book_diff", "diffs", lambda pair: f"level2_batch:{pair}", dense=False, ordered=False, also={"book": "books"}
+    ),
+}
 _MATCH = Reading(
     trade_id="trade_id",
     price="price",
@@ -102,6 +120,7 @@ COINBASE = Exchange(
     market="spot",
     hosts=("wss://ws-feed.exchange.coinbase.com",),
     feeds=_FEEDS,
+    aside=_ASIDE,
     limits=Limits(
         streams_per_connection=100,  # ours: the venue names no number, and one connection should not carry everything
         messages_per_second=100,

@@ -59,7 +59,10 @@ class Feed:
     kind: str
     channel: str  # of the landing zone
     stream: Callable[[str], str]  # pair -> the name under which it is subscribed
-    dense: bool  # are ids dense, so that a missing id is a missing trade?
+    dense: bool  # are ids dense, so that a missing id is a missing frame or trade?
+    ordered: bool = True  # do ids tell an order at all? False: nothing can be missed but time
+    also: Mapping[str, str] = field(default_factory=dict)  # kinds that come down the same stream -> their channels
+    variants: Mapping[str, "Feed"] = field(default_factory=dict)  # by depth or width: the same kind otherwise
     counts_trades: bool = False  # does last_id - first_id + 1 count the exchange's trades in an aggregate?
 
 
@@ -159,6 +162,7 @@ class Exchange:
     recognise: Callable[[Any], Seen]  # a parsed frame -> what it is; total: never raises on any JSON value
     readings: Mapping[tuple[str, Source], Reading] = field(default_factory=dict)  # (kind, source) -> how Spark reads it
     rest: Rest | None = None
+    aside: Mapping[str, Feed] = field(default_factory=dict)  # kinds that are no trades: order books, best prices, candles
     recorded: Mapping[str, Feed] = field(default_factory=dict)  # kinds that recordings and old files hold, no longer offered live
 
     @property

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from ingest.clock import SYSTEM, iso
-from ingest.collect import Collector, Times
+from ingest.collect import Collector, Times, Wanted
 from ingest.feed import connect
 from ingest.landing import Files
 from ingest.link import World
@@ -19,6 +19,10 @@ from ingest.spool import SpoolError, prepare
 from tests.support.exchange_server import sends, venue
 from tests.support.exchanges import find
 from tests.support.fakes import nobody
+
+
+def nothing_traded(exchange):
+    raise AssertionError(exchange.name)
 
 
 class Run:
@@ -37,7 +41,11 @@ class Run:
         stop = threading.Event()
         world = World(SYSTEM, self.connect, nobody, lambda: 0.0, stop)
         collector = Collector(
-            self.ingest, plans(self.ingest, find), (), self.store, world, times=Times(grace=self.grace, watch=0.01)
+            self.ingest,
+            Wanted(plans(self.ingest, find, nothing_traded)),
+            self.store,
+            world,
+            times=Times(grace=self.grace, watch=0.01),
         )
         return collector.run(lambda now: stop.set() if is_enough(now) else None, seconds)
 

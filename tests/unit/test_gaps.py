@@ -45,7 +45,8 @@ class Desk:
         world = World(self.time.clock, self.refuse, self.get, lambda: 1.0, Stop(self.time, 100))
         self.link = Link(self.intake, world, pace=Pace(100), name=numbered("laptop-5"))
         settings = Ingest("laptop", silence=silence, limits=Limits(folder / "limits"))
-        self.gaps = Gaps(settings, [self.link], self.spool, world, numbered("laptop-6"))
+        self.gaps = Gaps(settings, self.spool, world, numbered("laptop-6"))
+        self.gaps.watch(self.link)
         self.journal = Journal(plan, "laptop-5-1", self.intake.continuity.feeds)
         self.intake.counts.is_connected = True
         self.intake.listen()

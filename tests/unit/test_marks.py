@@ -100,7 +100,7 @@ def test_one_odd_mark_is_no_reason_to_forget_the_others(folder):
     one = marks(folder, plan(a_b="A-B", c_d="C-D"))
     far(one).last_id = far(one, "c_d").last_id = 7
     feeds = one.snapshot()
-    feeds["test/spot/trade/C-D"] = {"last_id": 7}
+    feeds["test/spot/trade/c_d"] = {"last_id": 7}
     one.save(feeds)
     two = marks(folder, plan(a_b="A-B", c_d="C-D"))
     assert (far(two).last_id, far(two, "c_d").last_id) == (7, None)

@@ -42,7 +42,10 @@ class Desk:
         self.answers, self.asked = list(answers), []
         self.spool = Spool(folder, "laptop", Rotate(), 10**9, self.time.clock)
         self.marks = Marks(folder, ())
-        self.poller = Poller(polls, self, self.spool, self.time.clock, self.marks, conn="laptop-5-3")
+        self.poller = Poller(polls, self, self.spool, self.time.clock, self.marks, conn="laptop-5-3", learn=self.learn)
+
+    def learn(self, exchange, body):
+        self.learned = (exchange.name, body)
 
     def ask(self, path, weight):
         self.asked.append((round(self.time.seconds, 3), path, weight))
@@ -87,12 +90,15 @@ def test_an_answer_lands_as_it_came(tmp_path):
             "raw_text": "not json",
         },
     }
+    assert desk.learned == ("test spot", b"not json")
 
 
 def test_polls_are_asked_at_the_start_and_then_at_the_clocks_multiples(tmp_path):
     desk = Desk(tmp_path, BOOK, replace(BOOK, pair="C-D", offset=EVERY / 2))
     desk.time.advance(3)  # the clock on the wall shows 3 s past a multiple of ten
-    desk.poller = Poller((BOOK, replace(BOOK, offset=EVERY / 2)), desk, desk.spool, desk.time.clock, desk.marks, conn="c")
+    desk.poller = Poller(
+        (BOOK, replace(BOOK, offset=EVERY / 2)), desk, desk.spool, desk.time.clock, desk.marks, conn="c", learn=desk.learn
+    )
     desk.run(25)
     assert [at for at, *_ in desk.asked] == [3, 4, 5, 10, 15, 20, 25]
 
