@@ -2,7 +2,17 @@
 
 from functools import partial
 
-from ingest.exchanges.binance import history, pair_of, readings, recognise_among, stream_name, subscriptions, symbol_of
+from ingest.exchanges.binance import (
+    dump,
+    dumps,
+    history,
+    pair_of,
+    readings,
+    recognise_among,
+    stream_name,
+    subscriptions,
+    symbol_of,
+)
 from ingest.exchanges.exchange import Exchange, Feed, Limits, Rest
 
 # AEUR, BIDR and IDR are left out: ADAEUR and BNBIDR would have two readings each
@@ -34,6 +44,16 @@ _FEEDS = {
 }
 
 _SYMBOL = partial(symbol_of, quotes=QUOTES)
+_DUMPS = {  # no file of this market begins with a row of names
+    "agg_trade": dump("/data/spot", "aggTrades", _SYMBOL, fields=("a", "p", "q", "f", "l", "T", "m", "M"), time="T"),
+    "trade": dump(
+        "/data/spot",
+        "trades",
+        _SYMBOL,
+        fields=("id", "price", "qty", "quoteQty", "time", "isBuyerMaker", "isBestMatch"),
+        time="time",
+    ),
+}
 _HOSTS = ("api", "api-gcp", "api1", "api2", "api3", "api4")
 
 BINANCE_SPOT = Exchange(
@@ -64,5 +84,6 @@ BINANCE_SPOT = Exchange(
         },
         used_header="x-mbx-used-weight-1m",
     ),
+    dumps=dumps(_DUMPS),
     readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}),
 )

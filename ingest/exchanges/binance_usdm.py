@@ -3,7 +3,17 @@
 from datetime import timedelta
 from functools import partial
 
-from ingest.exchanges.binance import history, pair_of, readings, recognise_among, stream_name, subscriptions, symbol_of
+from ingest.exchanges.binance import (
+    dump,
+    dumps,
+    history,
+    pair_of,
+    readings,
+    recognise_among,
+    stream_name,
+    subscriptions,
+    symbol_of,
+)
 from ingest.exchanges.exchange import Exchange, Feed, Limits, Rest
 
 QUOTES = ("USDT", "USDC", "BUSD", "BTC")
@@ -12,6 +22,25 @@ _FEEDS = {"agg_trade": Feed("agg_trade", "trades", stream_name("aggTrade"), dens
 _RECORDED = {"trade": Feed("trade", "trades", stream_name("trade"), dense=True)}
 
 _SYMBOL = partial(symbol_of, quotes=QUOTES)
+
+_DUMPS = {  # files before August 2022 have no row of names, and are never made anew
+    "agg_trade": dump(
+        "/data/futures/um",
+        "aggTrades",
+        _SYMBOL,
+        fields=("a", "p", "q", "f", "l", "T", "m"),
+        time="T",
+        header=("agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id", "transact_time", "is_buyer_maker"),
+    ),
+    "trade": dump(
+        "/data/futures/um",
+        "trades",
+        _SYMBOL,
+        fields=("id", "price", "qty", "quoteQty", "time", "isBuyerMaker"),
+        time="time",
+        header=("id", "price", "qty", "quote_qty", "time", "is_buyer_maker"),
+    ),
+}
 
 BINANCE_USDM = Exchange(
     venue="binance",
@@ -42,5 +71,6 @@ BINANCE_USDM = Exchange(
         },
         used_header="x-mbx-used-weight-1m",
     ),
+    dumps=dumps(_DUMPS),
     readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}, order_type="data.X"),
 )
