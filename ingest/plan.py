@@ -31,9 +31,7 @@ def plans(ingest: Ingest, find: Callable[[str, str], Exchange]) -> Sequence[Plan
     """Expand the feeds. A connection carries one kind: USD-M serves kinds at different addresses, and a mute kind shows."""
     if not ingest.feeds:
         raise SettingsError("ingest.feeds is []: at least one feed; conf/local.yaml shows some")
-    for venue, markets in ingest.endpoints.items():
-        for market in markets:
-            _exchange(find, venue, market, f"ingest.endpoints.{venue}.{market}")
+    check_endpoints(ingest, find)
     wanted: dict[tuple[str, str, str], dict[str, str]] = {}
     exchanges: dict[tuple[str, str], Exchange] = {}
     for number, feed in enumerate(ingest.feeds):
@@ -49,6 +47,38 @@ def plans(ingest: Ingest, find: Callable[[str, str], Exchange]) -> Sequence[Plan
         for (venue, market, kind), streams in wanted.items()
         for part in _parts(streams, exchanges[venue, market].limits.streams_per_connection)
     ]
+
+
+def check_endpoints(ingest: Ingest, find: Callable[[str, str], Exchange]) -> None:
+    """Refuse addresses of a venue that is not known."""
+    for venue, markets in ingest.endpoints.items():
+        for market in markets:
+            _exchange(find, venue, market, f"ingest.endpoints.{venue}.{market}")
+
+
+def past_of(ingest: Ingest, exchange: Exchange, kind: str, pair: str) -> Plan:
+    """One pair of a feed whose past is asked for, whether or not anybody listens to it. ValueError: there is no such feed."""
+    feeds = {**exchange.recorded, **exchange.feeds}
+    if kind not in feeds:
+        raise ValueError(f"feed {kind!r}: {exchange.name} has {', '.join(feeds)}")
+    exchange.symbol(pair)
+    return Plan(exchange, feeds[kind], {feeds[kind].stream(pair): pair}, (), rest_hosts(ingest, exchange))
+
+
+def rest_hosts(ingest: Ingest, exchange: Exchange) -> Sequence[str]:
+    """Where REST is asked; nowhere, where only a websocket is configured: a simulator's frames are not repaired with a venue's."""
+    other = _endpoint(ingest, exchange)
+    return other.rest or (() if other.websocket or exchange.rest is None else exchange.rest.hosts)
+
+
+def dump_hosts(ingest: Ingest, exchange: Exchange) -> Sequence[str]:
+    """Where published files are, by the same rule."""
+    other = _endpoint(ingest, exchange)
+    return other.dumps or (() if other.websocket or exchange.dumps is None else exchange.dumps.hosts)
+
+
+def _endpoint(ingest: Ingest, exchange: Exchange) -> Endpoint:
+    return ingest.endpoints.get(exchange.venue, {}).get(exchange.market) or Endpoint()
 
 
 def _exchange(find: Callable[[str, str], Exchange], venue: str, market: str, where: str) -> Exchange:
@@ -75,8 +105,7 @@ def _streams(ingest: Ingest, exchange: Exchange, feed: FeedSettings, where: str)
 
 def _feeds(ingest: Ingest, exchange: Exchange) -> Mapping[str, Feed]:
     """What can be subscribed: at an address of one's own, such as a simulator that replays, also what only recordings hold."""
-    has_own_address = exchange.market in ingest.endpoints.get(exchange.venue, {})
-    return {**exchange.recorded, **exchange.feeds} if has_own_address else exchange.feeds
+    return {**exchange.recorded, **exchange.feeds} if _endpoint(ingest, exchange).websocket else exchange.feeds
 
 
 def _parts(streams: Mapping[str, str], size: int) -> Iterator[Mapping[str, str]]:
@@ -86,8 +115,5 @@ def _parts(streams: Mapping[str, str], size: int) -> Iterator[Mapping[str, str]]
 
 
 def _plan(ingest: Ingest, exchange: Exchange, kind: str, pairs: Mapping[str, str]) -> Plan:
-    other = ingest.endpoints.get(exchange.venue, {}).get(exchange.market) or Endpoint()
-    own_rest = exchange.rest.hosts if exchange.rest else ()
-    # whose frames are a simulator's must not be repaired with a venue's trades
-    rest = other.rest or (() if other.websocket else own_rest)
-    return Plan(exchange, _feeds(ingest, exchange)[kind], pairs, other.websocket or exchange.hosts, rest)
+    hosts = _endpoint(ingest, exchange).websocket or exchange.hosts
+    return Plan(exchange, _feeds(ingest, exchange)[kind], pairs, hosts, rest_hosts(ingest, exchange))
