@@ -36,9 +36,7 @@ def plans(ingest: Ingest, find: Callable[[str, str], Exchange], traded: Traded) 
     """Expand the feeds. A connection carries one kind: USD-M serves kinds at different addresses, and a mute kind shows."""
     if not ingest.feeds and not ingest.polls:
         raise SettingsError("ingest.feeds is []: at least one feed, or one poll in ingest.polls; conf/local.yaml shows some")
-    for venue, markets in ingest.endpoints.items():
-        for market in markets:
-            exchange_at(find, venue, market, f"ingest.endpoints.{venue}.{market}")
+    check_endpoints(ingest, find)
     wanted: dict[tuple[str, str, str], dict[str, str]] = {}
     found: dict[tuple[str, str, str], tuple[Exchange, Feed]] = {}
     for number, line in enumerate(ingest.feeds):
@@ -57,6 +55,38 @@ def plans(ingest: Ingest, find: Callable[[str, str], Exchange], traded: Traded) 
         for key, streams in wanted.items()
         for part in _parts(streams, found[key][0].limits.streams_per_connection)
     ]
+
+
+def check_endpoints(ingest: Ingest, find: Callable[[str, str], Exchange]) -> None:
+    """Refuse addresses of a venue that is not known."""
+    for venue, markets in ingest.endpoints.items():
+        for market in markets:
+            exchange_at(find, venue, market, f"ingest.endpoints.{venue}.{market}")
+
+
+def past_of(ingest: Ingest, exchange: Exchange, kind: str, pair: str) -> Plan:
+    """One pair of a feed whose past is asked for, whether or not anybody listens to it. ValueError: there is no such feed."""
+    feeds = {**exchange.recorded, **exchange.feeds}
+    if kind not in feeds:
+        raise ValueError(f"feed {kind!r}: {exchange.name} has {', '.join(feeds)}")
+    exchange.symbol(pair)
+    return Plan(exchange, feeds[kind], {feeds[kind].stream(pair): pair}, (), rest_hosts(ingest, exchange))
+
+
+def rest_hosts(ingest: Ingest, exchange: Exchange) -> Sequence[str]:
+    """Where REST is asked; nowhere, where only a websocket is configured: a simulator's frames are not repaired with a venue's."""
+    other = _endpoint(ingest, exchange)
+    return other.rest or (() if other.websocket or exchange.rest is None else exchange.rest.hosts)
+
+
+def dump_hosts(ingest: Ingest, exchange: Exchange) -> Sequence[str]:
+    """Where published files are, by the same rule."""
+    other = _endpoint(ingest, exchange)
+    return other.dumps or (() if other.websocket or exchange.dumps is None else exchange.dumps.hosts)
+
+
+def _endpoint(ingest: Ingest, exchange: Exchange) -> Endpoint:
+    return ingest.endpoints.get(exchange.venue, {}).get(exchange.market) or Endpoint()
 
 
 def exchange_at(find: Callable[[str, str], Exchange], venue: str, market: str, where: str) -> Exchange:
@@ -118,9 +148,8 @@ def _checked(exchange: Exchange, pair: str, where: str) -> str:
 
 def _feeds(ingest: Ingest, exchange: Exchange) -> Mapping[str, Feed]:
     """What can be subscribed: at an address of one's own, such as a simulator that replays, also what only recordings hold."""
-    has_own_address = exchange.market in ingest.endpoints.get(exchange.venue, {})
     live = {**exchange.feeds, **exchange.aside}
-    return {**exchange.recorded, **live} if has_own_address else live
+    return {**exchange.recorded, **live} if _endpoint(ingest, exchange).websocket else live
 
 
 def _parts(streams: Mapping[str, str], size: int) -> Iterator[Mapping[str, str]]:
@@ -130,12 +159,5 @@ def _parts(streams: Mapping[str, str], size: int) -> Iterator[Mapping[str, str]]
 
 
 def _plan(ingest: Ingest, exchange: Exchange, feed: Feed, pairs: Mapping[str, str]) -> Plan:
-    other = ingest.endpoints.get(exchange.venue, {}).get(exchange.market) or Endpoint()
-    return Plan(exchange, feed, pairs, other.websocket or exchange.hosts, rest_hosts(ingest, exchange))
-
-
-def rest_hosts(ingest: Ingest, exchange: Exchange) -> Sequence[str]:
-    """Where a market's REST half is asked; nowhere: whose frames are a simulator's must not be repaired with a venue's trades."""
-    other = ingest.endpoints.get(exchange.venue, {}).get(exchange.market) or Endpoint()
-    own = exchange.rest.hosts if exchange.rest else ()
-    return other.rest or (() if other.websocket else own)
+    hosts = _endpoint(ingest, exchange).websocket or exchange.hosts
+    return Plan(exchange, feed, pairs, hosts, rest_hosts(ingest, exchange))

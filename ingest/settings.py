@@ -86,6 +86,7 @@ class Endpoint:
 
     websocket: Sequence[str] = ()  # ws://host:port/prefix; tried in order
     rest: Sequence[str] = ()  # http://host:port/prefix; tried in order
+    dumps: Sequence[str] = ()  # the same, of published files
 
 
 @dataclass(frozen=True)
@@ -236,13 +237,15 @@ def _rules(found: Settings) -> Iterator[tuple[str, Any, str, bool]]:
     for venue, markets in ingest.endpoints.items():
         for market, endpoint in markets.items():
             where = f"ingest.endpoints.{venue}.{market}"
-            yield where, {}, "at least one address, of websocket or rest", bool(endpoint.websocket or endpoint.rest)
+            there = bool(endpoint.websocket or endpoint.rest or endpoint.dumps)
+            yield where, {}, "at least one address, of websocket, rest or dumps", there
             for address in endpoint.websocket:
                 right = address.startswith(("wss://", "ws://"))
                 yield f"{where}.websocket", address, "an address that begins with wss:// or ws://", right
-            for address in endpoint.rest:
-                right = address.startswith(("https://", "http://"))
-                yield f"{where}.rest", address, "an address that begins with https:// or http://", right
+            for name, addresses in (("rest", endpoint.rest), ("dumps", endpoint.dumps)):
+                for address in addresses:
+                    right = address.startswith(("https://", "http://"))
+                    yield f"{where}.{name}", address, "an address that begins with https:// or http://", right
     silence, second = ingest.silence, timedelta(seconds=1)
     yield "ingest.silence.at_least", str(silence.at_least), "1s or more", silence.at_least >= second
     yield "ingest.silence.at_most", str(silence.at_most), "at_least or more", silence.at_most >= silence.at_least

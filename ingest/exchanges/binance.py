@@ -4,10 +4,23 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Candles, Depth, Feed, History, Instruments, Page, Reading, Request, Seen, Source
+from ingest.exchanges.exchange import (
+    Candles,
+    Depth,
+    Dump,
+    Dumps,
+    Feed,
+    History,
+    Instruments,
+    Page,
+    Reading,
+    Request,
+    Seen,
+    Source,
+)
 from ingest.settings import PAIR
 
 PARAMS_PER_MESSAGE = 200  # streams in one SUBSCRIBE; the length of a message is not documented, 1024 names would be 20 kB
@@ -187,6 +200,28 @@ def instruments(path: str, weight: int) -> Instruments:
         ]
 
     return Instruments(Request(path, weight), symbols)
+
+
+def dump(  # noqa: PLR0913 - what differs between two kinds of files, by keyword
+    folder: str, name: str, symbol: Callable[[str], str], *, fields: Sequence[str], time: str, header: Sequence[str] = ()
+) -> Dump:
+    """Files below `folder`; `name` is what the venue calls the kind."""
+
+    def path(pair: str, span: str, when: str) -> str:
+        return f"{folder}/{span}/{name}/{symbol(pair)}/{symbol(pair)}-{name}-{when}.zip"
+
+    def daily(pair: str, day: date) -> str:
+        return path(pair, "daily", f"{day:%Y-%m-%d}")
+
+    def monthly(pair: str, day: date) -> str:
+        return path(pair, "monthly", f"{day:%Y-%m}")
+
+    return Dump(daily, monthly, fields, time, header)
+
+
+def dumps(kinds: Mapping[str, Dump]) -> Dumps:
+    """All markets publish at one address."""
+    return Dumps(("https://data.binance.vision",), kinds)
 
 
 def readings(sources: Mapping[str, Sequence[Source]], order_type: str | None = None) -> dict[tuple[str, Source], Reading]:

@@ -7,6 +7,8 @@ from ingest.exchanges.binance import (
     aside,
     book,
     candles,
+    dump,
+    dumps,
     history,
     instruments,
     pair_of,
@@ -47,6 +49,16 @@ _FEEDS = {
 }
 
 _SYMBOL = partial(symbol_of, quotes=QUOTES)
+_DUMPS = {  # no file of this market begins with a row of names
+    "agg_trade": dump("/data/spot", "aggTrades", _SYMBOL, fields=("a", "p", "q", "f", "l", "T", "m", "M"), time="T"),
+    "trade": dump(
+        "/data/spot",
+        "trades",
+        _SYMBOL,
+        fields=("id", "price", "qty", "quoteQty", "time", "isBuyerMaker", "isBestMatch"),
+        time="time",
+    ),
+}
 _HOSTS = ("api", "api-gcp", "api1", "api2", "api3", "api4")
 
 BINANCE_SPOT = Exchange(
@@ -81,5 +93,6 @@ BINANCE_SPOT = Exchange(
         candles=candles("/api/v3/klines", _SYMBOL, ("1s", *WIDTHS), weight=2),
         used_header="x-mbx-used-weight-1m",
     ),
+    dumps=dumps(_DUMPS),
     readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}),
 )

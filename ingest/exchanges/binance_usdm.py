@@ -9,6 +9,8 @@ from ingest.exchanges.binance import (
     aside,
     book,
     candles,
+    dump,
+    dumps,
     history,
     instruments,
     pair_of,
@@ -33,6 +35,25 @@ def _address(host: str, streams: Sequence[str]) -> str:
     is_public = streams and streams[0].partition("@")[2].startswith(("depth", "bookTicker"))
     return f"{host}/{'public' if is_public else 'market'}/stream"
 
+
+_DUMPS = {  # files before August 2022 have no row of names, and are never made anew
+    "agg_trade": dump(
+        "/data/futures/um",
+        "aggTrades",
+        _SYMBOL,
+        fields=("a", "p", "q", "f", "l", "T", "m"),
+        time="T",
+        header=("agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id", "transact_time", "is_buyer_maker"),
+    ),
+    "trade": dump(
+        "/data/futures/um",
+        "trades",
+        _SYMBOL,
+        fields=("id", "price", "qty", "quoteQty", "time", "isBuyerMaker"),
+        time="time",
+        header=("id", "price", "qty", "quote_qty", "time", "is_buyer_maker"),
+    ),
+}
 
 BINANCE_USDM = Exchange(
     venue="binance",
@@ -66,5 +87,6 @@ BINANCE_USDM = Exchange(
         candles=candles("/fapi/v1/klines", _SYMBOL, WIDTHS, weight=5),
         used_header="x-mbx-used-weight-1m",
     ),
+    dumps=dumps(_DUMPS),
     readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}, order_type="data.X"),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Literal, NamedTuple
 
 Source = Literal["ws", "rest", "dump", "adopted"]
@@ -146,6 +146,25 @@ class Rest:
 
 
 @dataclass(frozen=True)
+class Dump:
+    """Published files of one kind: a zip a day and one a month, a CSV in each, and beside each its sha256 at `<path>.CHECKSUM`."""
+
+    daily: Callable[[str, date], str]  # pair, day -> path
+    monthly: Callable[[str, date], str]  # pair, a day of the month -> path
+    fields: Sequence[str]  # what REST calls the columns, in their order; the id stands first
+    time: str  # which of the fields tells when it was traded; milliseconds or microseconds, told apart by their digits
+    header: Sequence[str] = ()  # the columns' names, where a file begins with them; (): none is known to
+
+
+@dataclass(frozen=True)
+class Dumps:
+    """What the venue publishes as files: of a day on the next one, of a month in the next one."""
+
+    hosts: Sequence[str]  # base addresses, https://…
+    kinds: Mapping[str, Dump]
+
+
+@dataclass(frozen=True)
 class Exchange:
     """An exchange's market."""
 
@@ -163,6 +182,7 @@ class Exchange:
     readings: Mapping[tuple[str, Source], Reading] = field(default_factory=dict)  # (kind, source) -> how Spark reads it
     rest: Rest | None = None
     aside: Mapping[str, Feed] = field(default_factory=dict)  # kinds that are no trades: order books, best prices, candles
+    dumps: Dumps | None = None
     recorded: Mapping[str, Feed] = field(default_factory=dict)  # kinds that recordings and old files hold, no longer offered live
 
     @property

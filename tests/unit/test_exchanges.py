@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,37 @@ def test_an_exchange_has_evidence_of_how_the_past_is_asked_for(exchange: Exchang
     assert weights == {f"`{kind}`": str(history.weight) for kind, history in exchange.rest.histories.items()}
     assert rows["budget"] == f"{exchange.rest.budget} in {exchange.rest.seconds:g} s"
     assert set(exchange.rest.histories) == set(exchange.feeds)
+
+
+@every_exchange
+def test_an_exchange_has_evidence_of_the_files_that_it_publishes(exchange: Exchange):
+    text, day = section(exchange), date(2024, 2, 3)
+    rows = re.findall(r"^\| `(\w+)` \| `(/\S+)` \| `(/\S+)` \| (.+?) \| (.+?) \| .+ \|$", text, flags=re.MULTILINE)
+    if exchange.dumps is None:
+        assert (rows, "Files: none are published." in text) == ([], True)
+        return
+    assert [f"`{host}`" in text for host in exchange.dumps.hosts] == [True]
+    assert {kind: (daily, monthly, columns, names) for kind, daily, monthly, columns, names in rows} == {
+        kind: (
+            dump.daily("BTC-USDT", day).replace("BTCUSDT", "<id>").replace("2024-02-03", "<day>"),
+            dump.monthly("BTC-USDT", day).replace("BTCUSDT", "<id>").replace("2024-02", "<month>"),
+            " ".join(f"`{name}`" for name in dump.fields),
+            " ".join(f"`{name}`" for name in dump.header) or "none",
+        )
+        for kind, dump in exchange.dumps.kinds.items()
+    }
+
+
+@every_exchange
+def test_the_columns_of_files_are_those_that_are_read(exchange: Exchange):
+    kinds = exchange.dumps.kinds if exchange.dumps else {}
+    assert {kind for kind, source in exchange.readings if source == "dump"} == set(kinds)
+    for kind, dump in kinds.items():
+        reading = exchange.readings[kind, "dump"]
+        paths = {reading.trade_id, reading.price, reading.quantity, reading.time, reading.taker}
+        assert paths <= set(dump.fields)
+        assert (reading.trade_id, reading.time) == (dump.fields[0], dump.time)
+        assert len(dump.header) in (0, len(dump.fields))
 
 
 @every_exchange

@@ -3,7 +3,7 @@
 import pytest
 
 from ingest.exchanges import find_exchange
-from ingest.plan import Plan, in_shard, plans
+from ingest.plan import Plan, check_endpoints, dump_hosts, in_shard, past_of, plans, rest_hosts
 from ingest.settings import Endpoint, FeedSettings, Ingest, SettingsError
 from tests.support.exchanges import exchange, find
 
@@ -55,6 +55,50 @@ def test_kinds_do_not_share_a_connection():
         ("trade", {"btcusdt@trade": "BTC-USDT"}),
         ("agg_trade", {"btcusdt@aggTrade": "BTC-USDT"}),
     ]
+
+
+SPOT = find_exchange("binance", "spot")
+FILES = ("https://data.binance.vision",)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "rest", "dumps"),
+    [
+        (None, SPOT.rest.hosts, FILES),
+        (Endpoint(("ws://here",)), (), ()),
+        (Endpoint(("ws://here",), ("http://here",)), ("http://here",), ()),
+        (Endpoint(("ws://here",), dumps=("http://there",)), (), ("http://there",)),
+        (Endpoint(rest=("http://here",)), ("http://here",), FILES),
+        (Endpoint(dumps=("http://there",)), SPOT.rest.hosts, ("http://there",)),
+    ],
+)
+def test_frames_of_one_place_are_never_repaired_from_another_unasked(endpoint, rest, dumps):
+    asked = ingest(endpoints={"binance": {"spot": endpoint}} if endpoint else {})
+    assert (rest_hosts(asked, SPOT), dump_hosts(asked, SPOT)) == (rest, dumps)
+
+
+def test_a_venue_without_files_has_no_address_of_any():
+    assert dump_hosts(ingest(), find_exchange("bitso", "spot")) == ()
+
+
+def test_the_past_of_a_pair_that_nobody_listens_to():
+    found = past_of(ingest(), find_exchange("binance", "usdm"), "trade", "BTC-USDT")
+    assert summary([found]) == [("binance usdm", "trade", "trades", {"btcusdt@trade": "BTC-USDT"}, [])]
+    assert found.rest == ("https://fapi.binance.com",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "pair", "message"),
+    [("depth", "BTC-USDT", "feed 'depth': binance spot has agg_trade, trade"), ("trade", "BTC-NOPE", "symbol 'BTCNOPE': ends")],
+)
+def test_what_has_no_past_is_refused_by_name(kind, pair, message):
+    with pytest.raises(ValueError, match=message):
+        past_of(ingest(), SPOT, kind, pair)
+
+
+def test_addresses_of_a_venue_that_is_not_known_are_refused():
+    with pytest.raises(SettingsError, match="exchange tset spot: not known"):
+        check_endpoints(ingest(endpoints={"tset": {"spot": Endpoint(("ws://x",))}}), find)
 
 
 @pytest.mark.parametrize(

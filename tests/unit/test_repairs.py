@@ -7,14 +7,12 @@ from datetime import timedelta
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ingest.continuity import Hole
 from ingest.exchanges import find_exchange
 from ingest.exchanges.exchange import History, Page, Rest
 from ingest.plan import Plan
-from ingest.repairs import AGAIN_SECONDS, Repairs, Search, Task
+from ingest.repairs import AGAIN_SECONDS, Repairs, Task
 from ingest.rest import Body, RestError
 from ingest.settings import Rotate
 from ingest.spool import Spool, prepare
@@ -196,16 +194,6 @@ def test_a_stop_leaves_the_hole_to_the_next_start(tmp_path):
     desk.stop.set()
     assert desk.ends(HOLE) == []
     assert desk.closed == []
-
-
-@given(st.sets(st.integers(1, 50)), st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), max_size=10))
-def test_a_search_never_claims_more_than_its_pages_prove(there, spans):
-    search = Search(replace(HOLE, low=10, high=40))
-    for low, high in spans:
-        search.take(Page([number for number in there if low <= number <= high], low, high))
-    proven = {number for low, high in spans for number in range(low, high + 1)} & set(range(10, 41))
-    assert search.found == proven & there
-    assert {number for low, high in search.left for number in range(low, high + 1)} == set(range(10, 41)) - proven
 
 
 PAGES = [
