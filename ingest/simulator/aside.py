@@ -33,7 +33,7 @@ async def aside(work: Callable[[], Product], closing: asyncio.Event) -> Product:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, done)
 
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=run, name="aside", daemon=True).start()
     end = asyncio.create_task(closing.wait())
     either: set[asyncio.Future[Any]] = {product, end}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)

@@ -5,6 +5,7 @@ import hashlib
 import io
 import re
 import socket
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -258,6 +259,10 @@ def test_a_file_that_takes_long_does_not_keep_the_venues_from_closing():
         line.sendall(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
         assert asked(running.address, "/binance/spot/api/v3/ping").status == 200
         running.stop()
+    for thread in threading.enumerate():
+        if thread.name == "aside":
+            thread.join(20)
+    assert "aside" not in {thread.name for thread in threading.enumerate()}
     assert time.monotonic() - began < 20
 
 

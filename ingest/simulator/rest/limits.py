@@ -95,7 +95,6 @@ class Lockout:
                 self.lockouts.popleft()
             self.lockouts.append(now)
             self.until = now + (_LOCKOUT if len(self.lockouts) <= _LOCKOUTS_FORGIVEN else _LONG_LOCKOUT)
-            self.asked.clear()
         return Verdict(refusal=bitso.refusal("0200", "Too many requests", 429))
 
 
