@@ -11,8 +11,8 @@ import pytest
 
 HOME = Path(__file__).parents[2]
 LINT = Path(sys.executable).with_name("lint-imports")
-CONTRACT = ("envelope", "exchanges", "landing", "settings")  # what jobs may import of ingest
-BELOW = ("alert_settings", "secrets", "values")  # what those stand on, and must need no more than they
+CONTRACT = ("alerts", "envelope", "exchanges", "landing", "settings")  # what jobs may import of ingest
+BELOW = ("alert_settings", "backoff", "clock", "secrets", "values")  # what those stand on, and must need no more than they
 ALLOWED = {*sys.stdlib_module_names, "yaml", "boto3", "botocore"}  # EMR's own Python has these, or they travel in the zip
 
 PLANTED = [
