@@ -26,6 +26,8 @@ PLANTED = [
     ("ingest/plan.py", "def late():\n    import jobs.tables", "ingest imports neither Spark nor jobs"),
     ("ingest/envelope.py", "import ingest.landing", "ingest, from the command line down to the values"),
     ("ingest/simulator/wire.py", "import ingest.collect", "ingest, from the command line down to the values"),
+    ("ingest/alerts/policy.py", "import ingest.alerts.slack", "alerts, from what programs use down to the values"),
+    ("ingest/alerts/spread.py", "import ingest.feed", "ingest, from the command line down to the values"),
     ("jobs/helpers.py", "", "jobs, from the jobs down to the tables"),
 ]
 
