@@ -16,7 +16,7 @@ Rule = tuple[str, Any, str, bool]  # key, value (None: not shown), what is right
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SMTPS = 465  # speaks TLS from its first byte, which is not STARTTLS
 TELEGRAM = "https://api.telegram.org"
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=^_`{|}~-]+@[A-Za-z0-9.-]+")
 _CHAT = re.compile(r"-?\d+|@\w+")
 _SERVER = re.compile(r"([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):(\d{1,5})")
 _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
@@ -97,7 +97,8 @@ def rules(alerts: AlertSettings) -> Iterator[Rule]:
         falling and within,
     )
     yield "alerts.settle", str(alerts.settle), "100ms to 1h", timedelta(milliseconds=100) <= alerts.settle <= timedelta(hours=1)
-    yield "alerts.remind_after", str(alerts.remind_after), "1m or more", alerts.remind_after >= timedelta(minutes=1)
+    remind = alerts.remind_after
+    yield "alerts.remind_after", str(remind), "1m to 365d", timedelta(minutes=1) <= remind <= timedelta(days=365)
     yield "alerts.limit.burst", alerts.limit.burst, "1 to 100", 1 <= alerts.limit.burst <= 100  # noqa: PLR2004 - said beside it
     every = alerts.limit.every
     yield "alerts.limit.every", str(every), "1s to 1h", timedelta(seconds=1) <= every <= timedelta(hours=1)

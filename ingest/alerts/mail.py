@@ -72,7 +72,7 @@ def _message(sender: str, email: Email, domain: str, title: str, text: str) -> E
     message = EmailMessage(SMTP)
     message["From"] = sender
     message["To"] = ", ".join(email.to)
-    message["Subject"] = title
+    message["Subject"] = title.replace("=?", "= ?")  # else it would be decoded, and what comes out may hold headers of its own
     message["Date"] = localtime()
     message["Message-ID"] = make_msgid(domain=domain)
     message["Auto-Submitted"] = "auto-generated"  # so that nobody's absence answers

@@ -207,6 +207,29 @@ def test_the_sender_is_the_first_of_those_who_get_it_where_nobody_says_else():
     assert there.mails[0]["Subject"] == "[ticklake läptop] x"
 
 
+@pytest.mark.parametrize(
+    "title", ["=?utf-8?q?a=0ABcc:_x@y?=", "==?utf-8?q?a=0D=0ABcc=3A_x@y?= tail", "x" * 400, "ü" * 300 + " 😀"]
+)
+def test_a_title_stays_what_it_is_and_adds_no_header(title):
+    with postbox() as there:
+        email(there.address).send(title, f".\n{title}\n.")
+    (found,) = there.mails
+    names = [
+        "Auto-Submitted",
+        "Content-Transfer-Encoding",
+        "Content-Type",
+        "Date",
+        "From",
+        "MIME-Version",
+        "Message-ID",
+        "Subject",
+        "To",
+    ]
+    assert sorted(set(found.keys()) - {"X-Peer", "X-MailFrom", "X-RcptTo"}) == names
+    assert found["Subject"] == title.replace("=?", "= ?")
+    assert found.get_content().replace("\r\n", "\n") == f"{title}\n\n.\n{title}\n.\n"
+
+
 @pytest.fixture(scope="module")
 def authority():
     return trustme.CA()
