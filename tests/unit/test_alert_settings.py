@@ -85,6 +85,7 @@ def test_percentages_are_what_the_person_wrote():
         ({"remind_after": "30s"}, "alerts.remind_after is '0:00:30': 1m to 365d"),
         ({"remind_after": "366d"}, "alerts.remind_after is '366 days, 0:00:00': 1m to 365d"),
         ({"limit": {"burst": 0}}, "alerts.limit.burst is 0: 1 to 100"),
+        ({"limit": {"burst": 101}}, "alerts.limit.burst is 101: 1 to 100"),
         ({"limit": {"every": "2h"}}, "alerts.limit.every is '2:00:00': 1s to 1h"),
         ({"channels": {"kind": "slack"}}, "alerts.channels is {'kind': 'slack'}: a list"),
         ({"channels": ["slack"]}, "alerts.channels[0]: keys and values, with the key kind, one of slack, telegram, email, sns"),
@@ -102,9 +103,10 @@ def test_percentages_are_what_the_person_wrote():
         ({"channels": [{**EMAIL, "smtp": "smtp.example.com"}]}, "alerts.channels[0].smtp: host:port of a server that speaks"),
         ({"channels": [{**EMAIL, "smtp": "smtp.example.com:465"}]}, "alerts.channels[0].smtp: host:port of a server that speaks"),
         (
-            {"channels": [{**EMAIL, "smtp": "smtp.example.com:99999"}]},
+            {"channels": [{**EMAIL, "smtp": "smtp.example.com:65536"}]},
             "alerts.channels[0].smtp: host:port of a server that speaks",
         ),
+        ({"channels": [{**EMAIL, "smtp": "smtp.example.com:0"}]}, "alerts.channels[0].smtp: host:port of a server that speaks"),
         ({"channels": [{**EMAIL, "to": []}]}, "alerts.channels[0].to is []: at least one address"),
         ({"channels": [{**EMAIL, "to": ["desk"]}]}, "alerts.channels[0].to is 'desk': an address such as desk@example.com"),
         ({"channels": [{**EMAIL, "to": ["a@b\nBcc: c@d"]}]}, "alerts.channels[0].to is 'a@b\\nBcc: c@d': an address such as"),
@@ -119,6 +121,22 @@ def test_percentages_are_what_the_person_wrote():
 )
 def test_a_bad_value_is_named_with_what_would_be_right(section, message):
     assert refusal(**section).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        *({"settle": value} for value in ("100ms", "1h")),
+        *({"remind_after": value} for value in ("1m", "365d")),
+        *({"limit": {"burst": value}} for value in (1, 100)),
+        *({"limit": {"every": value}} for value in ("1s", "1h")),
+        *({"channels": [{**EMAIL, "smtp": value}]} for value in ("a:1", "a:65535", "127.0.0.1:25", "[::1]:25")),
+        {"channels": [{**SNS, "topic": "arn:aws-cn:sns:cn-north-1:123456789012:t"}]},
+        {"spread_pct": [99.99, 0.01]},
+    ],
+)
+def test_the_bounds_themselves_are_right(section):
+    assert alerts(**section)
 
 
 @pytest.mark.parametrize(

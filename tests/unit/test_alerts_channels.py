@@ -10,22 +10,16 @@ import trustme
 from ingest.alert_settings import AlertSettings, Email, Slack, Sns, Telegram
 from ingest.alerts.channel import RefusedError, UnreachableError, redacted
 from ingest.alerts.channels import channels
+from ingest.alerts.posting import Address
 from ingest.settings import SettingsError
 from ingest.values import Reference
 from tests.support.aws import ACCOUNT, ENVIRONMENT, aws
-from tests.support.receivers import Answer, Received, postbox, receiver
+from tests.support.receivers import Answer, Received, no_proxy, postbox, receiver  # noqa: F401 - one is a fixture
 
 PATH = "/services/T000/B000/webhook-secret"
 BOT = "123456:bot-secret_AA"
 TITLE = "[ticklake laptop] critical: stall a & b"
 TEXT = "CRITICAL stall a & b: said <!channel> *now* _and_ @here /stop </pre> `x` (since 2024-11-07 17:20:03 UTC)\nü…"
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 def channel(settings, *, seconds=10.0, **secrets):
@@ -103,6 +97,7 @@ def test_a_text_too_long_for_slack_says_how_much_is_missing():
         (Answer(429, "rate_limited", {"Retry-After": "17"}), UnreachableError, "HTTP 429: rate_limited", 17),
         (Answer(429, "", {"Retry-After": "9999999"}), UnreachableError, "HTTP 429:", 3600),
         (Answer(429, "", {"Retry-After": "soon"}), UnreachableError, "HTTP 429:", 0),
+        (Answer(500, "away"), UnreachableError, "HTTP 500: away", 0),
         (Answer(503, "away"), UnreachableError, "HTTP 503: away", 0),
     ],
 )
@@ -180,7 +175,8 @@ def test_no_channel_shows_its_secrets():
     shown = repr([slack("https://x"), telegram("https://x"), email("x:25", login=("me", "secret-password"))])
     assert "Channel(name='alerts.channels[0] slack')" in shown
     assert "secret" not in shown
-    assert redacted("a word-word\nwo", ["word", "", "wo", "word-word"]) == "a … wo"
+    assert repr(Address("https://x/secret", ("secret",), 1.0)) == "Address(seconds=1.0)"
+    assert redacted("a word word-word\nwo", ["word", "", "wo", "word-word"]) == "a … … wo"
 
 
 def test_mail_has_title_text_and_says_that_a_program_wrote_it():
@@ -284,7 +280,7 @@ def test_a_wrong_password_is_refused_and_not_shown(tls, password, why):
 @pytest.mark.parametrize(
     ("refusals", "error", "why", "got"),
     [
-        ({"a@x.y": "550 nobody", "b@x.y": "550 nobody"}, RefusedError, "a@x.y: 550 nobody; b@x.y: 550 nobody", []),
+        ({"a@x.y": "500 nobody", "b@x.y": "550 nobody"}, RefusedError, "a@x.y: 500 nobody; b@x.y: 550 nobody", []),
         ({"a@x.y": "450 later", "b@x.y": "550 nobody"}, UnreachableError, "a@x.y: 450 later; b@x.y: 550 nobody", []),
         ({"a@x.y": "550 nobody"}, RefusedError, "a@x.y: 550 nobody", [["b@x.y"]]),
     ],
@@ -363,7 +359,8 @@ def test_an_sns_that_is_not_there_is_unreachable(topic):
     [
         (400, "Throttling", UnreachableError),
         (429, "Whatever", UnreachableError),
-        (500, "InternalFailure", UnreachableError),
+        (400, "InternalFailure", UnreachableError),
+        (500, "Whatever", UnreachableError),
         (503, "ServiceUnavailable", UnreachableError),
         (403, "AuthorizationError", RefusedError),
         (400, "InvalidParameter", RefusedError),

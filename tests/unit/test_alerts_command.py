@@ -5,16 +5,9 @@ import re
 import pytest
 
 from ingest import cli
-from tests.support.receivers import Answer, postbox, receiver
+from tests.support.receivers import Answer, no_proxy, postbox, receiver  # noqa: F401 - one is a fixture
 
 PATH = "/services/T000/B000/webhook-secret"
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
-    for name in ("http_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture
