@@ -50,6 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         command.add_arguments(simulate)
         return command.run(parser.parse_args(given))
+    alerts = commands.add_parser("alerts", help="test the channels that alerts go to")
+    if given[:1] == ["alerts"]:
+        from ingest.alerts import command as alerts_command  # noqa: PLC0415 - see above
+
+        alerts_command.add_arguments(alerts)
+        return alerts_command.run(parser.parse_args(given))
     return _collect(parser.parse_args(given))
 
 

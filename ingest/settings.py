@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from ingest.alert_settings import AlertSettings
+from ingest.alert_settings import rules as alert_rules
 from ingest.values import SettingsError, Size, read, refuse
 
 __all__ = ["SettingsError", "Size"]  # they belong to the configuration, whoever reads it
@@ -172,6 +174,7 @@ class Settings:
     lake: Lake
     ingest: Ingest
     jobs: Jobs = Jobs()
+    alerts: AlertSettings = field(default_factory=AlertSettings)
 
 
 def load(path: Path) -> Settings:
@@ -259,6 +262,7 @@ def _rules(found: Settings) -> Iterator[tuple[str, Any, str, bool]]:
     yield "jobs.stream.trigger", str(stream.trigger), "100ms or more", stream.trigger >= timedelta(milliseconds=100)
     yield _range("jobs.stream.max_bytes_per_trigger", int(stream.max_bytes_per_trigger), 10**6, 10**15)
     yield "jobs.stream.close_after", str(stream.close_after), "1s or more", stream.close_after >= timedelta(seconds=1)
+    yield from alert_rules(found.alerts)
 
 
 def _range(where: str, value: int, low: int, high: int) -> tuple[str, Any, str, bool]:

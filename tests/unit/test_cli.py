@@ -41,7 +41,7 @@ def signals_as_they_were():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("command", [[], ["collect"], ["simulate"]])
+@pytest.mark.parametrize("command", [[], ["collect"], ["simulate"], ["alerts"]])
 def test_every_command_has_help_with_an_example(command, capsys):
     with pytest.raises(SystemExit) as ended:
         main([*command, "--help"])
