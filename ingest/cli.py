@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from ingest import landing
+from ingest.alerts.desk import open_alerts
 from ingest.clients import client
 from ingest.clock import SYSTEM
 from ingest.collect import Collector, Progress, Wanted
@@ -50,6 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         command.add_arguments(simulate)
         return command.run(parser.parse_args(given))
+    status = commands.add_parser("status", help="how a collector is")
+    if given[:1] == ["status"]:
+        from ingest import status as status_command  # noqa: PLC0415 - see above
+
+        status_command.add_arguments(status)
+        return status_command.run(parser.parse_args(given))
     alerts = commands.add_parser("alerts", help="test the channels that alerts go to")
     if given[:1] == ["alerts"]:
         from ingest.alerts import command as alerts_command  # noqa: PLC0415 - see above
@@ -83,15 +90,18 @@ def _collect(args: argparse.Namespace) -> int:
     try:
         settings = load(args.conf)
         wanted = _wanted(settings.ingest, world)
+        alerts = open_alerts(settings.alerts, settings.ingest.collector)
     except SettingsError as error:
         print(f"collect: {error}", file=sys.stderr)
         return USAGE
     show = _show if sys.stderr.isatty() else _show_nothing
     try:
-        end = Collector(settings.ingest, wanted, landing.store(settings.lake), world).run(show, args.seconds)
+        end = Collector(settings.ingest, wanted, landing.store(settings.lake), world, alerts=alerts).run(show, args.seconds)
     except (SpoolError, OSError) as error:
         print(f"collect: {error}", file=sys.stderr)
         return FAILED
+    finally:
+        alerts.close()
     if sys.stderr.isatty():
         print(file=sys.stderr)
     print(_summary(end))

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ingest.clients import client
+from ingest.alerts.desk import Alerts
+from ingest.clients import budget, client
 from ingest.clock import iso
 from ingest.continuity import Continuity
 from ingest.envelope import Origin, head, line
@@ -19,14 +20,18 @@ from ingest.journal import EVENTS, Sequences, event_text
 from ingest.landing import Store
 from ingest.link import Link, Pace, World
 from ingest.marks import Marks
+from ingest.metrics import serve
 from ingest.plan import Plan
 from ingest.poller import Poller
 from ingest.polls import Poll
+from ingest.repairs import RepairCounts
 from ingest.rest import Purpose
 from ingest.salvage import salvage
 from ingest.settings import Ingest
-from ingest.spool import Place, Spool, SpoolError, prepare
+from ingest.spool import Place, Spool, SpoolError, prepare, received
 from ingest.upload import Uploader
+from ingest.vitals import MarketVitals, SpoolVitals, Vitals
+from ingest.watch import Watch
 
 _LOG = logging.getLogger(__name__)
 
@@ -81,8 +86,11 @@ class Wanted:
 class Collector:
     """One run of `collect`."""
 
-    def __init__(self, ingest: Ingest, wanted: Wanted, store: Store, world: World, *, times: Times = _TIMES) -> None:
+    def __init__(  # noqa: PLR0913 - what is wanted, and the world it is done in
+        self, ingest: Ingest, wanted: Wanted, store: Store, world: World, *, alerts: Alerts, times: Times = _TIMES
+    ) -> None:
         self._ingest = ingest
+        self._alerts = alerts
         self._wanted = wanted
         self._store = store
         self._world = world
@@ -129,6 +137,9 @@ class Collector:
             self._connect(plan, continuity)
         self._threads += [self._thread("poll", partial(found.run, self._stop)) for found in self._pollers]
         keeper = self._thread("keeper", lambda: self._keep(enough))
+        watch = Watch(self._ingest.spool.path / "collect", self.vitals, dict, self._alerts, self._world.clock)
+        watcher = self._thread("watch", lambda: watch.run(enough))
+        stop_metrics = serve(self._ingest.metrics.address, self.vitals) if self._ingest.metrics else None
         while self._is_at_work() and not self._stop.wait(self._times.watch):
             report(self._progress())
             if seconds is not None and self._seconds() >= seconds:
@@ -143,7 +154,67 @@ class Collector:
         self._guarded("drain", lambda: self._seal(everything=True))
         self._uploader.finish()
         uploads.join(max(0.0, end - self._seconds()))
+        watcher.join(max(0.0, end - self._seconds()))
+        watch.look()
+        if stop_metrics:
+            stop_metrics()
         return self._progress()
+
+    def vitals(self) -> Vitals:
+        """How it is."""
+        found = [link.intake.vitals(self._ingest.silence, can_ask=self._gaps.can_ask(link)) for link in self._links]
+        now, landed, sealed = self._world.clock.wall_ns(), self._uploader.landed, self._spool.sealed()
+        failing = landed.failing_since
+        spool = SpoolVitals(
+            bytes=self._spool.bytes,
+            max_bytes=int(self._ingest.spool.max_bytes),
+            waiting=len(sealed),
+            oldest_seconds=max(0.0, (now - received(sealed[0])) / 1e9) if sealed else 0.0,
+            objects=landed.objects,
+            landed_bytes=landed.bytes,
+            failures=landed.failures,
+            failing_seconds=0.0 if failing is None else self._spool.now() - failing,
+            conflicts=len(landed.conflicts),
+            recent=tuple(landed.recent),
+        )
+        return Vitals(
+            collector=self._ingest.collector,
+            run=self._run,
+            pid=os.getpid(),
+            at_ns=now,
+            seconds=self._seconds(),
+            feeds=tuple(feed for _, feeds in found for feed in feeds),
+            links=tuple(link for link, _ in found),
+            markets=tuple(self._market(exchange) for exchange in self._exchanges()),
+            spool=spool,
+            gaps=self._gaps.found,
+            faults=tuple(self._faults),
+        )
+
+    def _exchanges(self) -> Sequence[Exchange]:
+        used = [link.intake.plan.exchange for link in self._links] + [poll.exchange for poll in self._wanted.polls]
+        return list({exchange.name: exchange for exchange in used}.values())
+
+    def _market(self, exchange: Exchange) -> MarketVitals:
+        repairs = self._gaps.repairs.get(exchange.name)
+        counts = repairs.counts if repairs else RepairCounts()
+        polls = [poller.counts for poller in self._pollers if poller.market == exchange.name]
+        rest = exchange.rest
+        now = self._world.clock.monotonic()
+        return MarketVitals(
+            venue=exchange.venue,
+            market=exchange.market,
+            waiting=repairs.waiting if repairs else 0,
+            repaired=counts.repaired,
+            left=counts.left,
+            failed=counts.failed,
+            rows=counts.rows,
+            polls=sum(one.asked for one in polls),
+            polls_failed=sum(one.failed for one in polls),
+            polls_late=sum(one.late for one in polls),
+            weight_used=budget(self._ingest, exchange).used(now) if rest else 0.0,
+            weight_limit=rest.budget if rest else 0.0,
+        )
 
     def _keep(self, enough: threading.Event) -> None:
         while not enough.wait(self._ingest.spool.fsync_ms / 1000):

@@ -53,12 +53,19 @@ class Gaps:
                 self._add(intake, stream, hole)
             if not intake.counts.is_connected:
                 continue
-            for stream in intake.odd(self._ingest.silence, can_ask=repairs.can_ask):
-                if repairs.can_ask:
+            can_ask = self.can_ask(link)
+            for stream in intake.odd(self._ingest.silence, can_ask=can_ask):
+                if can_ask:
                     repairs.add(Doubt(intake.plan, stream, partial(self._answer, link, journal, stream)))
                 else:
                     intake.mute(journal, stream, None)
                     link.replace()
+
+    def can_ask(self, link: Link) -> bool:
+        """Whether the venue can be asked for the newest frames of this link's streams."""
+        plan = link.intake.plan
+        rest = plan.exchange.rest
+        return rest is not None and plan.kind in rest.histories and self.repairs[plan.exchange.name].can_ask
 
     @property
     def waiting(self) -> int:
@@ -71,7 +78,7 @@ class Gaps:
         for link, _ in self._links:
             intake, rest = link.intake, link.intake.plan.exchange.rest
             repairs = self.repairs[intake.plan.exchange.name]
-            if not repairs.can_ask or rest is None or intake.plan.kind not in rest.histories:
+            if rest is None or not self.can_ask(link):
                 continue
             for stream, low, high in intake.audits():
                 repairs.add(Audit(intake.plan, stream, low, high, partial(intake.compare, stream, high)))

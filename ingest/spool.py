@@ -65,6 +65,10 @@ class Spool:
         """Nobody should add frames now: the configured bound is reached."""
         return self.bytes >= self._max_bytes
 
+    def now(self) -> float:
+        """Seconds of the clock by which segments age."""
+        return self._clock.monotonic()
+
     def append(self, place: Place, recv_ns: int, lines: bytes) -> None:
         """Add whole lines; the first of them was received at `recv_ns`. All or nothing."""
         with self._lock:
@@ -191,6 +195,12 @@ def key_of(path: Path, lines: bytes) -> str:
     """The key of a sealed segment's object; of its content, should the disk have changed it since it was named."""
     key = path.name.replace(_SLASH, "/")
     return f"{key.rpartition('-')[0]}-{hashlib.sha256(lines).hexdigest()[:12]}.jsonl.gz"
+
+
+def received(path: Path) -> int:
+    """When the first frame of a sealed segment was received, in ns."""
+    found = _SEALED_NAME.fullmatch(path.name)
+    return int(found[1]) if found else 0
 
 
 def place_of(path: Path) -> tuple[Place, str]:

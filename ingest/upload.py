@@ -5,6 +5,7 @@ import logging
 import queue
 import threading
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,8 @@ class Landed:
     objects: int = 0
     bytes: int = 0
     failures: int = 0
+    failing_since: float | None = None  # monotonic; None: the last try landed
+    recent: deque[str] = field(default_factory=lambda: deque(maxlen=5))  # keys
     conflicts: list[str] = field(default_factory=list)
 
 
@@ -90,6 +93,7 @@ class Uploader:
             key, outcome = land(self._store, path)
         except Exception as error:  # noqa: BLE001 - boto3 and disks fail in many ways; none is a reason to drop a segment
             self.landed.failures += 1
+            self.landed.failing_since = self.landed.failing_since or self._spool.now()
             _LOG.warning("event=landing_failed segment=%s error=%r", path.name, error)
             return False
         if outcome == "conflict":
@@ -98,6 +102,8 @@ class Uploader:
             _LOG.error("event=landing_conflict key=%s kept=%s detail=the_object_has_other_lines", key, aside)
             return True
         self._spool.forget(path)
+        self.landed.failing_since = None
+        self.landed.recent.append(key)
         self.landed.objects += 1
         self.landed.bytes += size
         _LOG.info("event=landed key=%s outcome=%s bytes=%d", key, outcome, size)

@@ -8,6 +8,9 @@ import threading
 
 import pytest
 
+from ingest.alert_settings import AlertSettings
+from ingest.alerts.desk import Alerts
+from ingest.alerts.policy import limits
 from ingest.clock import SYSTEM, iso
 from ingest.collect import Collector, Times, Wanted
 from ingest.feed import connect
@@ -36,6 +39,7 @@ class Run:
         self.connect = connect
         self.store = self.files
         self.grace = 15.0
+        self.alerts = Alerts((), limits(AlertSettings()), "laptop")
 
     def until(self, is_enough, seconds=20.0):
         stop = threading.Event()
@@ -45,6 +49,7 @@ class Run:
             Wanted(plans(self.ingest, find, nothing_traded)),
             self.store,
             world,
+            alerts=self.alerts,
             times=Times(grace=self.grace, watch=0.01),
         )
         return collector.run(lambda now: stop.set() if is_enough(now) else None, seconds)

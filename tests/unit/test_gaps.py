@@ -32,12 +32,12 @@ def read(body, low, high):
 class Desk:
     """One connected link whose market's REST knows these ids; streams are asked about after 10 s."""
 
-    def __init__(self, folder, *, rest=True) -> None:
+    def __init__(self, folder, *, rest=True, kinds=("trade",)) -> None:
         os.close(prepare(folder / "spool"))
         self.time, self.there, self.asked = FakeTime(), [], []
         self.spool = Spool(folder / "spool", "laptop", Rotate(), 10**9, self.time.clock)
         history = History(lambda pair, _low, _high: f"/past?{pair}", read, lambda pair: f"/latest?{pair}", weight=1)
-        value = replace(exchange(), rest=Rest(("http://one",), 100, 60, {"trade": history}))
+        value = replace(exchange(), rest=Rest(("http://one",), 100, 60, dict.fromkeys(kinds, history)))
         plan = Plan(value, value.feeds["trade"], {"a_b": "A-B"}, ("ws://one",), ("http://one",) if rest else ())
         silence = Silence(at_most=timedelta(seconds=40))
         self.known = Known(is_dense=True)
@@ -140,6 +140,14 @@ def test_where_nobody_can_be_asked_a_long_silence_is_enough(tmp_path):
     desk.wait(2)
     assert is_replaced(desk)
     assert desk.events() == [("mute", "suspected", 7, None, None, "silent for 40.0 s")]
+
+
+def test_a_kind_that_rest_does_not_tell_of_is_judged_by_its_silence_alone(tmp_path):
+    desk = Desk(tmp_path, kinds=())
+    desk.receive(7)
+    desk.wait(41)
+    assert desk.asked == []
+    assert is_replaced(desk)
 
 
 def test_a_link_that_is_not_connected_is_not_asked_about(tmp_path):
