@@ -106,9 +106,7 @@ class Counter:
                     return verdict.refusal
                 headers = verdict.headers
             try:
-                reply = await aside(
-                    partial(endpoint.answer, ask), self._closing
-                )  # a venue looks into its past, the market goes on
+                reply = await aside(partial(endpoint.answer, ask), self._closing)
             except RefusedError as refused:
                 reply = refused.reply
             return replace(reply, headers={**headers, **reply.headers})
