@@ -20,7 +20,7 @@ from ingest.simulator.http_replies import pour, response
 from ingest.simulator.protocols import Route
 from ingest.simulator.rest import find_endpoint
 from ingest.simulator.rest.ask import Ask, RefusedError, Reply, Text
-from ingest.simulator.rest.limits import limits
+from ingest.simulator.rest.limits import attempts, limits
 from ingest.simulator.rest.refusals import refusal
 from ingest.simulator.script import Script
 from ingest.simulator.worlds import World
@@ -38,6 +38,7 @@ class Counter:
         self._script = script
         self._factor = factor
         self._limits = limits(factor)
+        self._attempts = attempts(factor)
         self._closing = asyncio.Event()
         self._dumps = Desk(world, self._closing)
         self._symbols: dict[tuple[str, str], dict[str, str]] = {}
@@ -54,8 +55,12 @@ class Counter:
 
     def refusal(self, where: Route, now: int) -> Response | None:
         """What a client hears that must not open a websocket; None: it may."""
-        fault = self._script.handshake(where.venue, where.market, now)
-        return None if fault is None else response(_refusal(where.venue, fault))
+        place = (where.venue, where.market)
+        fault = self._script.handshake(*place, now)
+        if fault is not None:
+            return response(_refusal(where.venue, fault))
+        refused = self._attempts[place](time.time(), 1).refusal if place in self._attempts else None
+        return None if refused is None else response(refused)
 
     async def answer(self, connection: ServerConnection, request: Request, now: int) -> Response:
         """What the venue answers at this moment of market time."""
@@ -101,9 +106,7 @@ class Counter:
                     return verdict.refusal
                 headers = verdict.headers
             try:
-                reply = await aside(
-                    partial(endpoint.answer, ask), self._closing
-                )  # a venue looks into its past, the market goes on
+                reply = await aside(partial(endpoint.answer, ask), self._closing)
             except RefusedError as refused:
                 reply = refused.reply
             return replace(reply, headers={**headers, **reply.headers})

@@ -80,6 +80,7 @@ def _binance(question: Question) -> Answer:
     return Answer((_text({"result": None, "id": number}),), streams)  # a name that nobody knows is acknowledged too
 
 
+_LISTED = {"level2_batch": "level2_50"}  # the venue acknowledges it by another name
 _OPEN = ("matches", "heartbeat", "ticker", "ticker_batch", "level2_batch", "status", "auctionfeed")
 
 
@@ -106,7 +107,7 @@ def _coinbase(question: Question) -> Answer:
     listed: dict[str, list[str]] = {}
     for stream in sorted(streams):
         name, _, product = stream.partition(":")
-        listed.setdefault(name, []).append(product)
+        listed.setdefault(_LISTED.get(name, name), []).append(product)
     return Answer(
         (_text({"type": "subscriptions", "channels": [{"name": n, "product_ids": p} for n, p in listed.items()]}),), streams
     )

@@ -20,7 +20,7 @@ from ingest.simulator.protocols import ANSWERS, Question, refused, route
 from ingest.simulator.script import Script
 from ingest.simulator.strikes import strike
 from ingest.simulator.truth import Passed, Truth
-from ingest.simulator.wire import Frame, iso, sequence
+from ingest.simulator.wire import Frame, heartbeat
 from ingest.simulator.worlds import Key, World
 
 if TYPE_CHECKING:
@@ -223,12 +223,7 @@ class Simulation:
             product = stream.partition(":")[2]
             last = self.truth.last.get(self.world.offered["coinbase", "spot", f"matches:{product}"])
             if last is not None and not self.world.is_recorded:
-                number = last.frame.trades[-1].trade_id
-                broadcast(
-                    clients,
-                    f'{{"type":"heartbeat","sequence":{sequence(number) + 1},"last_trade_id":{number},'
-                    f'"product_id":"{product}","time":"{iso(at)}"}}',
-                )
+                broadcast(clients, heartbeat(product, last.frame.trades[-1].trade_id, at))
 
     async def _breathe(self) -> None:
         """Let clients speak, and do not pile up what they do not read."""

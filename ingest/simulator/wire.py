@@ -135,6 +135,12 @@ WIRES: Mapping[tuple[str, str, str], Wire] = {
 TOLD: Mapping[tuple[str, str, str], Wire] = {**WIRES, ("binance", "usdm", "trade"): _usdm_trades}  # that one by REST alone
 
 
+def heartbeat(product: str, trade_id: int, at: int) -> str:
+    """What Coinbase says each second of a product whose last trade this is."""
+    head = f'{{"type":"heartbeat","sequence":{sequence(trade_id) + 1},"last_trade_id":{trade_id},'
+    return f'{head}"product_id":"{product}","time":"{iso(at)}"}}'
+
+
 def sequence(trade_id: int) -> int:
     """Coinbase numbers all messages of a product; most of them are not trades."""
     return 13 * trade_id

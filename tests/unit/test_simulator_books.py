@@ -170,6 +170,7 @@ def test_a_local_book_of_coinbase_is_the_venues():
             while not found or found[-1].get("time") != "2024-11-07T17:20:10.000000Z":
                 found += [json.loads(text) for text in heard(connection, 1)]
         later = [asked(running.address, f"/coinbase/spot/products/BTC-USD/book?level={level}").json for level in (1, 2, 3)]
+    assert found[0]["channels"] == [{"name": name, "product_ids": ["BTC-USD"]} for name in ("level2_50", "matches")]
     snapshot = next(frame for frame in found if frame["type"] == "snapshot")
     bids, asks = sides((snapshot["bids"], snapshot["asks"]))
     assert [bids, asks] == sides((before["bids"], before["asks"]))
