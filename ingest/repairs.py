@@ -1,5 +1,6 @@
 """Fills holes over REST: a thread a venue's market. What it fetches lands beside what was streamed; each hole's end is an event."""
 
+import contextlib
 import heapq
 import itertools
 import logging
@@ -134,7 +135,7 @@ class Repairs:
 
     def run(self) -> None:
         while not self._stop.is_set():
-            if not self.step():
+            if self._spool.is_full or not self.step():
                 self._news.wait(0.2)
                 self._news.clear()
 
@@ -193,17 +194,18 @@ class Repairs:
     def _do(self, task: Task, pause: float) -> None:
         try:
             outcome, rows, detail = self._repair(task)
+            self._tell(task, outcome, rows, detail)
         except (RestError, SpoolError) as error:
             if self._stop.is_set():
                 return  # the hole is in the marks; the next start goes on
             again = min(AGAIN_CAP, pause * 2 or AGAIN_SECONDS)
             if not pause:  # told once, not at every try
                 self.counts.failed += 1
-                self._tell(task, "failed", None, str(error))
+                with contextlib.suppress(SpoolError):
+                    self._tell(task, "failed", None, str(error))
             _LOG.warning("event=repair_failed stream=%s again_in=%.0fs detail=%r", task.stream, again, str(error))
             self.add(task, again, again)
             return
-        self._tell(task, outcome, rows, detail)
         self.counts.rows += rows
         self.counts.repaired += outcome == "repaired"
         self.counts.left += outcome != "repaired"
@@ -259,9 +261,5 @@ class Repairs:
         origin = Origin(exchange.venue, exchange.market, EVENTS, "control", pair, task.stream, "rest", self._conn)
         told = {**missing(task.hole), "rows": rows, "outcome": outcome, "detail": detail}
         raw = event_text("repair", at, feed=task.plan.kind, stream=task.stream, **told)
-        try:
-            self._spool.append(
-                Place(EVENTS, exchange.venue, exchange.market), at, line(head(origin), self._next(EVENTS), at, raw, is_json=True)
-            )
-        except SpoolError as error:
-            _LOG.warning("event=lost_event name=repair stream=%s detail=%r", task.stream, str(error))
+        text = line(head(origin), self._next(EVENTS), at, raw, is_json=True)
+        self._spool.append(Place(EVENTS, exchange.venue, exchange.market), at, text)
