@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from ingest.alerts.desk import Alerts
 from ingest.clients import budget, client
@@ -24,11 +25,13 @@ from ingest.metrics import serve
 from ingest.plan import Plan
 from ingest.poller import Poller
 from ingest.polls import Poll
+from ingest.records import Records
 from ingest.repairs import RepairCounts
 from ingest.rest import Purpose
-from ingest.salvage import salvage
+from ingest.salvage import mend, salvage
+from ingest.segment import of_sealed
 from ingest.settings import Ingest
-from ingest.spool import Place, Spool, SpoolError, prepare, received
+from ingest.spool import AGAIN_SECONDS, Place, Spool, SpoolError, prepare
 from ingest.upload import Uploader
 from ingest.vitals import MarketVitals, SpoolVitals, Vitals
 from ingest.watch import Watch
@@ -104,19 +107,22 @@ class Collector:
         self._threads: list[threading.Thread] = []  # that receive, ask and repair
         self._paces: dict[str, Pace] = {}
         self._process_seq = Sequences()
+        self._folder = ingest.spool.path / "collect"
+        self._keeping = threading.RLock()  # one at a time syncs, seals and remembers
+        self._left: Sequence[Path] = ()  # open segments of former runs that the disk does not let be sealed
 
     def run(self, report: Callable[[Progress], None], seconds: float | None = None) -> Progress:
         """Collect until told to stop, or for so many seconds; then drain. SpoolError: another collector has the spool."""
-        folder = self._ingest.spool.path / "collect"
+        folder = self._folder
         lock = prepare(folder)
         try:
             ingest, clock = self._ingest, self._world.clock
             self._marks = Marks(folder, self._wanted.plans)
             self._marks.replay(clock.monotonic())
             self._marks.save(self._marks.snapshot())  # before anything that was read may be removed
-            salvage(folder)
+            self._left = salvage(folder).left
             self._spool = Spool(folder, ingest.collector, ingest.rotate, ingest.spool.max_bytes, clock)
-            self._uploader = Uploader(self._spool, self._store, self._world.delays)
+            self._uploader = Uploader(self._spool, self._store, self._mended, self._world.delays)
             for path in self._spool.sealed():
                 self._uploader.add(path)
             try:
@@ -154,6 +160,8 @@ class Collector:
         self._guarded("drain", lambda: self._seal(everything=True))
         self._uploader.finish()
         uploads.join(max(0.0, end - self._seconds()))
+        if unsealed := self._spool.unsealed + len(self._left):
+            self._faults.append(f"{unsealed} segments could not be sealed; the next start tries again")
         watcher.join(max(0.0, end - self._seconds()))
         watch.look()
         if stop_metrics:
@@ -164,12 +172,12 @@ class Collector:
         """How it is."""
         found = [link.intake.vitals(self._ingest.silence, can_ask=self._gaps.can_ask(link)) for link in self._links]
         now, landed, sealed = self._world.clock.wall_ns(), self._uploader.landed, self._spool.sealed()
-        failing = landed.failing_since
+        failing, oldest = landed.failing_since, of_sealed(sealed[0]) if sealed else None
         spool = SpoolVitals(
             bytes=self._spool.bytes,
             max_bytes=int(self._ingest.spool.max_bytes),
             waiting=len(sealed),
-            oldest_seconds=max(0.0, (now - received(sealed[0])) / 1e9) if sealed else 0.0,
+            oldest_seconds=max(0.0, (now - oldest.first_recv_ns) / 1e9) if oldest else 0.0,
             objects=landed.objects,
             landed_bytes=landed.bytes,
             failures=landed.failures,
@@ -217,23 +225,49 @@ class Collector:
         )
 
     def _keep(self, enough: threading.Event) -> None:
+        monotonic = self._world.clock.monotonic
+        again = monotonic() + AGAIN_SECONDS
         while not enough.wait(self._ingest.spool.fsync_ms / 1000):
-            self._spool.sync()
+            with self._keeping:
+                self._spool.sync()
             self._gaps.look()
             self._seal()
+            if self._left and monotonic() >= again:
+                self._salvage_again()
+                again = monotonic() + AGAIN_SECONDS
 
     def _seal(self, *, everything: bool = False) -> None:
-        for path in self._spool.seal(self._remember, everything=everything):
+        with self._keeping:
+            for path in self._spool.seal(self._remember, everything=everything):
+                self._uploader.add(path)
+
+    def _salvage_again(self) -> None:
+        found = salvage(self._folder, self._left)
+        self._left = found.left
+        self._spool.count()
+        for path in found.sealed:
             self._uploader.add(path)
 
-    def _remember(self) -> None:
+    def _remember(self) -> bool:
         """What the marks tell of is on the disk before they are: a frame that a power failure takes must be missed."""
         with contextlib.ExitStack() as locks:
             for link in self._links:
                 locks.enter_context(link.intake.lock)
             feeds = self._marks.snapshot()
-        self._spool.sync()
-        self._marks.save(feeds)
+        return self._spool.sync() and self._marks.save(feeds)
+
+    def _mended(self, path: Path, found: Records) -> Sequence[Path]:
+        """A sealed segment that the disk has changed. What is missing is remembered before the segment goes."""
+        name = of_sealed(path)
+        assert name is not None
+        with self._keeping:
+            for number, stream, hole in self._marks.missed(name.place, found, self._world.clock.monotonic()):
+                self._links[number].intake.miss(stream, hole)
+            if not self._remember():
+                raise OSError("the disk does not take what is to be remembered")
+            parts = mend(self._folder, path, found)
+            self._spool.count()
+        return parts
 
     def _connect(self, plan: Plan, continuity: Continuity) -> None:
         """Keep a plan connected from now on, and its holes repaired."""

@@ -89,13 +89,24 @@ class Intake:
             self._append(EVENTS, self.clock.wall_ns(), lines)
 
     def holes(self, journal: Journal) -> Sequence[tuple[str, Hole]]:
-        """Holes that have become due, each with an event about it."""
-        with self.lock:
-            found = list(self.continuity.due(self.clock.monotonic()))
-        for stream, hole in found:
-            _LOG.warning("event=gap %s stream=%s sort=%s low=%d high=%d", self.label, stream, hole.sort, hole.low, hole.high)
-            self.tell([journal.event("gap", self.clock.wall_ns(), stream=stream, outcome=hole.sort, **missing(hole))])
+        """Holes that have become due, each with an event about it. One that the disk has no room for is told later."""
+        found: list[tuple[str, Hole]] = []
+        if self.spool.is_full:
+            return found
+        exchange = self.plan.exchange
+        place = Place(EVENTS, exchange.venue, exchange.market)
+        with self.lock, contextlib.suppress(SpoolError):
+            for stream, hole in list(self.continuity.due(self.clock.monotonic())):
+                at = self.clock.wall_ns()
+                self.spool.append(place, at, journal.event("gap", at, stream=stream, outcome=hole.sort, **missing(hole)))
+                found.append((stream, self.continuity.told(stream, hole)))
+                _LOG.warning("event=gap %s stream=%s sort=%s low=%d high=%d", self.label, stream, hole.sort, hole.low, hole.high)
         return found
+
+    def miss(self, stream: str, hole: Hole) -> None:
+        """Frames that were received are gone."""
+        with self.lock:
+            self.continuity.feeds[stream].holes.append(hole)
 
     def close(self, stream: str, hole: Hole) -> None:
         """The hole is dealt with."""

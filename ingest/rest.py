@@ -96,6 +96,12 @@ class Client:
 
     def ask(self, path: str, weight: int) -> Body:
         """The answer. RestError: there is none, or we are to end."""
+        try:
+            return self._ask(path, weight)
+        except OSError as error:  # the account of the budget cannot be kept: a full disk, as a rule
+            raise RestError(f"{path}: {error}") from error
+
+    def _ask(self, path: str, weight: int) -> Body:
         pauses = delays(self._random)
         why = "no address is left"
         for _ in range(self._purpose.tries):

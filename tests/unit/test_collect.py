@@ -219,7 +219,7 @@ def test_a_store_that_is_away_costs_nothing_but_time(tmp_path):
         run.store, run.grace = Away(tmp_path / "lake"), 0.5
         end = run.until(lambda now: now.trades == 1)
         assert (end.is_good, end.waiting) == (False, 2)
-        run.store = run.files
+        run.store, run.grace = run.files, 15.0
         assert run.until(lambda now: now.trades == 1).is_good
     assert [line["raw"]["id"] for line in run.lines()] == [1, 1]
 
@@ -238,7 +238,10 @@ def test_a_fault_in_one_thread_ends_the_run_as_failed(tmp_path, monkeypatch):
     with venue(sends(frame(1))) as there, monkeypatch.context() as patch:
         patch.setattr("ingest.collect.Spool.sync", broken)
         end = Run(tmp_path, there.address).until(lambda _: False)
-    assert end.failures == [f"{thread}: SystemError('nobody foresaw this')" for thread in ("keeper", "drain")]
+    assert end.failures == [
+        *[f"{thread}: SystemError('nobody foresaw this')" for thread in ("keeper", "drain")],
+        "2 segments could not be sealed; the next start tries again",
+    ]
     assert not end.is_good
 
 

@@ -13,9 +13,10 @@ from ingest.journal import Journal
 from ingest.link import Link, Pace, World
 from ingest.plan import Plan
 from ingest.settings import Ingest, Limits, Rotate, Silence
-from ingest.spool import Spool, prepare
+from ingest.spool import Spool, SpoolError, prepare
 from tests.support.exchanges import exchange
 from tests.support.fakes import FakeTime, Stop, nothing
+from tests.support.segments import lines as segment_lines
 
 
 @dataclass
@@ -71,9 +72,7 @@ class Desk:
 
     def events(self):
         names = ("event", "outcome", "before_id", "first_missing_id", "last_missing_id", "detail")
-        lines = [
-            json.loads(text) for path in self.spool.seal(nothing, everything=True) for text in path.read_bytes().splitlines()
-        ]
+        lines = [json.loads(text) for path in self.spool.seal(nothing, everything=True) for text in segment_lines(path)]
         return [tuple(line["raw"][name] for name in names) for line in lines if line["channel"] == "events"]
 
 
@@ -155,3 +154,20 @@ def test_a_link_that_is_not_connected_is_not_asked_about(tmp_path):
     desk.intake.counts.is_connected = False
     desk.wait(100)
     assert desk.asked == []
+
+
+def test_a_hole_is_told_as_soon_as_the_disk_has_room_for_it(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise SpoolError("No space left on device")
+
+    desk = Desk(tmp_path)
+    desk.receive(7)
+    desk.receive(9)
+    desk.there = [8]
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.spool, "append", refuse)
+        desk.wait(3)
+    assert [hole.is_told for hole in desk.known.holes] == [False]
+    desk.wait(1)
+    assert desk.events() == [("gap", "ids", 7, 8, 8, None), ("repair", "repaired", 7, 8, 8, None)]
+    assert desk.known.holes == []

@@ -14,6 +14,7 @@ from ingest.settings import Rotate
 from ingest.spool import Spool, prepare
 from tests.support.exchanges import exchange
 from tests.support.fakes import FakeTime, Stop, nothing
+from tests.support.segments import lines as segment_lines
 
 EVERY = timedelta(seconds=10)
 
@@ -62,7 +63,7 @@ class Desk:
 
     def lines(self):
         paths = self.spool.seal(nothing, everything=True)
-        return [json.loads(text) for path in paths for text in path.read_bytes().splitlines()]
+        return [json.loads(text) for path in paths for text in segment_lines(path)]
 
 
 def test_an_answer_lands_as_it_came(tmp_path):
