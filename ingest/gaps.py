@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ingest.budget import Budget
+from ingest.budget import budget_of
 from ingest.continuity import GRACE_SECONDS, Hole
 from ingest.exchanges.exchange import Exchange, Seen
 from ingest.intake import Intake
@@ -98,8 +98,7 @@ class Gaps:
         world, rest = self._world, exchange.rest
         client = None
         if rest is not None and hosts:
-            path = self._ingest.limits.path / f"{exchange.venue}-{exchange.market}.json"
-            budget = Budget(path, rest.budget, rest.seconds)
+            budget = budget_of(self._ingest.limits.path, exchange)
             purpose = Purpose("repair", self._ingest.repair.weight_share)
             client = Client(rest, hosts, budget, purpose, get=world.get, clock=world.clock, random=world.random, stop=world.stop)
         return Repairs(client, self._spool, world.clock, world.stop, conn)

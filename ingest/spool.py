@@ -150,7 +150,7 @@ class Spool:
             return segment
 
 
-def prepare(folder: Path) -> int:
+def prepare(folder: Path, who: str = "collector") -> int:
     """Make the spool's folders and take its lock. The handle holds the lock until it is closed or the process ends."""
     for part in (OPEN, SEALED, CONFLICT):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -162,7 +162,7 @@ def prepare(folder: Path) -> int:
         owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
         os.close(handle)
         raise SpoolError(
-            f"spool {folder}: used by another collector (process {owner}); give this one an ingest.spool.path of its own"
+            f"spool {folder}: used by another {who} (process {owner}); give this one an ingest.spool.path of its own"
         ) from None
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)
