@@ -47,7 +47,7 @@ class _Segment:
 
 
 class Spool:
-    """The open and the sealed segments of one collector. Any thread may append; one thread syncs and seals."""
+    """The open and the sealed segments of one collector. Any thread may append and sync; one thread seals."""
 
     def __init__(self, folder: Path, collector: str, rotate: Rotate, max_bytes: int, clock: Clock) -> None:
         self._folder = folder
@@ -57,6 +57,7 @@ class Spool:
         self._clock = clock
         self._segments: dict[Place, _Segment] = {}
         self._lock = threading.Lock()
+        self._handles = threading.RLock()  # held while any is synced or closed: its number may be another file's soon
         self._opened = 0
         self.bytes = sum(path.stat().st_size for part in (OPEN, SEALED) for path in (folder / part).iterdir())
 
@@ -80,12 +81,13 @@ class Spool:
 
     def sync(self) -> None:
         """Make durable what was appended so far."""
-        with self._lock:
-            dirty = [segment for segment in self._segments.values() if segment.is_dirty]
+        with self._handles:
+            with self._lock:
+                dirty = [segment for segment in self._segments.values() if segment.is_dirty]
+                for segment in dirty:
+                    segment.is_dirty = False
             for segment in dirty:
-                segment.is_dirty = False
-        for segment in dirty:
-            os.fsync(segment.handle)
+                os.fsync(segment.handle)
 
     def seal(self, remember: Callable[[], None], *, everything: bool = False) -> list[Path]:
         """Seal what is old or big enough. Age is measured by the monotonic clock: the wall clock may jump.
@@ -93,23 +95,22 @@ class Spool:
         `remember` is called when nothing is appended to these segments any more, before anybody may upload and remove them.
         """
         now = self._clock.monotonic()
-        with self._lock:
-            due = [
-                place
-                for place, segment in self._segments.items()
-                if everything
-                or now - segment.opened >= self._rotate.seconds
-                or segment.size >= self._rotate.megabytes * 1_000_000
-            ]
-            segments = [(place, self._segments.pop(place)) for place in due]
-        found = []
-        if segments:
-            remember()
-        for place, segment in segments:
-            os.fsync(segment.handle)
-            os.close(segment.handle)
-            found.append(seal(self._folder, segment.path, place, self._collector, segment.first_recv_ns))
-        return found
+        with self._handles:
+            with self._lock:
+                due = [
+                    place
+                    for place, segment in self._segments.items()
+                    if everything
+                    or now - segment.opened >= self._rotate.seconds
+                    or segment.size >= self._rotate.megabytes * 1_000_000
+                ]
+                segments = [(place, self._segments.pop(place)) for place in due]
+            if segments:
+                remember()
+            for _, segment in segments:
+                os.fsync(segment.handle)
+                os.close(segment.handle)
+        return [seal(self._folder, segment.path, place, self._collector, segment.first_recv_ns) for place, segment in segments]
 
     def sealed(self) -> list[Path]:
         """The segments that wait for the landing zone, those received first in front."""
