@@ -16,13 +16,13 @@ from ingest.simulator.market import market
 from ingest.simulator.wire import Trade
 
 SEED = 7
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # written out here, and not by way of the exchange's value
 NAMES = "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n"
 
 
 def microseconds(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    return (at - EPOCH) // timedelta(microseconds=1)
 
 
 def traded(name: tuple[str, str, str, str], start: datetime, minutes: int, seed: int = SEED) -> list[Trade]:
