@@ -46,6 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         command.add_arguments(simulate)
         return command.run(parser.parse_args(given))
+    repair = commands.add_parser("repair", help="open gaps, filled over REST and from published files")
+    if given[:1] == ["repair"]:
+        from ingest.repair import command as repair_command  # noqa: PLC0415 - see above
+
+        repair_command.add_arguments(repair)
+        return repair_command.run(parser.parse_args(given), _stopping())
     return _collect(parser.parse_args(given))
 
 
@@ -71,10 +77,7 @@ def _collect(args: argparse.Namespace) -> int:
     except SettingsError as error:
         print(f"collect: {error}", file=sys.stderr)
         return USAGE
-    stop = threading.Event()
-    signals = _Signals(stop)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signals)
+    stop = _stopping()
     world = World(SYSTEM, connect, get(), random.random, stop)
     show = _show if sys.stderr.isatty() else _show_nothing
     try:
@@ -86,6 +89,15 @@ def _collect(args: argparse.Namespace) -> int:
         print(file=sys.stderr)
     print(_summary(end))
     return DONE if end.is_good else FAILED
+
+
+def _stopping() -> threading.Event:
+    """Set by the first signal."""
+    stop = threading.Event()
+    signals = _Signals(stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signals)
+    return stop
 
 
 class _Signals:
