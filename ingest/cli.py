@@ -63,6 +63,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         alerts_command.add_arguments(alerts)
         return alerts_command.run(parser.parse_args(given))
+    repair = commands.add_parser("repair", help="open gaps, filled over REST and from published files")
+    if given[:1] == ["repair"]:
+        from ingest.repair import command as repair_command  # noqa: PLC0415 - see above
+
+        repair_command.add_arguments(repair)
+        return repair_command.run(parser.parse_args(given), _stopping())
     return _collect(parser.parse_args(given))
 
 
@@ -82,10 +88,7 @@ def _collect(args: argparse.Namespace) -> int:
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s level=%(levelname)s %(message)s", force=True)
     logging.getLogger("botocore").setLevel(logging.WARNING)
-    stop = threading.Event()
-    signals = _Signals(stop)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signals)
+    stop = _stopping()
     world = World(SYSTEM, connect, get(), random.random, stop)
     try:
         settings = load(args.conf)
@@ -122,6 +125,15 @@ def _wanted(ingest: Ingest, world: World) -> Wanted:
         return plans(ingest, find_exchange, traded)
 
     return Wanted(plans(ingest, find_exchange, traded), polls(ingest, find_exchange), replan)
+
+
+def _stopping() -> threading.Event:
+    """Set by the first signal."""
+    stop = threading.Event()
+    signals = _Signals(stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signals)
+    return stop
 
 
 class _Signals:

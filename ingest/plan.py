@@ -57,6 +57,17 @@ def plans(ingest: Ingest, find: Callable[[str, str], Exchange], traded: Traded) 
     ]
 
 
+def check_feeds(ingest: Ingest, find: Callable[[str, str], Exchange]) -> None:
+    """Refuse feeds that cannot be had; whether a pattern fits anything only the venue can say."""
+    for number, line in enumerate(ingest.feeds):
+        where = f"ingest.feeds[{number}]"
+        exchange = exchange_at(find, line.venue, line.market, where)
+        _feed(ingest, exchange, line, where)
+        for pair in line.pairs:
+            if "*" not in pair:
+                _checked(exchange, pair, where)
+
+
 def check_endpoints(ingest: Ingest, find: Callable[[str, str], Exchange]) -> None:
     """Refuse addresses of a venue that is not known."""
     for venue, markets in ingest.endpoints.items():

@@ -27,6 +27,7 @@ class Search:
         before = self.left
         for first, last in runs(number for number in page.ids if self.hole.low <= number <= self.hole.high):
             _add(self.found, first, last)
+            self.left = list(without(self.left, first, last))
         self.left = list(without(self.left, page.low, page.high))
         return self.left != before
 

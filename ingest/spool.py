@@ -43,6 +43,7 @@ class Spool:
         self._finished: list[Segment] = []  # nothing is appended to them any more
         self._distrusted: list[Segment] = []  # the same, and the disk may have dropped what they end with
         self._lock = threading.Lock()
+        self._handles = threading.RLock()  # held while any is synced or closed: its number may be another file's soon
         self._opened = 0
         self._is_full = False
         self._refused_at: float | None = None
@@ -88,14 +89,15 @@ class Spool:
     def sync(self) -> bool:
         """Make durable what was appended so far. False: the disk refuses some of it, which is tried again."""
         now = self._clock.monotonic()
-        with self._lock:
-            dirty = [segment for segment in (*self._segments.values(), *self._finished) if segment.unsynced]
-            again = [segment for segment in self._distrusted if segment.not_before <= now]
-        for segment in dirty:
-            self._sync(segment)
-        for segment in again:
-            self._rescue(segment)
-        return not self._distrusted
+        with self._handles:
+            with self._lock:
+                dirty = [segment for segment in (*self._segments.values(), *self._finished) if segment.unsynced]
+                again = [segment for segment in self._distrusted if segment.not_before <= now]
+            for segment in dirty:
+                self._sync(segment)
+            for segment in again:
+                self._rescue(segment)
+            return not self._distrusted
 
     def seal(self, remember: Callable[[], object], *, everything: bool = False) -> list[Path]:
         """Seal what is old or big enough. Age is measured by the monotonic clock: the wall clock may jump.
@@ -104,17 +106,18 @@ class Spool:
         upload and remove them.
         """
         now = self._clock.monotonic()
-        with self._lock:
-            for place, segment in list(self._segments.items()):
-                is_old, is_big = now - segment.opened >= self._rotate.seconds, segment.size >= self._rotate.megabytes * 1_000_000
-                if everything or is_old or is_big:
-                    self._finished.append(self._segments.pop(place))
-            due = [segment for segment in self._finished if everything or segment.not_before <= now]
-        if not due:
-            return []
-        due = [segment for segment in due if self._sync(segment)]
-        remember()
-        return [path for segment in due if (path := self._sealed(segment))]
+        with self._handles:
+            with self._lock:
+                for place, segment in list(self._segments.items()):
+                    is_old = now - segment.opened >= self._rotate.seconds
+                    if everything or is_old or segment.size >= self._rotate.megabytes * 1_000_000:
+                        self._finished.append(self._segments.pop(place))
+                due = [segment for segment in self._finished if everything or segment.not_before <= now]
+            if not due:
+                return []
+            due = [segment for segment in due if self._sync(segment)]
+            remember()
+            return [path for segment in due if (path := self._sealed(segment))]
 
     def sealed(self) -> list[Path]:
         """The segments that wait for the landing zone, those received first in front."""
@@ -222,7 +225,7 @@ class Spool:
         return False
 
 
-def prepare(folder: Path) -> int:
+def prepare(folder: Path, who: str = "collector") -> int:
     """Make the spool's folders and take its lock. The handle holds the lock until it is closed or the process ends."""
     for part in (OPEN, SEALED, CONFLICT):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -235,7 +238,7 @@ def prepare(folder: Path) -> int:
         owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
         os.close(handle)
         raise SpoolError(
-            f"spool {folder}: used by another collector (process {owner}); give this one an ingest.spool.path of its own"
+            f"spool {folder}: used by another {who} (process {owner}); give this one an ingest.spool.path of its own"
         ) from None
     with contextlib.suppress(OSError):  # a full disk has no room for our number; the lock itself needs none
         os.ftruncate(handle, 0)

@@ -47,6 +47,12 @@ def test_elsewhere_all_is_looked_for_that_was_not_found(there, spans):
     assert (other.outcome, other.rows) == ("repaired", 31)
 
 
+def test_what_is_found_is_not_left_though_nothing_is_proved_of_its_neighbours():
+    search = Search(HOLE)
+    search.take(Page([12, 14, 50], 0, -1))
+    assert (search.left, search.found) == ([(10, 11), (13, 13), (15, 40)], [(12, 12), (14, 14)])
+
+
 def test_how_a_search_ends():
     half, whole, sparse = Search(HOLE), Search(HOLE), Search(Hole("suspected", 10, 40, 9, 41))
     half.take(Page(range(10, 20), 10, 19))

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -95,6 +96,23 @@ def test_what_was_appended_is_synced_once(folder, monkeypatch):
         one_spool.append(TRADES, NOW, b"b\n")
         one_spool.sync()
     assert calls == [("fsync", "open/trades+test+spot+laptop+1.jsonl")] * 2
+
+
+def test_a_segment_is_not_closed_while_somebody_else_syncs_it(folder, monkeypatch):
+    one_spool, real, sealing = spool(folder), os.fsync, []
+    one_spool.append(TRADES, NOW, b"a\n")
+
+    def fsync(handle):
+        if not sealing:
+            sealing.append(threading.Thread(target=one_spool.seal, args=(nothing,), kwargs={"everything": True}))
+            sealing[0].start()
+            sealing[0].join(0.2)  # it has the time to close what we are about to sync
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    one_spool.sync()
+    sealing[0].join()
+    assert len(one_spool.sealed()) == 1
 
 
 def test_a_write_that_fails_half_way_leaves_whole_lines_only(folder, monkeypatch):
