@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from ingest.exchanges.exchange import Exchange
+
 BLINK = 0.001  # seconds; a sum of times may be a hair's breadth short, and what is short is not given
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -82,6 +84,14 @@ class Budget:
             file.write(json.dumps({"boot": _boot(), "spent": found.spent, "closed_until": found.closed_until}).encode())
             file.flush()  # before the lock goes
 
+    def used(self, now: float) -> float:
+        """What was spent of the limit, as far as can be seen without keeping anybody waiting."""
+        try:
+            with self.path.open("rb") as file:
+                return self._read(file).used(now)
+        except OSError:
+            return 0.0
+
     def _read(self, file: IO[bytes]) -> Account:
         file.seek(0)
         account = Account(self.limit, self.seconds)
@@ -91,6 +101,12 @@ class Budget:
                 account.closed_until = float(tree["closed_until"])
                 account.spent = [(float(at), float(weight), str(purpose)) for at, weight, purpose in tree["spent"]]
         return account
+
+
+def budget_of(folder: Path, exchange: Exchange) -> Budget:
+    """The account of an exchange that can be asked, where all our processes look for it."""
+    assert exchange.rest is not None
+    return Budget(folder / f"{exchange.venue}-{exchange.market}.json", exchange.rest.budget, exchange.rest.seconds)
 
 
 def _boot() -> str:

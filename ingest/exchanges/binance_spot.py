@@ -2,7 +2,22 @@
 
 from functools import partial
 
-from ingest.exchanges.binance import history, pair_of, readings, recognise_among, stream_name, subscriptions, symbol_of
+from ingest.exchanges.binance import (
+    WIDTHS,
+    aside,
+    book,
+    candles,
+    dump,
+    dumps,
+    history,
+    instruments,
+    pair_of,
+    readings,
+    recognise_among,
+    stream_name,
+    subscriptions,
+    symbol_of,
+)
 from ingest.exchanges.exchange import Exchange, Feed, Limits, Rest
 
 # AEUR, BIDR and IDR are left out: ADAEUR and BNBIDR would have two readings each
@@ -34,6 +49,16 @@ _FEEDS = {
 }
 
 _SYMBOL = partial(symbol_of, quotes=QUOTES)
+_DUMPS = {  # no file of this market begins with a row of names
+    "agg_trade": dump("/data/spot", "aggTrades", _SYMBOL, fields=("a", "p", "q", "f", "l", "T", "m", "M"), time="T"),
+    "trade": dump(
+        "/data/spot",
+        "trades",
+        _SYMBOL,
+        fields=("id", "price", "qty", "quoteQty", "time", "isBuyerMaker", "isBestMatch"),
+        time="time",
+    ),
+}
 _HOSTS = ("api", "api-gcp", "api1", "api2", "api3", "api4")
 
 BINANCE_SPOT = Exchange(
@@ -41,6 +66,7 @@ BINANCE_SPOT = Exchange(
     market="spot",
     hosts=("wss://stream.binance.com:9443", "wss://stream.binance.com:443", "wss://data-stream.binance.vision"),
     feeds=_FEEDS,
+    aside=aside(("1s", *WIDTHS)),
     limits=Limits(
         streams_per_connection=1024,
         messages_per_second=5,
@@ -62,7 +88,11 @@ BINANCE_SPOT = Exchange(
             "agg_trade": history("/api/v3/aggTrades", _SYMBOL, weight=4, number="a", time="T"),
             "trade": history("/api/v3/historicalTrades", _SYMBOL, weight=25, number="id", time="time"),
         },
+        book=book("/api/v3/depth", _SYMBOL, {100: 5, 500: 25, 1000: 50, 5000: 250}, exact=False),
+        instruments=instruments("/api/v3/exchangeInfo", weight=20),
+        candles=candles("/api/v3/klines", _SYMBOL, ("1s", *WIDTHS), weight=2),
         used_header="x-mbx-used-weight-1m",
     ),
+    dumps=dumps(_DUMPS),
     readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}),
 )

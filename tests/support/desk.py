@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ingest.landing import Files
+from ingest.landing import Files, Store
 from tests.support.processes import Process
 
 Line = dict[str, Any]
@@ -28,6 +28,8 @@ PAST: Mapping[str, Callable[[Any], list[TradeText]]] = {
     "coinbase": lambda raw: [(item["trade_id"], item["price"], item["size"]) for item in raw],
     "bitso": lambda raw: [(item["tid"], item["price"], item["amount"]) for item in raw["payload"]],
 }
+DUMPS: Mapping[str, Callable[[Any], list[TradeText]]] = {"binance": lambda raw: [(int(raw["a"]), raw["p"], raw["q"])]}
+SOURCES = {"ws": TRADES, "rest": PAST, "dump": DUMPS}
 MARKETS = (("binance", "spot"), ("binance", "usdm"), ("coinbase", "spot"), ("bitso", "spot"))
 
 
@@ -36,16 +38,26 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.files = Files(folder / "lake")
+        self.files: Store = Files(folder / "lake")
         self.spool = folder / "spool" / "collect"
 
-    def conf(self, port: int, lake: str | None = None, feeds: str = FEEDS, *, has_rest: bool = False, more: str = "") -> Path:
+    def conf(
+        self,
+        port: int,
+        lake: str | None = None,
+        feeds: str = FEEDS,
+        *,
+        has_rest: bool = False,
+        dumps: str | None = None,
+        more: str = "",
+    ) -> Path:
         """A configuration whose venues are the simulator's."""
         endpoints: dict[str, dict[str, dict[str, list[str]]]] = {}
         for venue, market in MARKETS:
             found = {"websocket": [f"ws://127.0.0.1:{port}/{venue}/{market}"]}
             rest = {"rest": [f"http://127.0.0.1:{port}/{venue}/{market}"]} if has_rest else {}
-            endpoints.setdefault(venue, {})[market] = found | rest
+            files = {"dumps": [dumps]} if dumps else {}
+            endpoints.setdefault(venue, {})[market] = found | rest | files
         text = f"""
 lake: {lake or self.folder / "lake"}
 ingest:
@@ -95,5 +107,5 @@ def collected(lines: Iterable[Line]) -> dict[FeedName, list[TradeText]]:
     return by_feed(
         ((line["venue"], line["market"], line["kind"], line["pair"]), trade)
         for line in lines
-        for trade in (TRADES if line["source"] == "ws" else PAST)[line["venue"]](line["raw"])
+        for trade in SOURCES[line["source"]][line["venue"]](line["raw"])
     )

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,8 @@ def section(exchange: Exchange) -> str:
 def test_an_exchange_has_a_section_with_evidence_and_limits(exchange: Exchange):
     text = section(exchange)
     assert "| channel, variant | role | what we do | evidence |" in text
-    for feed in {**exchange.feeds, **exchange.recorded}.values():
-        assert f"`{feed.kind}`" in text
+    for kind in all_kinds(exchange):
+        assert f"kind `{kind}`" in text
     for kind, source in exchange.readings:
         assert f"`{kind}` `{source}`" in text, (kind, source)
     limits = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", text, flags=re.MULTILINE))
@@ -58,6 +59,37 @@ def test_an_exchange_has_evidence_of_how_the_past_is_asked_for(exchange: Exchang
 
 
 @every_exchange
+def test_an_exchange_has_evidence_of_the_files_that_it_publishes(exchange: Exchange):
+    text, day = section(exchange), date(2024, 2, 3)
+    rows = re.findall(r"^\| `(\w+)` \| `(/\S+)` \| `(/\S+)` \| (.+?) \| (.+?) \| .+ \|$", text, flags=re.MULTILINE)
+    if exchange.dumps is None:
+        assert (rows, "Files: none are published." in text) == ([], True)
+        return
+    assert [f"`{host}`" in text for host in exchange.dumps.hosts] == [True]
+    assert {kind: (daily, monthly, columns, names) for kind, daily, monthly, columns, names in rows} == {
+        kind: (
+            dump.daily("BTC-USDT", day).replace("BTCUSDT", "<id>").replace("2024-02-03", "<day>"),
+            dump.monthly("BTC-USDT", day).replace("BTCUSDT", "<id>").replace("2024-02", "<month>"),
+            " ".join(f"`{name}`" for name in dump.fields),
+            " ".join(f"`{name}`" for name in dump.header) or "none",
+        )
+        for kind, dump in exchange.dumps.kinds.items()
+    }
+
+
+@every_exchange
+def test_the_columns_of_files_are_those_that_are_read(exchange: Exchange):
+    kinds = exchange.dumps.kinds if exchange.dumps else {}
+    assert {kind for kind, source in exchange.readings if source == "dump"} == set(kinds)
+    for kind, dump in kinds.items():
+        reading = exchange.readings[kind, "dump"]
+        paths = {reading.trade_id, reading.price, reading.quantity, reading.time, reading.taker}
+        assert paths <= set(dump.fields)
+        assert (reading.trade_id, reading.time) == (dump.fields[0], dump.time)
+        assert len(dump.header) in (0, len(dump.fields))
+
+
+@every_exchange
 def test_an_exchange_has_a_reading_for_every_feed(exchange: Exchange):
     feeds = {**exchange.feeds, **exchange.recorded}
     assert {kind for kind, source in exchange.readings if source == "ws"} == set(feeds)
@@ -79,7 +111,7 @@ def test_frames_are_recognised(exchange: Exchange):
     found = {line: exchange.recognise(json.loads(text))._asdict() for line, text in wire.frames(exchange).items()}
     nothing = Seen("")._asdict()
     assert found == {line: {**nothing, **expected} for line, expected in wire.seen(exchange).items()}
-    assert {seen["kind"] for seen in found.values()} == {*exchange.feeds, *exchange.recorded, "control", "unknown"}
+    assert {seen["kind"] for seen in found.values()} == {*all_kinds(exchange), "control", "unknown"}
 
 
 @every_exchange
@@ -128,7 +160,7 @@ def test_a_frame_with_one_part_replaced_is_recognised_as_something(exchange: Exc
             break
         spot = spot[key]
     seen = exchange.recognise(frame)
-    assert seen.kind in {*exchange.feeds, *exchange.recorded, "control", "unknown"}
+    assert seen.kind in {*all_kinds(exchange), "control", "unknown"}
     assert all(value is None or type(value) is int for value in (seen.first_id, seen.last_id, seen.event_ms))
     assert seen.stream is None or isinstance(seen.stream, str)
 
@@ -268,6 +300,12 @@ def names(kind: type) -> list[str]:
 
 def all_feeds(exchange: Exchange):
     return [*exchange.feeds.values(), *exchange.recorded.values()]
+
+
+def all_kinds(exchange: Exchange) -> set[str]:
+    """Of trades and of what is none."""
+    also = {kind for feed in exchange.aside.values() for kind in feed.also}
+    return {*exchange.feeds, *exchange.recorded, *exchange.aside, *also}
 
 
 def pairs_of(expected: dict[int, list[tuple[str, Row]]]) -> set[str]:

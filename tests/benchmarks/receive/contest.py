@@ -21,7 +21,7 @@ from tests.benchmarks.receive.wire import streams
 from tests.benchmarks.worker import HOME, Worker
 
 RIVALS = "tests.benchmarks.receive.rivals"
-SUMMARY = re.compile(r"frames=(\d+) trades=(\d+) .* waiting_segments=(\d+) lost_lines=(\d+) gaps=(\d+)")
+SUMMARY = re.compile(r"frames=(\d+) trades=(\d+) .* waiting_segments=(\d+) lost_lines=(\d+) .*\bgaps=(\d+)")
 
 
 @dataclass(frozen=True)

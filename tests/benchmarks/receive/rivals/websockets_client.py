@@ -9,6 +9,7 @@ import random
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
@@ -18,6 +19,7 @@ from ingest.clock import SYSTEM
 from ingest.delays import delays
 from ingest.envelope import Origin, head, line
 from ingest.landing import Files
+from ingest.records import Records
 from ingest.settings import Rotate
 from ingest.settings import Spool as SpoolSettings
 from ingest.spool import Place, Spool, prepare
@@ -28,6 +30,11 @@ PLACE = Place("trades", "binance", "spot")
 SUBSCRIBE = '{"method":"SUBSCRIBE","params":["all"],"id":1}'
 TOGETHER = 256  # lines in one write; or what came within …
 FLUSH_SECONDS = 0.2
+
+
+def damaged(path: Path, found: Records) -> Sequence[Path]:
+    """The disk has changed a segment: this run is of no use."""
+    raise RuntimeError(f"{path}: {len(found.damaged)} damaged parts")
 
 
 async def receive(port: int, wanted: int, spool: Spool) -> None:
@@ -59,7 +66,7 @@ def main() -> None:
     settings = SpoolSettings(path=folder / "spool")
     prepare(folder / "spool" / "collect")
     spool = Spool(folder / "spool" / "collect", "rival", Rotate(), settings.max_bytes, SYSTEM)
-    uploader = Uploader(spool, Files(folder / "lake"), lambda: delays(random.random))
+    uploader = Uploader(spool, Files(folder / "lake"), damaged, lambda: delays(random.random))
     enough = threading.Event()
 
     def keep() -> None:

@@ -1,0 +1,100 @@
+"""The rows of a published file: one CSV in one zip, read in pieces. What cannot be believed is refused before any row is told."""
+
+import json
+import logging
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from ingest.exchanges.exchange import Dump
+
+RATIO = 100  # bytes that one packed byte may become; prices and times pack to a fourth or a tenth
+SMALL = 10_000_000  # bytes that anything may become
+PIECE = 1 << 20  # bytes that are in memory at a time
+LONGEST = 10_000  # bytes of a line
+DIGITS = 19  # of an id at most: a BIGINT
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_LOG = logging.getLogger(__name__)
+
+
+class UnreadableError(Exception):
+    """The file is not what the venue publishes; says what it is."""
+
+
+class Row(NamedTuple):
+    """A line of the file that begins with an id."""
+
+    line: int  # the first line is 1
+    number: int  # the id
+    text: bytes
+
+
+def check(path: Path) -> None:
+    """Read all of it once: whether it is one file in a zip, of a sensible size, and whole. UnreadableError: it is not."""
+    with _opened(path) as file:
+        while file.read(PIECE):
+            pass
+
+
+def rows(path: Path, dump: Dump) -> Iterator[Row]:
+    """Every line with an id, in the order of the file; a row of names must be the one that is known."""
+    header = ",".join(dump.header).encode()
+    with _opened(path) as file:
+        for number, text in enumerate(_lines(path, file), 1):
+            digits = text.partition(b",")[0]
+            if digits.isdigit() and len(digits) <= DIGITS:
+                yield Row(number, int(digits), text)
+            elif number == 1 and (not header or text != header):
+                names = f"the names {header.decode()}, or an id," if header else "an id"
+                raise UnreadableError(f"{path.name}: begins with {text[:100]!r}; {names} would be right")
+            elif number > 1 and text:
+                _LOG.warning("event=odd_row file=%s line=%d text=%r", path.name, number, text[:100])
+
+
+def raw(row: Row, dump: Dump) -> bytes | None:
+    """The row as an object under the names of REST, each value the text that it was; None: it has other columns."""
+    try:
+        values = row.text.decode().split(",")
+    except UnicodeDecodeError:
+        return None
+    if len(values) != len(dump.fields):
+        return None
+    return json.dumps(dict(zip(dump.fields, values, strict=True)), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _lines(path: Path, file: IO[bytes]) -> Iterator[bytes]:
+    rest = b""
+    while piece := file.read(PIECE):
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (text.removesuffix(b"\r") for text in whole)
+        if len(rest) > LONGEST:
+            raise UnreadableError(f"{path.name}: a line of more than {LONGEST} bytes; rows of a CSV would be right")
+    if rest:
+        yield rest.removesuffix(b"\r")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive)) as file:
+            yield file
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise UnreadableError(f"{path.name}: no zip that can be read: {error}") from error
+
+
+def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    members = archive.infolist()
+    if len(members) != 1:
+        raise UnreadableError(f"{path.name}: {len(members)} files in it; one would be right")
+    (member,) = members
+    if not member.filename.endswith(".csv"):
+        raise UnreadableError(f"{path.name}: {member.filename!r} in it; a CSV would be right")
+    if member.compress_type not in _METHODS or member.flag_bits & 1:
+        raise UnreadableError(f"{path.name}: packed by method {member.compress_type} or locked; deflate would be right")
+    if member.file_size > max(SMALL, RATIO * member.compress_size):
+        packed = f"{member.compress_size} bytes would become {member.file_size}"
+        raise UnreadableError(f"{path.name}: {packed}; {RATIO} times as many at most would be right")
+    return member
