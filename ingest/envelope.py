@@ -2,7 +2,6 @@
 
 import base64
 import gzip
-import hashlib
 import json
 from dataclasses import dataclass
 
@@ -57,11 +56,11 @@ def _escaped(raw: bytes) -> bytes:
 
 
 def object_key(  # noqa: PLR0913 - the parts of a name, all by keyword
-    *, channel: str, venue: str, market: str, day: str, first_recv_ns: int, collector: str, lines: bytes
+    *, channel: str, venue: str, market: str, day: str, first_recv_ns: int, collector: str, sha256: str
 ) -> str:
-    """Name a landing object, below the lake, by its content, so that a retry writes the same object."""
-    digest = hashlib.sha256(lines).hexdigest()[:12]
-    return f"landing/channel={channel}/venue={venue}/market={market}/dt={day}/{first_recv_ns}-{collector}-{digest}.jsonl.gz"
+    """Name a landing object, below the lake, by the sha256 of its lines, so that a retry writes the same object."""
+    name = f"{first_recv_ns}-{collector}-{sha256[:12]}.jsonl.gz"
+    return f"landing/channel={channel}/venue={venue}/market={market}/dt={day}/{name}"
 
 
 def members(lines: bytes, *, text_limit: int = 1_000_000) -> bytes:

@@ -14,7 +14,7 @@ from typing import Literal
 from ingest import records
 from ingest.envelope import members
 from ingest.landing import Store
-from ingest.segment import key_of
+from ingest.segment import key_of, of_sealed, sealed_name
 from ingest.spool import Spool
 
 Outcome = Literal["landed", "there", "conflict"]
@@ -34,6 +34,15 @@ def land(store: Store, path: Path, lines: bytes) -> tuple[str, Outcome]:
         if found:  # else it vanished in between, or the other write was still under way
             return key, "there" if _text(found[0]) == lines else "conflict"
     raise OSError(f"object {key}: neither created nor there, {_ASK_AGAIN} times")
+
+
+def _read(path: Path) -> records.Records:
+    """What a sealed segment holds. Where its name is that of all its lines nothing has changed, and each line need not be asked."""
+    data, name = path.read_bytes(), of_sealed(path)
+    text = records.bare(data)
+    if name and sealed_name(name, text) == path.name:
+        return records.Records((text,), ())
+    return records.read(data)
 
 
 def _text(data: bytes) -> bytes | None:
@@ -97,7 +106,7 @@ class Uploader:
     def _tried(self, path: Path) -> Sequence[Path] | None:
         """What is to land in its place, which is nothing once it has landed itself; None: it is to be tried again."""
         try:
-            found = records.read(path.read_bytes())
+            found = _read(path)
         except OSError as error:
             self.landed.conflicts.append(f"{path} cannot be read: {error}")
             _LOG.error("event=segment_unreadable path=%s error=%r detail=tried_again_by_the_next_start", path, error)

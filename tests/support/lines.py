@@ -1,5 +1,6 @@
 """Landing lines and landing objects, built for a test: it names what it is about, the rest is filled in."""
 
+import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Sequence
@@ -117,6 +118,6 @@ def landed(
         day=day,
         first_recv_ns=micros("00:00:00", day) * 1000,
         collector="test",
-        lines=text,
+        sha256=hashlib.sha256(text).hexdigest(),
     )
     return key, members(text, text_limit=text_limit)

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import hashlib
 import json
 import zlib
 
@@ -116,6 +117,12 @@ def test_members_are_as_few_as_the_limit_allows():
 
 def test_the_key_names_the_content():
     key = object_key(
-        channel="trades", venue="binance", market="spot", day="2024-11-07", first_recv_ns=17, collector="laptop", lines=b"a\n"
+        channel="trades",
+        venue="binance",
+        market="spot",
+        day="2024-11-07",
+        first_recv_ns=17,
+        collector="laptop",
+        sha256=hashlib.sha256(b"a\n").hexdigest(),
     )
     assert key == "landing/channel=trades/venue=binance/market=spot/dt=2024-11-07/17-laptop-87428fc52280.jsonl.gz"
