@@ -4,7 +4,8 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from zlib import crc32
+
+from isal.isal_zlib import crc32
 
 _HEAD = 9  # eight digits and a space
 _BEGIN = re.compile(rb"[0-9a-f]{8} (?=\{)")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from ingest import records
-from ingest.envelope import members
 from ingest.landing import Store
+from ingest.members import members
 from ingest.segment import key_of, of_sealed, sealed_name
 from ingest.spool import Spool
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ingest.envelope import Origin, head, line, members, object_key
+from ingest.envelope import Origin, head, line, object_key
+from ingest.members import members
 from ingest.simulator.ticks import MINUTE
 from ingest.simulator.wire import Frame
 
