@@ -18,7 +18,7 @@ from ingest.exchanges.binance import (
     subscriptions,
     symbol_of,
 )
-from ingest.exchanges.exchange import Exchange, Feed, Limits, Rest
+from ingest.exchanges.exchange import Depth, Exchange, Feed, Limits, Rest
 
 # AEUR, BIDR and IDR are left out: ADAEUR and BNBIDR would have two readings each
 QUOTES = (
@@ -89,6 +89,7 @@ BINANCE_SPOT = Exchange(
             "trade": history("/api/v3/historicalTrades", _SYMBOL, weight=25, number="id", time="time"),
         },
         book=book("/api/v3/depth", _SYMBOL, {100: 5, 500: 25, 1000: 50, 5000: 250}, exact=False),
+        resync=Depth(depth=1000),
         instruments=instruments("/api/v3/exchangeInfo", weight=20),
         candles=candles("/api/v3/klines", _SYMBOL, ("1s", *WIDTHS), weight=2),
         used_header="x-mbx-used-weight-1m",

@@ -129,6 +129,7 @@ BITSO = Exchange(
         seconds=60,
         histories={"trade": History(_ask, _read, _latest, weight=1)},
         book=_asked_book,
+        resync=Depth(aggregate=False),
         instruments=Instruments(Request("/api/v3/available_books", 1), _traded),
     ),
     readings={

@@ -113,6 +113,9 @@ class Depth(NamedTuple):
     aggregate: bool | None = None  # a sum a price, or each order
 
 
+_UNASKED = Depth()
+
+
 @dataclass(frozen=True)
 class Candles:
     """How candles are asked for, page by page upwards."""
@@ -140,6 +143,7 @@ class Rest:
     seconds: float  # … in so long
     histories: Mapping[str, History]  # kind -> how to ask
     book: Callable[[str, Depth], Request] | None = None  # ValueError: that depth is not to be had; says which is
+    resync: Depth = _UNASKED  # the book from which changes go on
     instruments: Instruments | None = None
     candles: Candles | None = None
     used_header: str | None = None  # of a response: the weight that was spent
