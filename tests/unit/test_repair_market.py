@@ -16,8 +16,9 @@ from ingest.repair.opengaps import OpenGap
 from ingest.settings import Endpoint, Epoch, Ingest, Limits, Rotate, Spool
 from ingest.spool import Spool as Disk
 from ingest.spool import prepare
-from tests.support.dumps import NAMES, site
+from tests.support.dumps import NAMES, site, zipped
 from tests.support.fakes import FakeTime, Stop, nothing
+from tests.support.recording import file_calls
 
 BEFORE = datetime(2024, 11, 6, 12, tzinfo=UTC)  # the day before the fake clock's
 AFTER = BEFORE + timedelta(seconds=9)
@@ -197,6 +198,33 @@ def test_a_file_is_read_once_for_all_the_gaps_in_it(tmp_path, there):
     ]
     assert there.paths == [f"{DAY}.CHECKSUM", DAY]
     assert desk.market.files == 1
+
+
+def test_a_file_that_is_not_there_is_asked_for_once_for_all_the_gaps_in_it(tmp_path, there):
+    later = replace(GAP, before_id=50, after_id=53, first_missing_id=51, last_missing_id=52)
+    assert [end[1] for end in Desk(tmp_path, there, 400, 400).ends(GAP, later)] == ["not_published"] * 2
+    assert there.paths == [f"{DAY}.CHECKSUM"]
+
+
+def test_nothing_of_a_damaged_file_lands_though_it_is_what_was_published(tmp_path, there):
+    whole = zipped("A.csv", text(1, 100_000))
+    there.publish(DAY, whole[:-9000] + bytes(1000) + whole[-8000:])
+    many = replace(GAP, after_id=5001, last_missing_id=5000)
+    trades, events = Desk(tmp_path, there, 400).repair(many)
+    assert (trades, [line["raw"]["outcome"] for line in events]) == ([], ["unreadable"])
+
+
+def test_the_trades_are_on_the_disk_before_the_word_that_they_are_there(tmp_path, there, monkeypatch):
+    there.publish_csv(DAY, text(1, 100))
+    desk = Desk(tmp_path, there, 400)
+    desk.market.offer([case(desk.ingest, find_exchange, GAP)])
+    with file_calls(monkeypatch, tmp_path / "spool/repair") as calls:
+        desk.market.run(once=True)
+    assert [call for call in calls if call[0] == "fsync"] == [
+        ("fsync", "open"),  # a segment of trades is opened,
+        ("fsync", "open/trades+binance+usdm+laptop+1.jsonl"),
+        ("fsync", "open"),  # and one of events
+    ]
 
 
 def test_a_gap_of_several_days_is_filled_from_each_of_their_files(tmp_path, there):

@@ -145,6 +145,7 @@ def test_what_a_killed_run_left_is_landed_and_its_files_are_fetched_anew(run):
     (run.spool / "repair/open/trades+binance+usdm+laptop+1.jsonl").write_text(left)
     (run.spool / "repair/files").mkdir()
     (run.spool / "repair/files" / DAY.rpartition("/")[2]).write_bytes(b"half")
+    (run.spool / "repair/files/ETHUSDT-aggTrades-2024-11-05.zip").write_bytes(b"half")
     end = run.until(once=True)
     assert counts(end)[2:5] == ({"repaired": 1}, 0, 4)
     assert sorted(run.ids()) == [11, 11, 12, 13, 14]
