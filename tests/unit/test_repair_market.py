@@ -53,7 +53,6 @@ class Desk:
         self.answers, self.asked = list(answers), []
         repair = self.ingest.spool.path / "repair"
         os.close(prepare(repair))
-        (repair / "files").mkdir(exist_ok=True)
         self.spool = Disk(repair, "laptop", Rotate(), max_bytes, self.time.clock)
         world = World(self.time.clock, self.get, fetch(), lambda: 1.0, self.stop)
         self.market = Market(find_exchange("binance", market), self.ingest, self.spool, world, "laptop-5-1")
@@ -278,7 +277,7 @@ def test_what_is_no_csv_is_told_and_its_file_named(tmp_path, there):
     desk = Desk(tmp_path, there, 400)
     words = f"{NAME}: no zip that can be read: File is not a zip file (sha256 {sha(data)})"
     assert [end[1:] for end in desk.ends(GAP)] == [("unreadable", 0, f"{words}; {UNTIL}{REST_NO}")]
-    assert list((tmp_path / "spool/repair/files").iterdir()) == []
+    assert list((tmp_path / "spool/repair/files/binance-usdm").iterdir()) == []
 
 
 def test_a_day_that_is_not_over_is_not_asked_for_and_is_when_it_is(tmp_path, there):
@@ -390,3 +389,11 @@ def test_a_stop_leaves_what_was_not_tried_to_the_end(tmp_path, there):
 
 REST_NO = "; REST: failed, /fapi/v1/aggTrades?symbol=BTCUSDT&fromId=11&limit=4: HTTP 400 no"
 UNTIL = "BTCUSDT-aggTrades-2024-11.zip is not published before 2024-12-01T00:00Z"
+
+
+def test_a_gap_that_the_lake_has_closed_counts_no_more(tmp_path, there):
+    desk = Desk(tmp_path, there, [11, 12, 13, 14])
+    desk.repair(GAP)
+    assert desk.market.ends == {"repaired": 1}
+    desk.market.offer([])
+    assert desk.market.ends == {}
