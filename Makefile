@@ -34,6 +34,10 @@ test: setup ## All tests but the long ones
 test-long: setup ## All tests, with more seeds and bigger data
 	@$(BIN)/pytest $(PARALLEL) -m "long or not long" --hypothesis-profile=long
 
+.PHONY: faults
+faults: setup ## All crash points with all seeds, and the other sweeps
+	@$(BIN)/pytest -n 2 -m "long or not long" tests/e2e/test_crash_points.py
+
 .PHONY: bench
 bench: setup ## How fast the stream is, beside DuckDB; writes docs/benchmarks.md
 	@$(PY) -m tests.benchmarks

@@ -13,15 +13,20 @@ from pathlib import Path
 from types import FrameType
 
 from ingest import landing
+from ingest.alerts.desk import open_alerts
+from ingest.clients import client
 from ingest.clock import SYSTEM
-from ingest.collect import Collector, Progress
+from ingest.collect import Collector, Progress, Wanted
 from ingest.exchanges import find_exchange
+from ingest.exchanges.exchange import Exchange, Request
 from ingest.feed import connect
 from ingest.link import World
-from ingest.plan import plans
-from ingest.rest import get
-from ingest.settings import SettingsError, load
+from ingest.plan import Plan, plans, rest_hosts
+from ingest.polls import polls
+from ingest.rest import Purpose, get
+from ingest.settings import Ingest, SettingsError, load
 from ingest.spool import SpoolError
+from ingest.traded import Traded
 
 EXAMPLE = """example:
   python -m ingest collect --conf conf/local.yaml --for 60s
@@ -46,6 +51,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         command.add_arguments(simulate)
         return command.run(parser.parse_args(given))
+    status = commands.add_parser("status", help="how a collector is")
+    if given[:1] == ["status"]:
+        from ingest import status as status_command  # noqa: PLC0415 - see above
+
+        status_command.add_arguments(status)
+        return status_command.run(parser.parse_args(given))
+    alerts = commands.add_parser("alerts", help="test the channels that alerts go to")
+    if given[:1] == ["alerts"]:
+        from ingest.alerts import command as alerts_command  # noqa: PLC0415 - see above
+
+        alerts_command.add_arguments(alerts)
+        return alerts_command.run(parser.parse_args(given))
     repair = commands.add_parser("repair", help="open gaps, filled over REST and from published files")
     if given[:1] == ["repair"]:
         from ingest.repair import command as repair_command  # noqa: PLC0415 - see above
@@ -71,24 +88,43 @@ def _collect(args: argparse.Namespace) -> int:
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s level=%(levelname)s %(message)s", force=True)
     logging.getLogger("botocore").setLevel(logging.WARNING)
+    stop = _stopping()
+    world = World(SYSTEM, connect, get(), random.random, stop)
     try:
         settings = load(args.conf)
-        wanted = plans(settings.ingest, find_exchange)
+        wanted = _wanted(settings.ingest, world)
+        alerts = open_alerts(settings.alerts, settings.ingest.collector)
     except SettingsError as error:
         print(f"collect: {error}", file=sys.stderr)
         return USAGE
-    stop = _stopping()
-    world = World(SYSTEM, connect, get(), random.random, stop)
     show = _show if sys.stderr.isatty() else _show_nothing
     try:
-        end = Collector(settings.ingest, wanted, landing.store(settings.lake), world).run(show, args.seconds)
+        end = Collector(settings.ingest, wanted, landing.store(settings.lake), world, alerts=alerts).run(show, args.seconds)
     except (SpoolError, OSError) as error:
         print(f"collect: {error}", file=sys.stderr)
         return FAILED
+    finally:
+        alerts.close()
     if sys.stderr.isatty():
         print(file=sys.stderr)
     print(_summary(end))
     return DONE if end.is_good else FAILED
+
+
+def _wanted(ingest: Ingest, world: World) -> Wanted:
+    """What the configuration asks for. Patterns of pairs are expanded by what the venues say, now and once a day."""
+    purpose = Purpose("poll", tries=2)  # what was told before will do
+
+    def ask(exchange: Exchange, request: Request) -> bytes:
+        return client(ingest, exchange, rest_hosts(ingest, exchange), purpose, world).ask(*request).raw
+
+    traded = Traded(ingest.spool.path / "instruments", ask)
+
+    def replan(exchange: Exchange, body: bytes) -> Sequence[Plan]:
+        traded.learn(exchange, body)
+        return plans(ingest, find_exchange, traded)
+
+    return Wanted(plans(ingest, find_exchange, traded), polls(ingest, find_exchange), replan)
 
 
 def _stopping() -> threading.Event:
@@ -130,7 +166,7 @@ def _summary(end: Progress) -> str:
     counts = (
         f"collect: {end.seconds:.0f} s, frames={end.frames} trades={end.trades} objects={end.objects} "
         f"text_bytes={end.landed_bytes} reconnects={end.reconnects} waiting_segments={end.waiting} lost_lines={end.lost} "
-        f"gaps={end.gaps} open_holes={end.holes}"
+        f"polls={end.polls} gaps={end.gaps} open_holes={end.holes}"
     )
     return "".join([counts, *(f"; failed: {failure}" for failure in end.failures)])
 

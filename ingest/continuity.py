@@ -18,7 +18,7 @@ AUDITABLE = 200_000  # frames; a venue that cannot be asked for so long costs no
 LEAP = 10_000_000  # a hole of more ids is believed only when a second frame goes on from there
 FALL = 100_000  # an id so far below the last one is no late frame: the venue may have begun to count anew
 
-Sort = Literal["ids", "suspected", "inner", "reset"]
+Sort = Literal["ids", "suspected", "inner", "reset", "forgotten"]
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,14 @@ class Hole:
     """What is missing between two frames.
 
     `ids`: each id from `low` to `high`. `suspected`: some of them may be, for they are not dense. `inner`: none of the feed's own
-    ids, but trades inside its aggregates. `reset`: the venue began to count anew, nobody knows what is missing.
+    ids, but trades inside its aggregates. `reset`: the venue began to count anew, nobody knows what is missing. `forgotten`: nor
+    here, for the disk has lost how far we were.
     """
 
     sort: Sort
     low: int
     high: int
-    before_id: int
+    before_id: int | None
     after_id: int | None  # None: the venue told how far it is, no frame did
     before_ms: int | None = None
     after_ms: int | None = None
@@ -56,6 +57,7 @@ class Known:
     last_trade: int | None = None  # of the newest aggregate, where trades are numbered without holes, too
     holes: list[Hole] = field(default_factory=list)
     is_torn: bool = False  # nobody listened for a while: what comes next may not be what came next
+    is_forgotten: bool = False  # frames were received, and nobody knows how far
     rhythm: Rhythm = field(default_factory=Rhythm)
     audited: int | None = None  # ids that are not dense: up to here the venue was asked whether there were others
     received: deque[tuple[int, int]] = field(
@@ -72,15 +74,18 @@ class Continuity:
 
     def take(self, known: Known, seen: Seen, recv_ns: int, now: float) -> None:
         """A frame of a feed is in the spool. The common case, the next id in a row, costs next to nothing."""
-        first, last = seen.first_id, seen.last_id
-        if first is None or last is None:
-            return
         known.last_recv_ns = recv_ns
         if now != known.rhythm.at:
             known.rhythm.beat(now)
+        first, last = seen.first_id, seen.last_id
+        if first is None or last is None:
+            return
         before = known.last_id
         if before is not None and first != before + 1 and not self._joins(known, seen, (first, last), now):
             return
+        if known.is_forgotten:
+            known.is_forgotten = False
+            known.holes.append(Hole("forgotten", first, first - 1, None, first, after_ms=seen.event_ms, since=now))
         if known.last_trade is not None and seen.first_trade is not None and first == (before or 0) + 1:
             self._check_trades(known, seen, now)
         known.is_torn = False
@@ -159,12 +164,17 @@ class Continuity:
             known.is_torn = True
 
     def due(self, now: float) -> Iterator[tuple[str, Hole]]:
-        """Holes that nobody was told of, and that have stayed open long enough. Each is yielded once."""
+        """Holes that nobody was told of, and that have stayed open long enough."""
         for stream, known in self.feeds.items():
-            for number, hole in enumerate(known.holes):
+            for hole in known.holes:
                 if not hole.is_told and now - hole.since >= GRACE_SECONDS:
-                    known.holes[number] = replace(hole, is_told=True)
-                    yield stream, known.holes[number]
+                    yield stream, hole
+
+    def told(self, stream: str, hole: Hole) -> Hole:
+        """There is an event about it."""
+        holes = self.feeds[stream].holes
+        found = holes[holes.index(hole)] = replace(hole, is_told=True)
+        return found
 
     def close(self, stream: str, hole: Hole) -> None:
         """The hole is dealt with, whatever became of it."""
@@ -220,5 +230,5 @@ def known(is_dense: bool, told: Mapping[str, Any] | None) -> Known:  # noqa: FBT
 
 
 _RHYTHM = ("pauses", "mean", "longest")
-_FEED = ("last_id", "last_ms", "last_recv_ns", "last_trade")
+_FEED = ("last_id", "last_ms", "last_recv_ns", "last_trade", "is_forgotten")
 _HOLE = ("sort", "low", "high", "before_id", "after_id", "before_ms", "after_ms", "is_told")

@@ -1,12 +1,15 @@
-"""Policy of reconnecting: how long to wait, and whether to try again at all. Nothing here waits."""
+"""Policy of reconnecting: whether to try again at all, and where. Nothing here waits."""
 
-import itertools
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from websocket import WebSocketAddressException, WebSocketBadStatusException, WebSocketException
+
+from ingest.backoff import delays
+
+__all__ = ["delays"]  # part of the policy, whoever else waits so
 
 FIVE_MINUTES = 300.0
 TOO_MANY_REQUESTS = 429
@@ -38,13 +41,6 @@ class Verdict:
     action: Literal["again", "other_host", "stop", "never"]
     why: str
     at_least: float = 0.0  # seconds before the next attempt, whatever the back-off says
-
-
-def delays(random: Callable[[], float], *, first: float = 0.5, cap: float = 60.0) -> Iterator[float]:
-    """Seconds before each next attempt: doubling up to the cap, jittered down to the half so that clients spread."""
-    for attempt in itertools.count():
-        whole = min(cap, first * 2 ** min(attempt, 32))
-        yield whole / 2 + whole / 2 * random()
 
 
 def verdict(error: Exception) -> Verdict:

@@ -1,6 +1,5 @@
 """What is found of the past becomes landing lines, and how a hole ended an event: for all who repair, whomever they ask."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,9 +9,7 @@ from ingest.exchanges.exchange import Source
 from ingest.journal import EVENTS, Sequences, event_text
 from ingest.plan import Plan
 from ingest.rest import Body
-from ingest.spool import Place, Spool, SpoolError
-
-_LOG = logging.getLogger(__name__)
+from ingest.spool import Place, Spool
 
 
 class Findings:
@@ -38,13 +35,10 @@ class Findings:
         self.spool.append(Place(plan.channel, exchange.venue, exchange.market), recv_ns, b"".join(lines))
 
     def end(self, plan: Plan, stream: str, source: Source, told: Mapping[str, Any], *, feed: str | None = None) -> None:
-        """A `repair` event. One that the spool refuses is logged, and the missing `seq` tells of it."""
+        """A `repair` event. SpoolError: it is not told, so the hole is not dealt with."""
         at = self._clock.wall_ns()
         exchange = plan.exchange
         origin = Origin(exchange.venue, exchange.market, EVENTS, "control", plan.pairs[stream], stream, source, self._conn)
         raw = event_text("repair", at, feed=feed or plan.kind, stream=stream, **told)
         text = line(head(origin), self._next(EVENTS), at, raw, is_json=True)
-        try:
-            self.spool.append(Place(EVENTS, exchange.venue, exchange.market), at, text)
-        except SpoolError as error:
-            _LOG.warning("event=lost_event name=repair stream=%s detail=%r", stream, str(error))
+        self.spool.append(Place(EVENTS, exchange.venue, exchange.market), at, text)

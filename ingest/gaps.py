@@ -4,14 +4,14 @@ import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ingest.budget import budget_of
+from ingest.clients import client
 from ingest.continuity import GRACE_SECONDS, Hole
 from ingest.exchanges.exchange import Exchange, Seen
 from ingest.intake import Intake
 from ingest.journal import Journal
 from ingest.link import Link, World
 from ingest.repairs import Audit, Doubt, Repairs, Task
-from ingest.rest import Client, Purpose
+from ingest.rest import Purpose
 from ingest.settings import Ingest
 from ingest.spool import Spool
 
@@ -19,23 +19,27 @@ from ingest.spool import Spool
 class Gaps:
     """The links of one collector, and the repairs of each venue's market."""
 
-    def __init__(self, ingest: Ingest, links: Sequence[Link], spool: Spool, world: World, conn: Callable[[], str]) -> None:
+    def __init__(self, ingest: Ingest, spool: Spool, world: World, conn: Callable[[], str]) -> None:
         self._ingest = ingest
         self._spool = spool
         self._world = world
-        self._links = [(link, Journal(link.intake.plan, conn(), link.intake.continuity.feeds)) for link in links]
+        self._conn = conn
+        self._links: list[tuple[Link, Journal]] = []
         self.repairs: dict[str, Repairs] = {}
         self.found = 0
         self._next_audit = 0.0
-        for link in links:
-            plan = link.intake.plan
-            if plan.exchange.name not in self.repairs:
-                self.repairs[plan.exchange.name] = self._repairs_of(plan.exchange, plan.rest, conn())
-        for link in links:
-            for stream, known in link.intake.continuity.feeds.items():
-                for hole in known.holes:
-                    if hole.is_told:  # by the process before this one, which did not come to repair it
-                        self._add(link.intake, stream, hole)
+
+    def watch(self, link: Link) -> Repairs:
+        """Look after this link, too. The repairs of its market, which somebody has to run."""
+        intake, plan = link.intake, link.intake.plan
+        if plan.exchange.name not in self.repairs:
+            self.repairs[plan.exchange.name] = self._repairs_of(plan.exchange, plan.rest, self._conn())
+        for stream, known in intake.continuity.feeds.items():
+            for hole in known.holes:
+                if hole.is_told:  # by the process before this one, which did not come to repair it
+                    self._add(intake, stream, hole)
+        self._links.append((link, Journal(plan, self._conn(), intake.continuity.feeds)))
+        return self.repairs[plan.exchange.name]
 
     def look(self) -> None:
         """Tell of holes that have become due, and have them repaired; ask about streams that are silent."""
@@ -49,12 +53,19 @@ class Gaps:
                 self._add(intake, stream, hole)
             if not intake.counts.is_connected:
                 continue
-            for stream in intake.odd(self._ingest.silence, can_ask=repairs.can_ask):
-                if repairs.can_ask:
+            can_ask = self.can_ask(link)
+            for stream in intake.odd(self._ingest.silence, can_ask=can_ask):
+                if can_ask:
                     repairs.add(Doubt(intake.plan, stream, partial(self._answer, link, journal, stream)))
                 else:
                     intake.mute(journal, stream, None)
                     link.replace()
+
+    def can_ask(self, link: Link) -> bool:
+        """Whether the venue can be asked for the newest frames of this link's streams."""
+        plan = link.intake.plan
+        rest = plan.exchange.rest
+        return rest is not None and plan.kind in rest.histories and self.repairs[plan.exchange.name].can_ask
 
     @property
     def waiting(self) -> int:
@@ -67,7 +78,7 @@ class Gaps:
         for link, _ in self._links:
             intake, rest = link.intake, link.intake.plan.exchange.rest
             repairs = self.repairs[intake.plan.exchange.name]
-            if not repairs.can_ask or rest is None or intake.plan.kind not in rest.histories:
+            if rest is None or not self.can_ask(link):
                 continue
             for stream, low, high in intake.audits():
                 repairs.add(Audit(intake.plan, stream, low, high, partial(intake.compare, stream, high)))
@@ -95,13 +106,9 @@ class Gaps:
         self.repairs[intake.plan.exchange.name].add(task)
 
     def _repairs_of(self, exchange: Exchange, hosts: Sequence[str], conn: str) -> Repairs:
-        world, rest = self._world, exchange.rest
-        client = None
-        if rest is not None and hosts:
-            budget = budget_of(self._ingest.limits.path, exchange)
-            purpose = Purpose("repair", self._ingest.repair.weight_share)
-            client = Client(rest, hosts, budget, purpose, get=world.get, clock=world.clock, random=world.random, stop=world.stop)
-        return Repairs(client, self._spool, world.clock, world.stop, conn)
+        world, purpose = self._world, Purpose("repair", self._ingest.repair.weight_share)
+        asker = client(self._ingest, exchange, hosts, purpose, world) if exchange.rest and hosts else None
+        return Repairs(asker, self._spool, world.clock, world.stop, conn)
 
 
 def numbered(run: str) -> Callable[[], str]:

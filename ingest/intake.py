@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,8 +15,10 @@ from ingest.journal import EVENTS, Journal, Taken, missing, time_text
 from ingest.plan import Plan
 from ingest.settings import Silence
 from ingest.spool import Place, Spool, SpoolError
+from ingest.vitals import FeedVitals, LinkVitals, quantiles
 
 TRADES = "trades"
+LAGS = 1000
 _LOG = logging.getLogger(__name__)
 
 
@@ -25,10 +28,12 @@ class Counts:
 
     frames: int = 0
     trades: int = 0  # frames of them
+    bytes: int = 0
     connections: int = 0
     lost: int = 0  # lines that the spool refused
     mutes: int = 0
     is_connected: bool = False
+    since: float = 0.0  # monotonic: so long it is, or is not
     given_up: str | None = None
 
 
@@ -41,7 +46,8 @@ class Intake:
         self.lock = threading.Lock()  # of the continuity; held while lines are appended
         self.spool = spool
         self.clock = clock
-        self.counts = Counts()
+        self.counts = Counts(since=clock.monotonic())
+        self.lags: deque[float] = deque(maxlen=LAGS)  # ms, of the last frame of each read
         self.label = f"venue={plan.exchange.venue} market={plan.exchange.market} kind={plan.kind}"
 
     def keep(self, journal: Journal, batch: Sequence[Frame]) -> Taken:
@@ -66,9 +72,16 @@ class Intake:
             for known, seen in taken.words:
                 continuity.hear(known, seen, now)
         self.counts.frames += len(batch)
+        self._note_lag(taken)
         for refusal in refusals:
             raise refusal
         return taken
+
+    def _note_lag(self, taken: Taken) -> None:
+        if taken.steps:
+            _, seen, at = taken.steps[-1]
+            if seen.event_ms is not None:
+                self.lags.append(at / 1_000_000 - seen.event_ms)
 
     def tell(self, lines: Sequence[bytes]) -> None:
         """Our own events. One that is refused is counted and logged, and the missing `seq` tells of it."""
@@ -76,13 +89,24 @@ class Intake:
             self._append(EVENTS, self.clock.wall_ns(), lines)
 
     def holes(self, journal: Journal) -> Sequence[tuple[str, Hole]]:
-        """Holes that have become due, each with an event about it."""
-        with self.lock:
-            found = list(self.continuity.due(self.clock.monotonic()))
-        for stream, hole in found:
-            _LOG.warning("event=gap %s stream=%s sort=%s low=%d high=%d", self.label, stream, hole.sort, hole.low, hole.high)
-            self.tell([journal.event("gap", self.clock.wall_ns(), stream=stream, outcome=hole.sort, **missing(hole))])
+        """Holes that have become due, each with an event about it. One that the disk has no room for is told later."""
+        found: list[tuple[str, Hole]] = []
+        if self.spool.is_full:
+            return found
+        exchange = self.plan.exchange
+        place = Place(EVENTS, exchange.venue, exchange.market)
+        with self.lock, contextlib.suppress(SpoolError):
+            for stream, hole in list(self.continuity.due(self.clock.monotonic())):
+                at = self.clock.wall_ns()
+                self.spool.append(place, at, journal.event("gap", at, stream=stream, outcome=hole.sort, **missing(hole)))
+                found.append((stream, self.continuity.told(stream, hole)))
+                _LOG.warning("event=gap %s stream=%s sort=%s low=%d high=%d", self.label, stream, hole.sort, hole.low, hole.high)
         return found
+
+    def miss(self, stream: str, hole: Hole) -> None:
+        """Frames that were received are gone."""
+        with self.lock:
+            self.continuity.feeds[stream].holes.append(hole)
 
     def close(self, stream: str, hole: Hole) -> None:
         """The hole is dealt with."""
@@ -114,6 +138,39 @@ class Intake:
             if known.audited is not None and known.last_id is not None and known.last_id > known.audited:
                 yield stream, known.audited + 1, known.last_id
 
+    def vitals(self, silence: Silence, *, can_ask: bool) -> tuple[LinkVitals, Sequence[FeedVitals]]:
+        """How it is."""
+        now, counts, plan = self.clock.monotonic(), self.counts, self.plan
+        where = (plan.exchange.venue, plan.exchange.market, plan.kind)
+        feeds = [
+            FeedVitals(
+                *where,
+                pair=plan.pairs[stream],
+                stream=stream,
+                last_id=known.last_id,
+                heard_seconds=None if known.rhythm.at is None else now - known.rhythm.at,
+                limit_seconds=known.rhythm.limit(silence, can_ask=can_ask),
+                holes=len(known.holes),
+                is_mute=known.rhythm.is_mute,
+            )
+            for stream, known in self.continuity.feeds.items()
+        ]
+        link = LinkVitals(
+            *where,
+            streams=len(plan.pairs),
+            frames=counts.frames,
+            trades=counts.trades,
+            bytes=counts.bytes,
+            connections=counts.connections,
+            is_connected=counts.is_connected,
+            since_seconds=now - counts.since,
+            mutes=counts.mutes,
+            lost=counts.lost,
+            given_up=counts.given_up,
+            lag_ms=quantiles(list(self.lags)),
+        )
+        return link, feeds
+
     def compare(self, stream: str, until: int, page: Page) -> None:
         """What the venue has, with what came."""
         with self.lock:
@@ -123,6 +180,7 @@ class Intake:
         """The stream sends nothing, though the venue has `newest`; or nobody can be asked, and it is silent for too long."""
         known, now = self.continuity.feeds[stream], self.clock.monotonic()
         self.counts.mutes += 1
+        known.rhythm.is_mute = True
         seconds = now - known.rhythm.at if known.rhythm.at is not None else 0.0
         outcome = "proved" if newest else "suspected"
         detail = f"silent for {seconds:.1f} s" + (f"; the venue has {newest.last_id}" if newest else "")
@@ -136,7 +194,9 @@ class Intake:
     def _append(self, channel: str, recv_ns: int, lines: Sequence[bytes]) -> None:
         exchange = self.plan.exchange
         try:
-            self.spool.append(Place(channel, exchange.venue, exchange.market), recv_ns, b"".join(lines))
+            data = b"".join(lines)
+            self.spool.append(Place(channel, exchange.venue, exchange.market), recv_ns, data)
+            self.counts.bytes += len(data)
         except SpoolError as error:
             self.counts.lost += len(lines)
             _LOG.error("event=lost_lines %s channel=%s lines=%d detail=%r", self.label, channel, len(lines), str(error))

@@ -30,6 +30,7 @@ class Track:
     """One stream of the connection, and how far it has come."""
 
     head: bytes
+    also: Mapping[str, tuple[str, bytes]]  # other kinds that come down it: channel, head
     known: Known  # the feed's, over all connections
     last_id: int | None = None
     last_ms: int | None = None
@@ -67,7 +68,11 @@ class Journal:
         self.conn = conn
         self._next = Sequences().next
         self.tracks = {
-            stream: Track(head(self._origin(plan.channel, plan.kind, pair, stream)), feeds[stream])
+            stream: Track(
+                head(self._origin(plan.channel, plan.kind, pair, stream)),
+                {kind: (channel, head(self._origin(channel, kind, pair, stream))) for kind, channel in plan.feed.also.items()},
+                feeds[stream],
+            )
             for stream, pair in plan.pairs.items()
         }
 
@@ -83,6 +88,7 @@ class Journal:
         channel = self._plan.channel
         ours: list[bytes] = []
         others: list[bytes] = []
+        aside: dict[str, tuple[int, list[bytes]]] = {}
         steps: list[tuple[Known, Seen, int]] = []
         words: list[tuple[Known, Seen]] = []
         ours_at = others_at = 0
@@ -99,8 +105,12 @@ class Journal:
                 except Exception:  # noqa: BLE001 - raw first: a recogniser's fault must not lose what arrived
                     _LOG.exception("event=recogniser_failed exchange=%r frame=%r", self._plan.exchange.name, raw[:200])
                     seen = UNKNOWN
-            track = tracks.get(seen.stream) if seen.kind == kind and seen.stream else None
-            if track is None:
+            track = tracks.get(seen.stream) if seen.stream else None
+            if track is not None and seen.kind in track.also:
+                other, start = track.also[seen.kind]
+                aside.setdefault(other, (recv_ns, []))[1].append(line(start, next_seq(other), recv_ns, raw, is_json=is_json))
+                continue
+            if track is None or seen.kind != kind:
                 others_at = others_at or recv_ns
                 others.append(line(self._other_head(seen), next_seq(EVENTS), recv_ns, raw, is_json=is_json))
                 refused = refused or seen.error
@@ -115,6 +125,7 @@ class Journal:
             if seen.last_id is not None:
                 track.last_id, track.last_ms = seen.last_id, seen.event_ms
         parts = [part for part in ((channel, ours_at, ours), (EVENTS, others_at, others)) if part[2]]
+        parts += [(other, at, lines) for other, (at, lines) in aside.items()]
         return Taken(parts, steps, words, refused, is_end)
 
     def event(self, event: str, at_ns: int, *, stream: str | None = None, **told: Any) -> bytes:  # noqa: ANN401 - see _BLANK

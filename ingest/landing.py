@@ -100,10 +100,14 @@ class Files:
         parts = self.root / "control" / "parts"
         parts.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=parts)
-        with os.fdopen(handle, "wb") as part:
-            part.write(data)
-            part.flush()
-            os.fsync(part.fileno())
+        try:
+            with os.fdopen(handle, "wb") as part:
+                part.write(data)
+                part.flush()
+                os.fsync(part.fileno())
+        except OSError:
+            Path(name).unlink()  # the next try begins anew; what is left of each would keep a full disk full
+            raise
         return Path(name)
 
     @contextlib.contextmanager

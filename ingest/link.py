@@ -135,13 +135,17 @@ class Link:
         session = self._open(self._hosts[0])
         if isinstance(session, Exception):
             return session
-        self.intake.counts.is_connected = True
+        self._connected_is(now=True)
         self.intake.listen()
         try:
             return self._served(session)
         finally:
-            self.intake.counts.is_connected = False
+            self._connected_is(now=False)
             self.intake.tear()
+
+    def _connected_is(self, *, now: bool) -> None:
+        self.intake.counts.is_connected = now
+        self.intake.counts.since = self._world.clock.monotonic()
 
     def _served(self, session: Session) -> Exception | None:
         successor: Session | None = None

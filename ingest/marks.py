@@ -4,47 +4,60 @@ Written when a segment is sealed, after everything it tells of is on the disk. W
 open, and is read from there.
 """
 
+import contextlib
+import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from ingest.continuity import Continuity, Known, known, plain
+from ingest import records
+from ingest.continuity import Continuity, Hole, Known, known, plain
+from ingest.damage import missed
 from ingest.plan import Plan
-from ingest.spool import OPEN, sync_folder
+from ingest.records import Records
+from ingest.segment import OPEN, Place, of_open, sync_folder
 
-NAME = "marks.json"
+NAME, BEFORE = "marks.json", "marks.before.json"
 VERSION = 1
 _LOG = logging.getLogger(__name__)
 
 
-def load(folder: Path) -> Mapping[str, Any]:
-    """What was written last, by feed. A file that cannot be read is set aside: collecting is worth more than remembering."""
-    path = folder / NAME
-    try:
-        told = json.loads(path.read_bytes())
-        return dict(told["feeds"]) if told["v"] == VERSION else {}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        aside = path.with_suffix(".unreadable")
-        _LOG.error("event=marks_unreadable path=%s kept=%s error=%r", path, aside, error)
-        path.replace(aside)
-        return {}
+def load(folder: Path) -> Mapping[str, Any] | None:
+    """What was written last, by feed; what was written before that where it cannot be read. None: nor can that.
+
+    Older marks are as right as new ones: they ask for more than is missing.
+    """
+    paths = [path for path in (folder / NAME, folder / BEFORE) if path.exists()]
+    for path in paths:
+        try:
+            text, _, digest = path.read_bytes().rstrip(b"\n").rpartition(b"\n")
+            told = json.loads(text)
+            if hashlib.sha256(text).hexdigest().encode() == digest and told["v"] == VERSION:
+                return dict(told["feeds"])
+            _LOG.error("event=marks_unreadable path=%s detail=checksum_or_version", path)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            _LOG.error("event=marks_unreadable path=%s error=%r", path, error)
+        with contextlib.suppress(OSError):  # for whoever wants to know; collecting is worth more
+            path.replace(path.with_suffix(".unreadable"))
+    return None if paths else {}
 
 
 def save(folder: Path, feeds: Mapping[str, Any]) -> None:
-    """Put in the place of what was there; durable when this returns."""
-    part = folder / f"{NAME}.part"
+    """Put in the place of what was there, which is kept as well; durable when this returns."""
+    part, path = folder / f"{NAME}.part", folder / NAME
+    text = json.dumps({"v": VERSION, "feeds": feeds}, separators=(",", ":")).encode()
     with part.open("wb") as file:
-        file.write(json.dumps({"v": VERSION, "feeds": feeds}, separators=(",", ":")).encode())
+        file.write(b"%b\n%b\n" % (text, hashlib.sha256(text).hexdigest().encode()))
         file.flush()
         os.fsync(file.fileno())
-    part.replace(folder / NAME)
+    with contextlib.suppress(FileNotFoundError):
+        path.replace(folder / BEFORE)
+    part.replace(path)
     sync_folder(folder)
 
 
@@ -54,30 +67,65 @@ class Marks:
     def __init__(self, folder: Path, plans: Sequence[Plan]) -> None:
         self._folder = folder
         self._plans = plans
-        self._feeds = dict(load(folder))  # former configurations' too: their feeds may come back
+        found = load(folder)
+        self._feeds = dict(found or {})  # former configurations' too: their feeds may come back
         self.continuities = [
-            Continuity({stream: _known(plan, self._feeds.get(_name(plan, stream))) for stream in plan.pairs}) for plan in plans
+            Continuity(
+                {stream: _known(plan, self._feeds.get(_name(plan, stream)), is_forgotten=found is None) for stream in plan.pairs}
+            )
+            for plan in plans
         ]
+        self._streams = {
+            (plan.exchange.venue, plan.exchange.market, plan.kind, stream): (plan, one, known)
+            for plan, one in zip(plans, self.continuities, strict=True)
+            for stream, known in one.feeds.items()
+        }
+
+    def add(self, plan: Plan) -> Continuity:
+        """A plan that came later; its feeds go on from where they were once."""
+        found = Continuity(
+            {stream: _known(plan, self._feeds.get(_name(plan, stream)), is_forgotten=False) for stream in plan.pairs}
+        )
+        self._plans, self.continuities = [*self._plans, plan], [*self.continuities, found]
+        return found
 
     def replay(self, now: float) -> None:
         """Take the frames of the open segments, which no mark tells of. Before they are sealed."""
-        own = zip(self._plans, self.continuities, strict=True)
-        feeds = {
-            (plan.exchange.venue, plan.exchange.market, plan.kind, stream): (plan, found, known)
-            for plan, found in own
-            for stream, known in found.feeds.items()
-        }
-        for path in sorted((self._folder / OPEN).iterdir(), key=lambda path: path.stat().st_mtime_ns):
-            for text in path.read_bytes().splitlines():
-                try:
-                    line = orjson.loads(text)
-                    plan, found, known = feeds[line["venue"], line["market"], line["kind"], line["stream"]]
-                    if line["source"] == "ws":
-                        found.take(known, plan.exchange.recognise(line["raw"]), line["recv_ns"], now)
-                except (orjson.JSONDecodeError, KeyError, TypeError):
-                    continue  # torn, of a feed that is not asked for any more, or no line at all: it lands all the same
-        for found in self.continuities:
-            found.tear()
+        marked = [{stream: known.last_id for stream, known in one.feeds.items()} for one in self.continuities]
+        for path in sorted((self._folder / OPEN).iterdir(), key=_changed):
+            try:
+                found, (place, _) = records.read(path.read_bytes()), of_open(path)
+            except (OSError, ValueError):
+                continue  # not ours, or not to be read: whoever salvages it says so
+            for text in found.whole:
+                self._take(text, now)
+            # further on than the marks are, the next whole frame shows what is missing
+            for number, stream, hole in self._missed(place, found, marked, now):
+                self.continuities[number].feeds[stream].holes.append(hole)
+        for one in self.continuities:
+            one.tear()
+
+    def missed(self, place: Place, found: Records, now: float) -> Iterator[tuple[int, str, Hole]]:
+        """Frames of a sealed segment that are gone: number of the plan, stream, hole."""
+        far = [{stream: known.last_id for stream, known in one.feeds.items()} for one in self.continuities]
+        return self._missed(place, found, far, now)
+
+    def _missed(
+        self, place: Place, found: Records, far: Sequence[Mapping[str, int | None]], now: float
+    ) -> Iterator[tuple[int, str, Hole]]:
+        for number, plan in enumerate(self._plans):
+            if found.damaged and place == Place(plan.channel, plan.exchange.venue, plan.exchange.market):
+                for stream, hole in missed(plan, found, far[number], now):
+                    yield number, stream, hole
+
+    def _take(self, text: bytes, now: float) -> None:
+        try:
+            line = orjson.loads(text)
+            plan, one, known = self._streams[line["venue"], line["market"], line["kind"], line["stream"]]
+            if line["source"] == "ws":
+                one.take(known, plan.exchange.recognise(line["raw"]), line["recv_ns"], now)
+        except Exception:  # noqa: BLE001 - of a feed that is not asked for any more, or odd: it lands all the same
+            _LOG.debug("event=not_replayed line=%r", text[:200])
 
     def snapshot(self) -> dict[str, Any]:
         """How far each feed has come. Whoever calls sees to it that the spool is no less far."""
@@ -85,12 +133,23 @@ class Marks:
             self._feeds.update({_name(plan, stream): plain(known) for stream, known in found.feeds.items()})
         return dict(self._feeds)
 
-    def save(self, feeds: Mapping[str, Any]) -> None:
+    def note(self, name: str, value: int) -> None:
+        """Remember how far something else has come. Before that may be forgotten, it is in the spool."""
+        self._feeds[name] = value
+
+    def noted(self, name: str) -> int | None:
+        """How far it had come."""
+        found = self._feeds.get(name)
+        return found if isinstance(found, int) else None
+
+    def save(self, feeds: Mapping[str, Any]) -> bool:
         """Write them down. A disk that refuses costs a hole that is none at the next start, and stops nothing."""
         try:
             save(self._folder, feeds)
         except OSError as error:
             _LOG.warning("event=marks_not_saved folder=%s error=%r", self._folder, error)
+            return False
+        return True
 
     def heard(self, venue: str, market: str) -> int | None:
         """When a frame of this market was last received, in ns."""
@@ -105,12 +164,21 @@ class Marks:
 
 
 def _name(plan: Plan, stream: str) -> str:
-    return f"{plan.exchange.venue}/{plan.exchange.market}/{plan.kind}/{plan.pairs[stream]}"
+    return f"{plan.exchange.venue}/{plan.exchange.market}/{plan.kind}/{stream}"
 
 
-def _known(plan: Plan, told: Any) -> Known:  # noqa: ANN401 - what a file held
+def _changed(path: Path) -> int:
     try:
-        return known(plan.feed.dense, told)
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _known(plan: Plan, told: Any, *, is_forgotten: bool) -> Known:  # noqa: ANN401 - what a file held
+    try:
+        found = known(plan.feed.dense, told)
     except (KeyError, TypeError):
         _LOG.error("event=mark_unreadable mark=%r", told)
-        return Known(plan.feed.dense)
+        return Known(plan.feed.dense, is_forgotten=True)
+    found.is_forgotten = found.is_forgotten or (told is None and is_forgotten)
+    return found

@@ -1,6 +1,8 @@
 """What the configuration asks for, as the connections it takes. A refusal names the key, the value and what would be right."""
 
+import fnmatch
 import itertools
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,33 +29,50 @@ class Plan:
         return self.feed.channel
 
 
-def plans(ingest: Ingest, find: Callable[[str, str], Exchange]) -> Sequence[Plan]:
+Traded = Callable[[Exchange], Sequence[str]]  # the pairs that a market trades now
+
+
+def plans(ingest: Ingest, find: Callable[[str, str], Exchange], traded: Traded) -> Sequence[Plan]:
     """Expand the feeds. A connection carries one kind: USD-M serves kinds at different addresses, and a mute kind shows."""
-    if not ingest.feeds:
-        raise SettingsError("ingest.feeds is []: at least one feed; conf/local.yaml shows some")
+    if not ingest.feeds and not ingest.polls:
+        raise SettingsError("ingest.feeds is []: at least one feed, or one poll in ingest.polls; conf/local.yaml shows some")
     check_endpoints(ingest, find)
     wanted: dict[tuple[str, str, str], dict[str, str]] = {}
-    exchanges: dict[tuple[str, str], Exchange] = {}
-    for number, feed in enumerate(ingest.feeds):
+    found: dict[tuple[str, str, str], tuple[Exchange, Feed]] = {}
+    for number, line in enumerate(ingest.feeds):
         where = f"ingest.feeds[{number}]"
-        exchange = exchanges[feed.venue, feed.market] = _exchange(find, feed.venue, feed.market, where)
-        streams = wanted.setdefault((feed.venue, feed.market, feed.kind), {})
-        for stream, pair in _streams(ingest, exchange, feed, where):
+        exchange = exchange_at(find, line.venue, line.market, where)
+        feed, key = _feed(ingest, exchange, line, where), (line.venue, line.market, line.kind)
+        found[key] = exchange, feed
+        streams = wanted.setdefault(key, {})
+        for pair in _pairs(exchange, line, where, traded):
+            stream = feed.stream(pair)
             if stream in streams:
-                raise SettingsError(f"{where}.pairs is {pair!r}: listed twice for {exchange.name} {feed.kind}; once is right")
+                raise SettingsError(f"{where}.pairs is {pair!r}: listed twice for {exchange.name} {line.kind}; once is right")
             streams[stream] = pair
     return [
-        _plan(ingest, exchanges[venue, market], kind, part)
-        for (venue, market, kind), streams in wanted.items()
-        for part in _parts(streams, exchanges[venue, market].limits.streams_per_connection)
+        _plan(ingest, *found[key], part)
+        for key, streams in wanted.items()
+        for part in _parts(streams, found[key][0].limits.streams_per_connection)
     ]
+
+
+def check_feeds(ingest: Ingest, find: Callable[[str, str], Exchange]) -> None:
+    """Refuse feeds that cannot be had; whether a pattern fits anything only the venue can say."""
+    for number, line in enumerate(ingest.feeds):
+        where = f"ingest.feeds[{number}]"
+        exchange = exchange_at(find, line.venue, line.market, where)
+        _feed(ingest, exchange, line, where)
+        for pair in line.pairs:
+            if "*" not in pair:
+                _checked(exchange, pair, where)
 
 
 def check_endpoints(ingest: Ingest, find: Callable[[str, str], Exchange]) -> None:
     """Refuse addresses of a venue that is not known."""
     for venue, markets in ingest.endpoints.items():
         for market in markets:
-            _exchange(find, venue, market, f"ingest.endpoints.{venue}.{market}")
+            exchange_at(find, venue, market, f"ingest.endpoints.{venue}.{market}")
 
 
 def past_of(ingest: Ingest, exchange: Exchange, kind: str, pair: str) -> Plan:
@@ -81,31 +100,67 @@ def _endpoint(ingest: Ingest, exchange: Exchange) -> Endpoint:
     return ingest.endpoints.get(exchange.venue, {}).get(exchange.market) or Endpoint()
 
 
-def _exchange(find: Callable[[str, str], Exchange], venue: str, market: str, where: str) -> Exchange:
+def exchange_at(find: Callable[[str, str], Exchange], venue: str, market: str, where: str) -> Exchange:
+    """The exchange of a line of the configuration."""
     try:
         return find(venue, market)
     except LookupError as error:
         raise SettingsError(f"{where}: {error.args[0]}") from error
 
 
-def _streams(ingest: Ingest, exchange: Exchange, feed: FeedSettings, where: str) -> Iterator[tuple[str, str]]:
+def _feed(ingest: Ingest, exchange: Exchange, line: FeedSettings, where: str) -> Feed:
     feeds = _feeds(ingest, exchange)
-    if feed.kind not in feeds:
-        past = "only in recordings and old files; " if feed.kind in exchange.recorded else ""
-        raise SettingsError(f"{where}.kind is {feed.kind!r}: {past}{exchange.name} offers {', '.join(exchange.feeds)}")
-    for pair in feed.pairs:
-        try:
-            back = exchange.pair(exchange.symbol(pair))
-        except ValueError as error:
-            raise SettingsError(f"{where}.pairs is {pair!r}: {error}") from error
-        if back != pair:
-            raise SettingsError(f"{where}.pairs is {pair!r}: {exchange.name} would read its symbol as {back}")
-        yield feeds[feed.kind].stream(pair), pair
+    if line.kind not in feeds:
+        past = "only in recordings and old files; " if line.kind in exchange.recorded else ""
+        offered = ", ".join([*exchange.feeds, *exchange.aside])
+        raise SettingsError(f"{where}.kind is {line.kind!r}: {past}{exchange.name} offers {offered}")
+    feed = feeds[line.kind]
+    for key, value in (("depth", line.depth), ("width", line.width)):
+        if value is None:
+            continue
+        if (key == "width") != (line.kind == "kline") or str(value) not in feed.variants:
+            fits = feed.variants and (key == "width") == (line.kind == "kline")
+            right = f"one of {', '.join(feed.variants)}" if fits else f"not of kind {line.kind} at {exchange.name}"
+            raise SettingsError(f"{where}.{key} is {value!r}: {right}")
+        feed = feed.variants[str(value)]
+    return feed
+
+
+def _pairs(exchange: Exchange, line: FeedSettings, where: str, traded: Traded) -> Iterator[str]:
+    """The line's pairs, patterns expanded, of this shard only."""
+    for wish in line.pairs:
+        if "*" not in wish:
+            found = [_checked(exchange, wish, where)]
+        else:
+            there = traded(exchange)
+            found = [pair for pair in there if fnmatch.fnmatchcase(pair, wish)]
+            if not found:
+                raise SettingsError(f"{where}.pairs is {wish!r}: fits none of the {len(there)} pairs that {exchange.name} trades")
+        yield from (pair for pair in found if in_shard(pair, line.shard))
+
+
+def in_shard(pair: str, shard: str | None) -> bool:
+    """Whether a pair is this process's share of the feeds: the same on every machine, whatever else is traded."""
+    if shard is None:
+        return True
+    number, _, count = shard.partition("/")
+    return zlib.crc32(pair.encode()) % int(count) == int(number)
+
+
+def _checked(exchange: Exchange, pair: str, where: str) -> str:
+    try:
+        back = exchange.pair(exchange.symbol(pair))
+    except ValueError as error:
+        raise SettingsError(f"{where}.pairs is {pair!r}: {error}") from error
+    if back != pair:
+        raise SettingsError(f"{where}.pairs is {pair!r}: {exchange.name} would read its symbol as {back}")
+    return pair
 
 
 def _feeds(ingest: Ingest, exchange: Exchange) -> Mapping[str, Feed]:
     """What can be subscribed: at an address of one's own, such as a simulator that replays, also what only recordings hold."""
-    return {**exchange.recorded, **exchange.feeds} if _endpoint(ingest, exchange).websocket else exchange.feeds
+    live = {**exchange.feeds, **exchange.aside}
+    return {**exchange.recorded, **live} if _endpoint(ingest, exchange).websocket else live
 
 
 def _parts(streams: Mapping[str, str], size: int) -> Iterator[Mapping[str, str]]:
@@ -114,6 +169,6 @@ def _parts(streams: Mapping[str, str], size: int) -> Iterator[Mapping[str, str]]
         yield part
 
 
-def _plan(ingest: Ingest, exchange: Exchange, kind: str, pairs: Mapping[str, str]) -> Plan:
+def _plan(ingest: Ingest, exchange: Exchange, feed: Feed, pairs: Mapping[str, str]) -> Plan:
     hosts = _endpoint(ingest, exchange).websocket or exchange.hosts
-    return Plan(exchange, _feeds(ingest, exchange)[kind], pairs, hosts, rest_hosts(ingest, exchange))
+    return Plan(exchange, feed, pairs, hosts, rest_hosts(ingest, exchange))

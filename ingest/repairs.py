@@ -1,5 +1,6 @@
 """Fills holes over REST: a thread a venue's market. What it fetches lands beside what was streamed; each hole's end is an event."""
 
+import contextlib
 import heapq
 import itertools
 import logging
@@ -90,7 +91,7 @@ class Repairs:
 
     def run(self) -> None:
         while not self._stop.is_set():
-            if not self.step():
+            if self._findings.spool.is_full or not self.step():
                 self._news.wait(0.2)
                 self._news.clear()
 
@@ -135,17 +136,18 @@ class Repairs:
         search = Search(task.hole)
         try:
             outcome, detail = self._past.fill(task.plan, task.stream, search)
+            self._tell(task, outcome, search.rows, detail)
         except (RestError, SpoolError) as error:
             if self._stop.is_set():
                 return  # the hole is in the marks; the next start goes on
             again = min(AGAIN_CAP, pause * 2 or AGAIN_SECONDS)
             if not pause:  # told once, not at every try
                 self.counts.failed += 1
-                self._tell(task, "failed", None, str(error))
+                with contextlib.suppress(SpoolError):
+                    self._tell(task, "failed", None, str(error))
             _LOG.warning("event=repair_failed stream=%s again_in=%.0fs detail=%r", task.stream, again, str(error))
             self.add(task, again, again)
             return
-        self._tell(task, outcome, search.rows, detail)
         self.counts.rows += search.rows
         self.counts.repaired += outcome == "repaired"
         self.counts.left += outcome != "repaired"

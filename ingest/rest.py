@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import urllib3
 
@@ -15,6 +15,7 @@ from ingest.delays import Verdict, by_status, delays
 from ingest.exchanges.exchange import Rest
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
+THREADS = 4  # that may ask one venue at once: polls and repairs of two markets
 TRIES = 8  # of one question, with ever longer pauses: two minutes in all
 OK = 200
 NEVER = (400, 404, 422)  # the question is wrong, or there is no such pair: other questions may be right
@@ -44,7 +45,8 @@ def get(proxy: str | None = None) -> Get:
     """Connections that are kept, and no policy: that is ours."""
     headers = {"User-Agent": "ticklake"}  # Coinbase refuses who has none
     timeout = urllib3.Timeout(CONNECT_SECONDS, READ_SECONDS)
-    pool = urllib3.PoolManager(headers=headers) if proxy is None else urllib3.ProxyManager(proxy, headers=headers)
+    options: dict[str, Any] = {"headers": headers, "maxsize": THREADS}
+    pool = urllib3.PoolManager(**options) if proxy is None else urllib3.ProxyManager(proxy, **options)
     return lambda url: pool.request("GET", url, redirect=False, retries=False, timeout=timeout)
 
 
@@ -54,6 +56,7 @@ class Purpose:
 
     name: str
     share: float = 1.0
+    tries: int = TRIES  # of one question
 
 
 @dataclass
@@ -93,9 +96,15 @@ class Client:
 
     def ask(self, path: str, weight: int) -> Body:
         """The answer. RestError: there is none, or we are to end."""
+        try:
+            return self._ask(path, weight)
+        except OSError as error:  # the account of the budget cannot be kept: a full disk, as a rule
+            raise RestError(f"{path}: {error}") from error
+
+    def _ask(self, path: str, weight: int) -> Body:
         pauses = delays(self._random)
         why = "no address is left"
-        for _ in range(TRIES):
+        for _ in range(self._purpose.tries):
             if not self._hosts:
                 break
             self._spend(weight)

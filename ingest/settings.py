@@ -9,11 +9,14 @@ from typing import Any
 
 import yaml
 
+from ingest.alert_settings import AlertSettings
+from ingest.alert_settings import rules as alert_rules
 from ingest.values import SettingsError, Size, read, refuse
 
 __all__ = ["SettingsError", "Size"]  # they belong to the configuration, whoever reads it
 
 PAIR = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
+_PATTERN = re.compile(r"[A-Z0-9*]+-[A-Z0-9*]+")
 COLLECTOR = re.compile(r"[a-z0-9][a-z0-9_]{0,30}")  # part of object names, where a dash ends it
 _PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/.*)?|(?!\w+:/).+")
 
@@ -57,7 +60,26 @@ class FeedSettings:
     venue: str
     market: str
     kind: str
+    pairs: Sequence[str]  # or patterns such as *-USDT
+    shard: str | None = None  # 0/2: every second pair
+    depth: int | None = None  # of kind book
+    width: str | None = None  # of kind kline
+
+
+@dataclass(frozen=True)
+class PollSettings:
+    """One line of `ingest.polls`."""
+
+    venue: str
+    market: str
+    kind: str
+    every: timedelta
     pairs: Sequence[str]
+    depth: int | None = None  # of order books
+    level: int | None = None
+    aggregate: bool | None = None
+    width: str | None = None  # of candles
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +128,13 @@ class Repair:
 
 
 @dataclass(frozen=True)
+class Metrics:
+    """Where Prometheus may ask."""
+
+    address: str = "127.0.0.1:9108"
+
+
+@dataclass(frozen=True)
 class Ingest:
     """From the exchange to the landing zone."""
 
@@ -115,9 +144,11 @@ class Ingest:
     feeds: Sequence[FeedSettings] = ()
     endpoints: Mapping[str, Mapping[str, Endpoint]] = field(default_factory=dict)  # venue -> market
     epochs: Sequence[Epoch] = ()
+    polls: Sequence[PollSettings] = ()
     silence: Silence = Silence()
     limits: Limits = Limits()
     repair: Repair = Repair()
+    metrics: Metrics | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +182,7 @@ class Settings:
     lake: Lake
     ingest: Ingest
     jobs: Jobs = Jobs()
+    alerts: AlertSettings = field(default_factory=AlertSettings)
 
 
 def load(path: Path) -> Settings:
@@ -188,48 +220,76 @@ def check_values(found: Settings) -> Settings:
     return found
 
 
-def _rules(found: Settings) -> Iterator[tuple[str, Any, str, bool]]:
-    """Yield key, value, what is right, whether it is."""
-    ingest, stream = found.ingest, found.jobs.stream
+Rule = tuple[str, Any, str, bool]  # key, value, what is right, whether it is
+
+
+def _rules(found: Settings) -> Iterator[Rule]:
     yield "lake", found.lake.path, "a folder or s3://bucket/prefix", bool(_PLACE.fullmatch(found.lake.path))
-    yield (
-        "ingest.collector",
-        ingest.collector,
-        f"a name like laptop: {COLLECTOR.pattern}",
-        bool(COLLECTOR.fullmatch(ingest.collector)),
-    )
+    yield from _ingest_rules(found.ingest)
+    for number, feed in enumerate(found.ingest.feeds):
+        yield from _feed_rules(f"ingest.feeds[{number}]", feed)
+    for number, poll in enumerate(found.ingest.polls):
+        where = f"ingest.polls[{number}]"
+        yield _at_least(f"{where}.every", poll.every, timedelta(seconds=1))
+        yield f"{where}.pairs", list(poll.pairs), "at least one pair", bool(poll.pairs)
+        yield from (_pair(f"{where}.pairs", pair) for pair in poll.pairs)
+    for venue, markets in found.ingest.endpoints.items():
+        for market, endpoint in markets.items():
+            yield from _endpoint_rules(f"ingest.endpoints.{venue}.{market}", endpoint)
+    yield from _job_rules(found.jobs)
+    yield from alert_rules(found.alerts)
+
+
+def _ingest_rules(ingest: Ingest) -> Iterator[Rule]:
+    name = f"a name like laptop: {COLLECTOR.pattern}"
+    yield "ingest.collector", ingest.collector, name, bool(COLLECTOR.fullmatch(ingest.collector))
     yield _range("ingest.spool.max_bytes", int(ingest.spool.max_bytes), 10**6, 10**15)
     yield _range("ingest.spool.fsync_ms", ingest.spool.fsync_ms, 1, 60_000)
     yield _range("ingest.rotate.seconds", ingest.rotate.seconds, 1, 3600)
     yield _range("ingest.rotate.megabytes", ingest.rotate.megabytes, 1, 1024)
-    for number, feed in enumerate(ingest.feeds):
-        yield f"ingest.feeds[{number}].pairs", list(feed.pairs), "at least one pair", bool(feed.pairs)
-        yield from (_pair(f"ingest.feeds[{number}].pairs", pair) for pair in feed.pairs)
-    for venue, markets in ingest.endpoints.items():
-        for market, endpoint in markets.items():
-            where = f"ingest.endpoints.{venue}.{market}"
-            there = bool(endpoint.websocket or endpoint.rest or endpoint.dumps)
-            yield where, {}, "at least one address, of websocket, rest or dumps", there
-            for address in endpoint.websocket:
-                right = address.startswith(("wss://", "ws://"))
-                yield f"{where}.websocket", address, "an address that begins with wss:// or ws://", right
-            for name, addresses in (("rest", endpoint.rest), ("dumps", endpoint.dumps)):
-                for address in addresses:
-                    right = address.startswith(("https://", "http://"))
-                    yield f"{where}.{name}", address, "an address that begins with https:// or http://", right
-    silence, second = ingest.silence, timedelta(seconds=1)
-    yield "ingest.silence.at_least", str(silence.at_least), "1s or more", silence.at_least >= second
+    silence, second, share = ingest.silence, timedelta(seconds=1), ingest.repair.weight_share
+    yield _at_least("ingest.silence.at_least", silence.at_least, second)
     yield "ingest.silence.at_most", str(silence.at_most), "at_least or more", silence.at_most >= silence.at_least
-    share = ingest.repair.weight_share
-    yield "ingest.repair.audit_every", str(ingest.repair.audit_every), "1s or more", ingest.repair.audit_every >= second
+    yield _at_least("ingest.repair.audit_every", ingest.repair.audit_every, second)
     yield "ingest.repair.weight_share", share, "above 0, at most 1", 0 < share <= 1
+    if ingest.metrics is not None:
+        right = bool(re.fullmatch(r"[^:\s]+:\d{1,5}", ingest.metrics.address))
+        yield "ingest.metrics.address", ingest.metrics.address, "host:port, such as 127.0.0.1:9108", right
     for number, epoch in enumerate(ingest.epochs):
         yield _range(f"ingest.epochs[{number}].n", epoch.n, 2, 10**6)
         yield _pair(f"ingest.epochs[{number}].pair", epoch.pair)
-    yield "jobs.lease.ttl", str(found.jobs.lease.ttl), "2s or more", found.jobs.lease.ttl >= timedelta(seconds=2)
+
+
+def _feed_rules(where: str, feed: FeedSettings) -> Iterator[Rule]:
+    yield f"{where}.pairs", list(feed.pairs), "at least one pair", bool(feed.pairs)
+    yield from (_pair(f"{where}.pairs", pair) for pair in feed.pairs if "*" not in pair)
+    yield from (_pattern(f"{where}.pairs", pair) for pair in feed.pairs if "*" in pair)
+    if feed.shard is not None:
+        yield f"{where}.shard", feed.shard, "which of how many, such as 0/2 and 1/2", _is_shard(feed.shard)
+
+
+def _endpoint_rules(where: str, endpoint: Endpoint) -> Iterator[Rule]:
+    there = bool(endpoint.websocket or endpoint.rest or endpoint.dumps)
+    yield where, {}, "at least one address, of websocket, rest or dumps", there
+    for address in endpoint.websocket:
+        right = address.startswith(("wss://", "ws://"))
+        yield f"{where}.websocket", address, "an address that begins with wss:// or ws://", right
+    for name, addresses in (("rest", endpoint.rest), ("dumps", endpoint.dumps)):
+        for address in addresses:
+            right = address.startswith(("https://", "http://"))
+            yield f"{where}.{name}", address, "an address that begins with https:// or http://", right
+
+
+def _job_rules(jobs: Jobs) -> Iterator[Rule]:
+    stream = jobs.stream
+    yield _at_least("jobs.lease.ttl", jobs.lease.ttl, timedelta(seconds=2), "2s")
     yield "jobs.stream.trigger", str(stream.trigger), "100ms or more", stream.trigger >= timedelta(milliseconds=100)
     yield _range("jobs.stream.max_bytes_per_trigger", int(stream.max_bytes_per_trigger), 10**6, 10**15)
-    yield "jobs.stream.close_after", str(stream.close_after), "1s or more", stream.close_after >= timedelta(seconds=1)
+    yield _at_least("jobs.stream.close_after", stream.close_after, timedelta(seconds=1))
+
+
+def _at_least(where: str, value: timedelta, least: timedelta, shown: str = "1s") -> Rule:
+    return where, str(value), f"{shown} or more", value >= least
 
 
 def _range(where: str, value: int, low: int, high: int) -> tuple[str, Any, str, bool]:
@@ -238,3 +298,12 @@ def _range(where: str, value: int, low: int, high: int) -> tuple[str, Any, str, 
 
 def _pair(where: str, value: str) -> tuple[str, Any, str, bool]:
     return where, value, "a pair as BASE-QUOTE, such as BTC-USDT", bool(PAIR.fullmatch(value))
+
+
+def _pattern(where: str, value: str) -> tuple[str, Any, str, bool]:
+    return where, value, "a pair or a pattern as BASE-QUOTE, such as BTC-USDT or *-USDT", bool(_PATTERN.fullmatch(value))
+
+
+def _is_shard(text: str) -> bool:
+    found = re.fullmatch(r"(\d+)/([1-9]\d*)", text)
+    return found is not None and int(found[1]) < int(found[2])

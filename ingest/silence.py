@@ -20,6 +20,7 @@ class Rhythm:
     longest: float = 0.0
     doubts: int = 0  # how often somebody asked in a row, and found nothing wrong or nothing to be done
     asked: float = 0.0  # monotonic: when somebody did so last
+    is_mute: bool = False  # somebody asked, and something was wrong; until it is heard again
 
     def beat(self, now: float) -> None:
         """Something was heard. What came in one read is one beat."""
@@ -30,6 +31,7 @@ class Rhythm:
             self.longest = max(pause, self.longest * FORGETS)
         self.at = now
         self.doubts = 0
+        self.is_mute = False
 
     def listen(self, now: float) -> None:
         """A new connection: silence counts from here, and what lay between teaches nothing."""

@@ -1,53 +1,37 @@
 """The collector's own disk: lines are appended to a segment, which is sealed under the name of the object it will be.
 
-Nothing waits in this process's memory: a line that was appended survives `kill -9`, one that was synced survives a power cut.
+A line that was appended survives `kill -9`, one that was synced survives a power cut. What is not known to be on the disk stands in
+this process's memory as well, for a disk that fails to sync may have dropped it.
 """
 
+import contextlib
 import fcntl
-import hashlib
+import logging
 import os
-import re
+import shutil
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.clock import Clock, day
-from ingest.envelope import object_key
+from ingest import records
+from ingest.clock import Clock
+from ingest.segment import CONFLICT, OPEN, SEALED, Name, Place, Segment, create, of_sealed, seal, sync_folder
 from ingest.settings import Rotate
 
-OPEN, SEALED, CONFLICT = "open", "sealed", "conflict"
-_SLASH = "+"  # stands for the slashes of a key in the name of a sealed segment; no part of a key has one
+__all__ = ["Place"]  # it belongs to the spool, whoever writes its files
 
-
-_SEALED_NAME = re.compile(r"landing(?:\+\w+=[\w-]+){4}\+(\d+)-\w+-[0-9a-f]{12}\.jsonl")
+ROOM = 0.9  # of the bound: a spool that was full takes frames again below it, so that it does not flutter
+AGAIN_SECONDS = 5.0  # between tries of what the disk refused
+RESERVE_BYTES = 2_000_000  # so much must be free on a disk that was full before it is believed to have room
+_LOG = logging.getLogger(__name__)
 
 
 class SpoolError(Exception):
     """The spool cannot take more, or is not ours."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where lines belong: they share a segment, and a folder of the landing zone."""
-
-    channel: str
-    venue: str
-    market: str
-
-
-@dataclass
-class _Segment:
-    path: Path
-    handle: int
-    opened: float
-    first_recv_ns: int
-    size: int = 0
-    is_dirty: bool = False
-
-
 class Spool:
-    """The open and the sealed segments of one collector. Any thread may append and sync; one thread seals."""
+    """The open and the sealed segments of one collector. Any thread may append; one at a time syncs and seals."""
 
     def __init__(self, folder: Path, collector: str, rotate: Rotate, max_bytes: int, clock: Clock) -> None:
         self._folder = folder
@@ -55,68 +39,89 @@ class Spool:
         self._rotate = rotate
         self._max_bytes = max_bytes
         self._clock = clock
-        self._segments: dict[Place, _Segment] = {}
+        self._segments: dict[Place, Segment] = {}
+        self._finished: list[Segment] = []  # nothing is appended to them any more
+        self._distrusted: list[Segment] = []  # the same, and the disk may have dropped what they end with
         self._lock = threading.Lock()
         self._handles = threading.RLock()  # held while any is synced or closed: its number may be another file's soon
         self._opened = 0
-        self.bytes = sum(path.stat().st_size for part in (OPEN, SEALED) for path in (folder / part).iterdir())
+        self._is_full = False
+        self._refused_at: float | None = None
+        self.bytes = 0
+        self.count()
 
     @property
     def is_full(self) -> bool:
-        """Nobody should add frames now: the configured bound is reached."""
-        return self.bytes >= self._max_bytes
+        """Nobody should add frames now: the configured bound is reached, or the disk takes no more."""
+        self._is_full = self.bytes >= self._max_bytes * (ROOM if self._is_full else 1)
+        return self._is_full or bool(self._distrusted) or self._is_refused()
+
+    @property
+    def unsealed(self) -> int:
+        """Segments that are open."""
+        return len(self._segments) + len(self._finished) + len(self._distrusted)
+
+    def count(self) -> None:
+        """Look how much there is."""
+        with self._lock:
+            self.bytes = sum(path.stat().st_size for part in (OPEN, SEALED) for path in (self._folder / part).iterdir())
+
+    def now(self) -> float:
+        """Seconds of the clock by which segments age."""
+        return self._clock.monotonic()
 
     def append(self, place: Place, recv_ns: int, lines: bytes) -> None:
         """Add whole lines; the first of them was received at `recv_ns`. All or nothing."""
+        data = records.write(lines)
         with self._lock:
-            segment = self._segments.get(place) or self._begin(place, recv_ns)
+            segment = self._segments.get(place)
             try:
-                _write(segment.handle, lines)
+                if segment is None:
+                    segment = self._segments[place] = self._create(place, recv_ns)
+                segment.append(recv_ns, data)
             except OSError as error:
-                os.ftruncate(segment.handle, segment.size)  # half a line must not stand before the next one
+                self._refused_at = self._clock.monotonic()
+                if segment and not segment.cut(segment.size):  # half a line must not stand before the next one
+                    self._finished.append(self._segments.pop(place))
                 raise SpoolError(f"spool {self._folder}: {error.strerror}; {len(lines)} bytes were not written") from error
-            segment.size += len(lines)
-            segment.is_dirty = True
-            self.bytes += len(lines)
+            self.bytes += len(data)
 
-    def sync(self) -> None:
-        """Make durable what was appended so far."""
+    def sync(self) -> bool:
+        """Make durable what was appended so far. False: the disk refuses some of it, which is tried again."""
+        now = self._clock.monotonic()
         with self._handles:
             with self._lock:
-                dirty = [segment for segment in self._segments.values() if segment.is_dirty]
-                for segment in dirty:
-                    segment.is_dirty = False
+                dirty = [segment for segment in (*self._segments.values(), *self._finished) if segment.unsynced]
+                again = [segment for segment in self._distrusted if segment.not_before <= now]
             for segment in dirty:
-                os.fsync(segment.handle)
+                self._sync(segment)
+            for segment in again:
+                self._rescue(segment)
+            return not self._distrusted
 
-    def seal(self, remember: Callable[[], None], *, everything: bool = False) -> list[Path]:
+    def seal(self, remember: Callable[[], object], *, everything: bool = False) -> list[Path]:
         """Seal what is old or big enough. Age is measured by the monotonic clock: the wall clock may jump.
 
-        `remember` is called when nothing is appended to these segments any more, before anybody may upload and remove them.
+        `remember` is called when nothing is appended to these segments any more and they are on the disk, before anybody may
+        upload and remove them.
         """
         now = self._clock.monotonic()
         with self._handles:
             with self._lock:
-                due = [
-                    place
-                    for place, segment in self._segments.items()
-                    if everything
-                    or now - segment.opened >= self._rotate.seconds
-                    or segment.size >= self._rotate.megabytes * 1_000_000
-                ]
-                segments = [(place, self._segments.pop(place)) for place in due]
-            if segments:
-                remember()
-            for _, segment in segments:
-                os.fsync(segment.handle)
-                os.close(segment.handle)
-        return [seal(self._folder, segment.path, place, self._collector, segment.first_recv_ns) for place, segment in segments]
+                for place, segment in list(self._segments.items()):
+                    is_old = now - segment.opened >= self._rotate.seconds
+                    if everything or is_old or segment.size >= self._rotate.megabytes * 1_000_000:
+                        self._finished.append(self._segments.pop(place))
+                due = [segment for segment in self._finished if everything or segment.not_before <= now]
+            if not due:
+                return []
+            due = [segment for segment in due if self._sync(segment)]
+            remember()
+            return [path for segment in due if (path := self._sealed(segment))]
 
     def sealed(self) -> list[Path]:
         """The segments that wait for the landing zone, those received first in front."""
-        found = [
-            (int(name[1]), path) for path in (self._folder / SEALED).iterdir() if (name := _SEALED_NAME.fullmatch(path.name))
-        ]
+        found = [(name.first_recv_ns, path) for path in (self._folder / SEALED).iterdir() if (name := of_sealed(path))]
         return [path for _, path in sorted(found)]
 
     def forget(self, path: Path) -> None:
@@ -135,27 +140,97 @@ class Spool:
             self.bytes -= aside.stat().st_size
         return aside
 
-    def _begin(self, place: Place, recv_ns: int) -> _Segment:
+    def _create(self, place: Place, recv_ns: int) -> Segment:
         while True:
             self._opened += 1
-            name = _SLASH.join([place.channel, place.venue, place.market, self._collector, f"{self._opened}.jsonl"])
-            path = self._folder / OPEN / name
-            try:
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-                sync_folder(path.parent)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise SpoolError(f"spool {self._folder}: {error.strerror}; no segment could be opened") from error
-            segment = self._segments[place] = _Segment(path, handle, self._clock.monotonic(), recv_ns)
-            return segment
+            found = create(self._folder, Name(place, self._collector, recv_ns), self._opened, self._clock.monotonic())
+            if found:
+                return found
+
+    def _sealed(self, segment: Segment) -> Path | None:
+        """None: there is nothing to be sealed, or it is tried again."""
+        path = None
+        try:
+            if segment.size:
+                path = seal(self._folder, segment.path, Name(segment.place, self._collector, segment.first_recv_ns))
+                segment.close()
+            else:
+                segment.discard()
+        except OSError as error:
+            segment.not_before = self._clock.monotonic() + AGAIN_SECONDS
+            _LOG.error("event=not_sealed segment=%s again_in=%.0fs error=%r", segment.path.name, AGAIN_SECONDS, error)
+            return None
+        with self._lock:
+            self._finished.remove(segment)
+        return path
+
+    def _sync(self, segment: Segment) -> bool:
+        """Whether it is on the disk."""
+        with self._lock:
+            end = segment.end
+        try:
+            segment.sync(end)
+        except OSError as error:
+            _LOG.error("event=not_synced segment=%s error=%r", segment.path.name, error)
+            with self._lock:
+                self._distrusted.append(segment)
+                if self._segments.get(segment.place) is segment:
+                    del self._segments[segment.place]
+                else:
+                    self._finished.remove(segment)
+            return self._rescue(segment)
+        return True
+
+    def _rescue(self, segment: Segment) -> bool:
+        """Write once more what the disk may have dropped: asked again to sync it, it would say that there is nothing to do."""
+        segment.not_before = self._clock.monotonic() + AGAIN_SECONDS
+        parts = segment.unsynced
+        with self._lock:
+            self._distrusted.remove(segment)
+            if parts:
+                try:
+                    other = self._again(segment.place, parts)
+                except OSError as error:
+                    self._distrusted.append(segment)
+                    _LOG.error("event=not_rescued segment=%s again_in=%.0fs error=%r", segment.path.name, AGAIN_SECONDS, error)
+                    return False
+                _LOG.warning("event=rescued segment=%s bytes=%d into=%s", segment.path.name, other.size, other.path.name)
+                self._finished.append(other)
+                self.bytes += other.size
+                segment.unsynced = []
+            before = segment.size
+            segment.cut(segment.synced)  # where it cannot be cut lines are there twice; the stream takes each once
+            self.bytes -= before - segment.size
+            self._finished.append(segment)
+            segment.not_before = 0.0
+        return True
+
+    def _again(self, place: Place, parts: list[tuple[int, bytes]]) -> Segment:
+        segment = self._create(place, parts[0][0])
+        try:
+            for recv_ns, data in parts:
+                segment.append(recv_ns, data)
+            segment.sync(segment.end)
+        except OSError:
+            segment.discard()
+            raise
+        return segment
+
+    def _is_refused(self) -> bool:
+        if self._refused_at is None:
+            return False
+        if self._clock.monotonic() - self._refused_at < AGAIN_SECONDS or _free(self._folder) < RESERVE_BYTES:
+            return True
+        self._refused_at = None
+        return False
 
 
 def prepare(folder: Path, who: str = "collector") -> int:
     """Make the spool's folders and take its lock. The handle holds the lock until it is closed or the process ends."""
     for part in (OPEN, SEALED, CONFLICT):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    sync_folder(folder)
+    with contextlib.suppress(OSError):  # they were there before, as a rule
+        sync_folder(folder)
     handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -165,51 +240,14 @@ def prepare(folder: Path, who: str = "collector") -> int:
         raise SpoolError(
             f"spool {folder}: used by another {who} (process {owner}); give this one an ingest.spool.path of its own"
         ) from None
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, str(os.getpid()).encode(), 0)
+    with contextlib.suppress(OSError):  # a full disk has no room for our number; the lock itself needs none
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
     return handle
 
 
-def seal(folder: Path, path: Path, place: Place, collector: str, first_recv_ns: int) -> Path:
-    """Give a synced segment the name of the object it will be. The name is durable when this returns."""
-    key = object_key(
-        channel=place.channel,
-        venue=place.venue,
-        market=place.market,
-        day=day(first_recv_ns),
-        first_recv_ns=first_recv_ns,
-        collector=collector,
-        lines=path.read_bytes(),
-    )
-    target = folder / SEALED / key.removesuffix(".gz").replace("/", _SLASH)
-    path.rename(target)
-    sync_folder(target.parent)
-    sync_folder(path.parent)
-    return target
-
-
-def key_of(path: Path, lines: bytes) -> str:
-    """The key of a sealed segment's object; of its content, should the disk have changed it since it was named."""
-    key = path.name.replace(_SLASH, "/")
-    return f"{key.rpartition('-')[0]}-{hashlib.sha256(lines).hexdigest()[:12]}.jsonl.gz"
-
-
-def place_of(path: Path) -> tuple[Place, str]:
-    """Place and collector of an open segment, from its name."""
-    channel, venue, market, collector, _ = path.name.split(_SLASH)
-    return Place(channel, venue, market), collector
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _free(folder: Path) -> int:
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _write(handle: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(handle, rest) :]
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0

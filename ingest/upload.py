@@ -5,23 +5,26 @@ import logging
 import queue
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ingest import records
 from ingest.envelope import members
 from ingest.landing import Store
-from ingest.spool import Spool, key_of
+from ingest.segment import key_of
+from ingest.spool import Spool
 
 Outcome = Literal["landed", "there", "conflict"]
+Mend = Callable[[Path, records.Records], Sequence[Path]]  # what is to land in the place of a segment that the disk has changed
 _ASK_AGAIN = 5
 _LOG = logging.getLogger(__name__)
 
 
-def land(store: Store, path: Path) -> tuple[str, Outcome]:
+def land(store: Store, path: Path, lines: bytes) -> tuple[str, Outcome]:
     """Write a sealed segment's object. `there`: an earlier try had done it. `conflict`: the key has other lines."""
-    lines = path.read_bytes()
     key = key_of(path, lines)
     data = members(lines)
     for _ in range(_ASK_AGAIN):
@@ -47,15 +50,20 @@ class Landed:
     objects: int = 0
     bytes: int = 0
     failures: int = 0
-    conflicts: list[str] = field(default_factory=list)
+    failing_since: float | None = None  # monotonic; None: the last try landed
+    recent: deque[str] = field(default_factory=lambda: deque(maxlen=5))  # keys
+    conflicts: list[str] = field(default_factory=list)  # and segments that cannot be read
 
 
 class Uploader:
     """One thread's work: segment after segment, each tried until it has landed."""
 
-    def __init__(self, spool: Spool, store: Store, delays: Callable[[], Iterator[float]], last_pause: float = 1.0) -> None:
+    def __init__(
+        self, spool: Spool, store: Store, mend: Mend, delays: Callable[[], Iterator[float]], last_pause: float = 1.0
+    ) -> None:
         self._spool = spool
         self._store = store
+        self._mend = mend
         self._delays = delays
         self._last_pause = last_pause  # between tries once the collector wants to end
         self._waiting: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
@@ -78,27 +86,43 @@ class Uploader:
 
     def run(self) -> None:
         while path := self._waiting.get():
-            pauses = self._delays()
-            while not self._abandoned.is_set() and not self._try(path):
-                if not self._hurry.wait(next(pauses)):
-                    continue
-                self._abandoned.wait(self._last_pause)
+            paths, pauses = [path], self._delays()
+            while paths and not self._abandoned.is_set():
+                others = self._tried(paths[0])
+                if others is not None:
+                    paths[:1] = others
+                elif self._hurry.wait(next(pauses)):
+                    self._abandoned.wait(self._last_pause)
 
-    def _try(self, path: Path) -> bool:
-        size = path.stat().st_size
+    def _tried(self, path: Path) -> Sequence[Path] | None:
+        """What is to land in its place, which is nothing once it has landed itself; None: it is to be tried again."""
         try:
-            key, outcome = land(self._store, path)
+            found = records.read(path.read_bytes())
+        except OSError as error:
+            self.landed.conflicts.append(f"{path} cannot be read: {error}")
+            _LOG.error("event=segment_unreadable path=%s error=%r detail=tried_again_by_the_next_start", path, error)
+            return ()
+        try:
+            if found.damaged:
+                return self._mend(path, found)
+            self._land(path, found.text)
         except Exception as error:  # noqa: BLE001 - boto3 and disks fail in many ways; none is a reason to drop a segment
             self.landed.failures += 1
+            self.landed.failing_since = self.landed.failing_since or self._spool.now()
             _LOG.warning("event=landing_failed segment=%s error=%r", path.name, error)
-            return False
+            return None
+        return ()
+
+    def _land(self, path: Path, text: bytes) -> None:
+        key, outcome = land(self._store, path, text)
         if outcome == "conflict":
             aside = self._spool.set_aside(path)
             self.landed.conflicts.append(f"{key} has other lines; ours are kept in {aside}")
             _LOG.error("event=landing_conflict key=%s kept=%s detail=the_object_has_other_lines", key, aside)
-            return True
+            return
         self._spool.forget(path)
+        self.landed.failing_since = None
+        self.landed.recent.append(key)
         self.landed.objects += 1
-        self.landed.bytes += size
-        _LOG.info("event=landed key=%s outcome=%s bytes=%d", key, outcome, size)
-        return True
+        self.landed.bytes += len(text)
+        _LOG.info("event=landed key=%s outcome=%s bytes=%d", key, outcome, len(text))

@@ -1,15 +1,34 @@
 """What Binance's markets share: symbols, stream names, the control protocol of combined streams, REST and dump fields."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Dump, Dumps, Feed, History, Page, Reading, Seen, Source
+from ingest.exchanges.exchange import (
+    Candles,
+    Depth,
+    Dump,
+    Dumps,
+    Feed,
+    History,
+    Instruments,
+    Page,
+    Reading,
+    Request,
+    Seen,
+    Source,
+)
 from ingest.settings import PAIR
 
 PARAMS_PER_MESSAGE = 200  # streams in one SUBSCRIBE; the length of a message is not documented, 1024 names would be 20 kB
-PAGE = 1000  # trades in a response at most
+PAGE = 1000  # trades or candles in a response at most
+WIDTHS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
+_DEPTHS = (5, 10, 20)
+_PARTIAL = re.compile(r"depth(5|10|20)(@\d+ms)?")
+_DIFF = re.compile(r"depth(@\d+ms)?")
 _CHANNELS = {"aggTrade": "agg_trade", "trade": "trade"}  # the name of a stream after the @, which is also the event's type
 _IDS = {"agg_trade": "a", "trade": "t"}
 
@@ -55,8 +74,22 @@ def subscriptions(streams: Sequence[str]) -> Sequence[str]:
     return [json.dumps(message, separators=(",", ":")) for message in messages]
 
 
+def aside(widths: Sequence[str]) -> Mapping[str, Feed]:
+    """Order books, best prices and candles. Depth 20 of a book and candles of a minute, unless another one is asked for."""
+    books = {
+        str(depth): Feed("book", "books", stream_name(f"depth{depth}@100ms"), dense=False, ordered=False) for depth in _DEPTHS
+    }
+    klines = {width: Feed("kline", "klines", stream_name(f"kline_{width}"), dense=False, ordered=False) for width in widths}
+    return {
+        "book_top": Feed("book_top", "diffs", stream_name("bookTicker"), dense=False),
+        "book": replace(books["20"], variants=books),
+        "book_diff": Feed("book_diff", "diffs", stream_name("depth@100ms"), dense=True),
+        "kline": replace(klines["1m"], variants=klines),
+    }
+
+
 def recognise_among(feeds: Mapping[str, Feed]) -> Callable[[Any], Seen]:
-    """The `recognise` of a market with these feeds."""
+    """The `recognise` of a market with these feeds of trades."""
 
     def recognise(frame: Any) -> Seen:  # noqa: ANN401 - any JSON value
         if not isinstance(frame, dict):
@@ -71,9 +104,25 @@ def recognise_among(feeds: Mapping[str, Feed]) -> Callable[[Any], Seen]:
             if feeds[kind].counts_trades:
                 return Seen(kind, stream, number, number, at, None, _whole(data.get("f")), _whole(data.get("l")))
             return Seen(kind, stream, number, number, at)
-        return _control(data)
+        return _aside(stream, channel, data) or _control(data)
 
     return recognise
+
+
+def _aside(stream: str, channel: str, data: dict[str, Any]) -> Seen | None:
+    """What is no trade."""
+    event, at = data.get("e"), _whole(data.get("E"))
+    if channel == "bookTicker" and event in (None, "bookTicker"):  # spot tells neither an event nor a time
+        number = _whole(data.get("u"))
+        return Seen("book_top", stream, number, number, at)
+    if _PARTIAL.fullmatch(channel) and (event == "depthUpdate" or "lastUpdateId" in data):
+        return Seen("book", stream, event_ms=at)
+    if _DIFF.fullmatch(channel) and event == "depthUpdate":
+        before, last = _whole(data.get("pu")), _whole(data.get("u"))  # on USD-M the ids of a stream skip, and `pu` joins them
+        return Seen("book_diff", stream, _whole(data.get("U")) if before is None else before + 1, last, at)
+    if channel.startswith("kline_") and event == "kline":
+        return Seen("kline", stream, event_ms=at)
+    return None
 
 
 def _control(frame: dict[str, Any]) -> Seen:
@@ -108,6 +157,49 @@ def history(  # noqa: PLR0913 - what differs between two endpoints, by keyword
         return Page(ids, low, max(ids, default=low - 1), max((item[time] for item in body), default=None))
 
     return History(ask, read, lambda pair: f"{path}?symbol={symbol(pair)}&limit={PAGE}", weight, reach)
+
+
+def book(path: str, symbol: Callable[[str], str], weights: Mapping[int, int], *, exact: bool) -> Callable[[str, Depth], Request]:
+    """Order books. `weights`: the greatest depth of each price; `exact`: only these depths can be had."""
+
+    def ask(pair: str, asked: Depth) -> Request:
+        if asked.level is not None or asked.aggregate is not None:
+            raise ValueError(f"{asked.level or asked.aggregate!r}: Binance knows depth alone, 1 to {max(weights)}")
+        depth = asked.depth or min(weights)
+        if not 0 < depth <= max(weights) or (exact and depth not in weights):
+            one_of = f"one of {', '.join(map(str, weights))}" if exact else f"1 to {max(weights)}"
+            raise ValueError(f"depth {depth}: {one_of}")
+        return Request(f"{path}?symbol={symbol(pair)}&limit={depth}", weights[min(size for size in weights if size >= depth)])
+
+    return ask
+
+
+def candles(path: str, symbol: Callable[[str], str], widths: Sequence[str], weight: int) -> Candles:
+    """Klines."""
+
+    def ask(pair: str, width: str, since: int | None) -> Request:
+        start = "" if since is None else f"&startTime={since}"
+        return Request(f"{path}?symbol={symbol(pair)}&interval={width}{start}&limit={PAGE}", weight)
+
+    def last(body: Any) -> int | None:  # noqa: ANN401 - any JSON value
+        if not isinstance(body, list):
+            raise TypeError(f"no list of candles: {body!r:.200}")
+        return max((item[0] for item in body), default=None)
+
+    return Candles(widths, ask, last, PAGE)
+
+
+def instruments(path: str, weight: int) -> Instruments:
+    """The symbols that are traded now; on USD-M the perpetual ones."""
+
+    def symbols(body: Any) -> Sequence[str]:  # noqa: ANN401 - any JSON value
+        return [
+            item["symbol"]
+            for item in body["symbols"]
+            if item["status"] == "TRADING" and item.get("contractType", "PERPETUAL") == "PERPETUAL"
+        ]
+
+    return Instruments(Request(path, weight), symbols)
 
 
 def dump(  # noqa: PLR0913 - what differs between two kinds of files, by keyword

@@ -3,9 +3,14 @@
 from functools import partial
 
 from ingest.exchanges.binance import (
+    WIDTHS,
+    aside,
+    book,
+    candles,
     dump,
     dumps,
     history,
+    instruments,
     pair_of,
     readings,
     recognise_among,
@@ -61,6 +66,7 @@ BINANCE_SPOT = Exchange(
     market="spot",
     hosts=("wss://stream.binance.com:9443", "wss://stream.binance.com:443", "wss://data-stream.binance.vision"),
     feeds=_FEEDS,
+    aside=aside(("1s", *WIDTHS)),
     limits=Limits(
         streams_per_connection=1024,
         messages_per_second=5,
@@ -82,6 +88,9 @@ BINANCE_SPOT = Exchange(
             "agg_trade": history("/api/v3/aggTrades", _SYMBOL, weight=4, number="a", time="T"),
             "trade": history("/api/v3/historicalTrades", _SYMBOL, weight=25, number="id", time="time"),
         },
+        book=book("/api/v3/depth", _SYMBOL, {100: 5, 500: 25, 1000: 50, 5000: 250}, exact=False),
+        instruments=instruments("/api/v3/exchangeInfo", weight=20),
+        candles=candles("/api/v3/klines", _SYMBOL, ("1s", *WIDTHS), weight=2),
         used_header="x-mbx-used-weight-1m",
     ),
     dumps=dumps(_DUMPS),

@@ -1,12 +1,18 @@
 """Binance USD-M futures. Evidence: docs/exchanges.md."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
 from ingest.exchanges.binance import (
+    WIDTHS,
+    aside,
+    book,
+    candles,
     dump,
     dumps,
     history,
+    instruments,
     pair_of,
     readings,
     recognise_among,
@@ -22,6 +28,13 @@ _FEEDS = {"agg_trade": Feed("agg_trade", "trades", stream_name("aggTrade"), dens
 _RECORDED = {"trade": Feed("trade", "trades", stream_name("trade"), dense=True)}
 
 _SYMBOL = partial(symbol_of, quotes=QUOTES)
+
+
+def _address(host: str, streams: Sequence[str]) -> str:
+    """By the wrong route the venue connects and acknowledges, and then never sends anything."""
+    is_public = streams and streams[0].partition("@")[2].startswith(("depth", "bookTicker"))
+    return f"{host}/{'public' if is_public else 'market'}/stream"
+
 
 _DUMPS = {  # files before August 2022 have no row of names, and are never made anew
     "agg_trade": dump(
@@ -47,6 +60,7 @@ BINANCE_USDM = Exchange(
     market="usdm",
     hosts=("wss://fstream.binance.com",),
     feeds=_FEEDS,
+    aside=aside(WIDTHS),
     recorded=_RECORDED,
     limits=Limits(
         streams_per_connection=200,  # 1024 was the documented number before the routes were split
@@ -58,8 +72,7 @@ BINANCE_USDM = Exchange(
     time_unit="ms",
     symbol=_SYMBOL,
     pair=partial(pair_of, quotes=QUOTES),
-    # Without /market the venue still connects and acknowledges, and then never sends an aggregate
-    address=lambda host, streams: f"{host}/market/stream",  # noqa: ARG005 - streams are asked for by message
+    address=_address,
     subscriptions=subscriptions,
     recognise=recognise_among({**_FEEDS, **_RECORDED}),
     rest=Rest(
@@ -69,6 +82,9 @@ BINANCE_USDM = Exchange(
         histories={
             "agg_trade": history("/fapi/v1/aggTrades", _SYMBOL, weight=20, number="a", time="T", reach=timedelta(hours=48)),
         },
+        book=book("/fapi/v1/depth", _SYMBOL, {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}, exact=True),
+        instruments=instruments("/fapi/v1/exchangeInfo", weight=1),
+        candles=candles("/fapi/v1/klines", _SYMBOL, WIDTHS, weight=5),
         used_header="x-mbx-used-weight-1m",
     ),
     dumps=dumps(_DUMPS),

@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Exchange, Feed, History, Limits, Page, Reading, Rest, Seen
+from ingest.exchanges.exchange import Depth, Exchange, Feed, History, Instruments, Limits, Page, Reading, Request, Rest, Seen
 from ingest.settings import PAIR
 
 _BOOK = re.compile(r"[a-z0-9]+_[a-z0-9]+")
@@ -27,8 +27,9 @@ def _pair(book: str) -> str:
 
 
 def _subscriptions(streams: Sequence[str]) -> Sequence[str]:
-    """A message a book: the venue takes no lists."""
-    messages = [{"action": "subscribe", "book": stream.removeprefix("trades:"), "type": "trades"} for stream in streams]
+    """A message a stream: the venue takes no lists."""
+    parts = [stream.partition(":") for stream in streams]
+    messages = [{"action": "subscribe", "book": book, "type": channel} for channel, _, book in parts]
     return [json.dumps(message, separators=(",", ":")) for message in messages]
 
 
@@ -46,7 +47,18 @@ def _recognise(frame: Any) -> Seen:  # noqa: ANN401 - any JSON value
         sent = frame.get("sent")
         event_ms = sent if type(sent) is int else None
         return Seen("trade", f"trades:{book}", min(ids, default=None), max(ids, default=None), event_ms)
+    if type_ in ("orders", "diff-orders") and isinstance(book, str):
+        return _book_frame(frame, f"{type_}:{book}")
     return Seen("unknown")
+
+
+def _book_frame(frame: dict[str, Any], stream: str) -> Seen:
+    sent, number = frame.get("sent"), frame.get("sequence")
+    event_ms = sent if type(sent) is int else None
+    if stream.startswith("orders:"):
+        return Seen("book", stream, event_ms=event_ms)
+    number = number if type(number) is int else None
+    return Seen("book_diff", stream, number, number, event_ms)
 
 
 _PAGE = 100  # trades in a response at most
@@ -65,19 +77,39 @@ def _latest(pair: str) -> str:
 def _read(body: Any, low: int, _high: int) -> Page:  # noqa: ANN401 - any JSON value
     if not isinstance(body, dict) or not isinstance(body.get("payload"), list):
         raise TypeError(f"no list of trades: {body!r:.200}")
-    ids = [item["tid"] for item in body["payload"]]
+    ids = [int(item["tid"]) for item in body["payload"]]  # a number or a text
     newest = max((datetime.fromisoformat(item["created_at"]) for item in body["payload"]), default=None)
     last_ms = None if newest is None else (newest - _EPOCH) // timedelta(milliseconds=1)
     return Page(ids, low, max(ids, default=low - 1), last_ms)
 
 
-_FEEDS = {"trade": Feed("trade", "trades", lambda pair: f"trades:{pair.lower().replace('-', '_')}", dense=False)}
+def _asked_book(pair: str, asked: Depth) -> Request:
+    if asked.depth is not None or asked.level is not None:
+        raise ValueError(f"{asked.depth or asked.level}: Bitso knows aggregate alone, true or false")
+    aggregate = asked.aggregate is None or asked.aggregate
+    return Request(f"/api/v3/order_book?book={_book(pair)}&aggregate={'true' if aggregate else 'false'}", 1)
+
+
+def _traded(body: Any) -> Sequence[str]:  # noqa: ANN401 - any JSON value
+    return [item["book"] for item in body["payload"]]
+
+
+def _stream(channel: str) -> Callable[[str], str]:
+    return lambda pair: f"{channel}:{pair.lower().replace('-', '_')}"
+
+
+_FEEDS = {"trade": Feed("trade", "trades", _stream("trades"), dense=False)}
+_ASIDE = {
+    "book": Feed("book", "books", _stream("orders"), dense=False, ordered=False),
+    "book_diff": Feed("book_diff", "diffs", _stream("diff-orders"), dense=True),  # each order; `sequence` counts the messages
+}
 
 BITSO = Exchange(
     venue="bitso",
     market="spot",
     hosts=("wss://ws.bitso.com",),
     feeds=_FEEDS,
+    aside=_ASIDE,
     limits=Limits(  # the venue documents none for its websocket; these are ours, and low
         streams_per_connection=50,
         messages_per_second=5,
@@ -96,6 +128,8 @@ BITSO = Exchange(
         budget=60,
         seconds=60,
         histories={"trade": History(_ask, _read, _latest, weight=1)},
+        book=_asked_book,
+        instruments=Instruments(Request("/api/v3/available_books", 1), _traded),
     ),
     readings={
         ("trade", "ws"): Reading(

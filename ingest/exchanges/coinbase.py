@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Exchange, Feed, History, Limits, Page, Reading, Rest, Seen
+from ingest.exchanges.exchange import Depth, Exchange, Feed, History, Instruments, Limits, Page, Reading, Request, Rest, Seen
 from ingest.settings import PAIR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,14 +19,24 @@ def _product(text: str) -> str:
     return text
 
 
+_CHANNELS = {  # of a stream's name -> what is subscribed to
+    "matches": ["matches", "heartbeat"],  # the venue may drop matches, and the heartbeat tells the last trade's id every second
+    "level2_batch": ["level2_batch"],
+}
+
+
 def _subscriptions(streams: Sequence[str]) -> Sequence[str]:
-    """Heartbeats come along: the venue may drop matches, and the heartbeat tells the last trade's id every second."""
-    products = [stream.removeprefix("matches:") for stream in streams]
-    message = {"type": "subscribe", "product_ids": products, "channels": ["matches", "heartbeat"]}
-    return [json.dumps(message, separators=(",", ":"))] if products else []
+    products: dict[str, list[str]] = {}
+    for stream in streams:
+        channel, _, product = stream.partition(":")
+        products.setdefault(channel, []).append(product)
+    messages = [
+        {"type": "subscribe", "product_ids": found, "channels": _CHANNELS[channel]} for channel, found in products.items()
+    ]
+    return [json.dumps(message, separators=(",", ":")) for message in messages]
 
 
-def _recognise(frame: Any) -> Seen:  # noqa: ANN401 - any JSON value
+def _recognise(frame: Any) -> Seen:  # noqa: ANN401, PLR0911 - any JSON value; one case a type of frame
     if not isinstance(frame, dict):
         return Seen("unknown")
     type_, product = frame.get("type"), frame.get("product_id")
@@ -37,6 +47,9 @@ def _recognise(frame: Any) -> Seen:  # noqa: ANN401 - any JSON value
         last = _whole(frame.get("last_trade_id"))
         at = _milliseconds(frame.get("time"))
         return Seen("control", f"heartbeat:{product}", last_id=last, event_ms=at, about=f"matches:{product}")
+    if type_ in ("snapshot", "l2update") and isinstance(product, str):
+        kind = "book" if type_ == "snapshot" else "book_diff"
+        return Seen(kind, f"level2_batch:{product}", event_ms=_milliseconds(frame.get("time")))
     if type_ == "subscriptions":
         return Seen("control")
     if type_ == "error":
@@ -72,7 +85,25 @@ def _read(body: Any, low: int, _high: int) -> Page:  # noqa: ANN401 - any JSON v
     return Page(ids, max(low, min(ids, default=low)), max(ids, default=low - 1), newest)
 
 
+def _asked_book(pair: str, asked: Depth) -> Request:
+    if asked.depth is not None or asked.aggregate is not None:
+        raise ValueError(f"{asked.depth or asked.aggregate!r}: Coinbase knows level alone, 1 to 3")
+    level = asked.level or 2
+    if level not in (1, 2, 3):
+        raise ValueError(f"level {level}: 1 the best, 2 a sum a price, 3 each order")
+    return Request(f"/products/{pair}/book?level={level}", 1)
+
+
+def _traded(body: Any) -> Sequence[str]:  # noqa: ANN401 - any JSON value
+    return [item["id"] for item in body if item["status"] == "online" and not item.get("trading_disabled")]
+
+
 _FEEDS = {"trade": Feed("trade", "trades", lambda pair: f"matches:{pair}", dense=True)}
+_ASIDE = {
+    "book_diff": Feed(
+        "book_diff", "diffs", lambda pair: f"level2_batch:{pair}", dense=False, ordered=False, also={"book": "books"}
+    ),
+}
 _MATCH = Reading(
     trade_id="trade_id",
     price="price",
@@ -89,6 +120,7 @@ COINBASE = Exchange(
     market="spot",
     hosts=("wss://ws-feed.exchange.coinbase.com",),
     feeds=_FEEDS,
+    aside=_ASIDE,
     limits=Limits(
         streams_per_connection=100,  # ours: the venue names no number, and one connection should not carry everything
         messages_per_second=100,
@@ -107,6 +139,8 @@ COINBASE = Exchange(
         budget=10,
         seconds=1,
         histories={"trade": History(_ask, _read, lambda pair: f"/products/{pair}/trades?limit={_PAGE}", weight=1)},
+        book=_asked_book,
+        instruments=Instruments(Request("/products", 1), _traded),
     ),
     readings={("trade", "ws"): _MATCH, ("trade", "rest"): replace(_MATCH, items="")},
 )

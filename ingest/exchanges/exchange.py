@@ -59,7 +59,10 @@ class Feed:
     kind: str
     channel: str  # of the landing zone
     stream: Callable[[str], str]  # pair -> the name under which it is subscribed
-    dense: bool  # are ids dense, so that a missing id is a missing trade?
+    dense: bool  # are ids dense, so that a missing id is a missing frame or trade?
+    ordered: bool = True  # do ids tell an order at all? False: nothing can be missed but time
+    also: Mapping[str, str] = field(default_factory=dict)  # kinds that come down the same stream -> their channels
+    variants: Mapping[str, "Feed"] = field(default_factory=dict)  # by depth or width: the same kind otherwise
     counts_trades: bool = False  # does last_id - first_id + 1 count the exchange's trades in an aggregate?
 
 
@@ -95,6 +98,39 @@ class History:
     reach: timedelta | None = None  # older ones are refused; None: all there ever were
 
 
+class Request(NamedTuple):
+    """A question over REST."""
+
+    path: str  # and query, below the host
+    weight: int
+
+
+class Depth(NamedTuple):
+    """How much of an order book is wanted; None: as the venue gives it unasked."""
+
+    depth: int | None = None  # levels on each side
+    level: int | None = None  # 1 the best, 2 a sum a price, 3 each order
+    aggregate: bool | None = None  # a sum a price, or each order
+
+
+@dataclass(frozen=True)
+class Candles:
+    """How candles are asked for, page by page upwards."""
+
+    widths: Sequence[str]
+    ask: Callable[[str, str, int | None], Request]  # pair, width, open time in ms of the first one wanted (None: the newest)
+    last: Callable[[Any], int | None]  # the parsed body -> open time of its newest candle in ms
+    page: int  # candles in a response at most
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """How the venue tells what it trades."""
+
+    request: Request
+    symbols: Callable[[Any], Sequence[str]]  # the parsed body -> what can be traded now
+
+
 @dataclass(frozen=True)
 class Rest:
     """The venue's REST half."""
@@ -103,6 +139,9 @@ class Rest:
     budget: int  # weight that an address may spend …
     seconds: float  # … in so long
     histories: Mapping[str, History]  # kind -> how to ask
+    book: Callable[[str, Depth], Request] | None = None  # ValueError: that depth is not to be had; says which is
+    instruments: Instruments | None = None
+    candles: Candles | None = None
     used_header: str | None = None  # of a response: the weight that was spent
 
 
@@ -142,6 +181,7 @@ class Exchange:
     recognise: Callable[[Any], Seen]  # a parsed frame -> what it is; total: never raises on any JSON value
     readings: Mapping[tuple[str, Source], Reading] = field(default_factory=dict)  # (kind, source) -> how Spark reads it
     rest: Rest | None = None
+    aside: Mapping[str, Feed] = field(default_factory=dict)  # kinds that are no trades: order books, best prices, candles
     dumps: Dumps | None = None
     recorded: Mapping[str, Feed] = field(default_factory=dict)  # kinds that recordings and old files hold, no longer offered live
 

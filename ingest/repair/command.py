@@ -11,7 +11,7 @@ from ingest import landing
 from ingest.clock import SYSTEM
 from ingest.download import fetch
 from ingest.exchanges import find_exchange
-from ingest.plan import check_endpoints, plans
+from ingest.plan import check_endpoints, check_feeds
 from ingest.repair.market import World
 from ingest.repair.run import Progress, Repair
 from ingest.rest import get
@@ -74,8 +74,7 @@ def code(end: Progress) -> int:
 def _checked(conf: Path) -> Settings:
     """The configuration, the collector's half of it too: each command checks every key."""
     settings = load(conf)
-    if settings.ingest.feeds:
-        plans(settings.ingest, find_exchange)
+    check_feeds(settings.ingest, find_exchange)
     check_endpoints(settings.ingest, find_exchange)
     return settings
 

@@ -9,14 +9,16 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ingest.delays import delays
 from ingest.exchanges.exchange import Exchange
 from ingest.landing import Store
+from ingest.records import Records
 from ingest.repair.cases import Case, case
 from ingest.repair.market import Market, World, files_folder
 from ingest.repair.opengaps import KEY, OPEN, Published, published
-from ingest.salvage import salvage
+from ingest.salvage import mend, salvage
 from ingest.settings import Ingest
 from ingest.spool import Spool, prepare
 from ingest.upload import Uploader
@@ -99,11 +101,11 @@ class Repair:
         folder = self._ingest.spool.path / "repair"
         lock = prepare(folder, "repair")
         try:
-            salvage(folder)
+            self._left = salvage(folder).left
             _clear(self._ingest)
             ingest, clock = self._ingest, self._world.clock
             self._spool = Spool(folder, ingest.collector, ingest.rotate, ingest.spool.max_bytes, clock)
-            self._uploader = Uploader(self._spool, self._store, lambda: delays(self._world.random))
+            self._uploader = Uploader(self._spool, self._store, self._mended, lambda: delays(self._world.random))
             for path in self._spool.sealed():
                 self._uploader.add(path)
             try:
@@ -113,6 +115,12 @@ class Repair:
                 self._uploader.abandon()
         finally:
             os.close(lock)
+
+    def _mended(self, path: Path, found: Records) -> Sequence[Path]:
+        """A segment that the disk has changed: what is gone of it is an open gap still, so nothing else is to be remembered."""
+        parts = mend(self._ingest.spool.path / "repair", path, found)
+        self._spool.count()
+        return parts
 
     def _repair(self, report: Callable[[Progress], None], *, once: bool) -> Progress:
         enough = threading.Event()
@@ -136,6 +144,8 @@ class Repair:
         self._guarded("drain", lambda: self._seal(everything=True))
         self._uploader.finish()
         self._drain(uploads, report)
+        if unsealed := self._spool.unsealed + len(self._left):
+            self._faults.append(f"{unsealed} segments could not be sealed; the next start tries again")
         return self._progress()
 
     def _drain(self, uploads: threading.Thread, report: Callable[[Progress], None]) -> None:

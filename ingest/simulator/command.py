@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_limits,
         default=1.0,
         metavar="TIMES",
-        help="so many times the venues' limits on REST requests, on the real clock; `off`: none (default: 1)",
+        help="so many times the venues' limits on requests and connections, on the real clock; `off`: none (default: 1)",
     )
     add("--truth", type=Path, help="a file for the truth: every trade, one JSON line each, and whether it was sent")
 

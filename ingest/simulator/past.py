@@ -70,7 +70,7 @@ class Made:
         return [trade for at, trade in told if at <= now]
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def _told(listing: Listing, seed: int, series: Series, minute: int) -> list[tuple[int, Trade]]:
     """Each trade of a minute and when it was sent, which is never in another minute."""
     frames = TOLD[series.venue, series.market, series.kind](listing, series, ticks(listing, seed, minute))

@@ -27,19 +27,28 @@ class Question:
 
 @dataclass(frozen=True)
 class Route:
-    """A path that a venue serves, and whether trades come down it."""
+    """A path that a venue serves, and what comes down it."""
 
     venue: str
     market: str
-    is_mute: bool = False  # connects, acknowledges and never sends a trade, as USD-M's former path does
+    mutes: Callable[[str], bool] = lambda stream: False  # noqa: ARG005 - acknowledged and never sent here: on most paths nothing
     asked: frozenset[str] = frozenset()  # streams named in the address
+
+
+def _is_public(stream: str) -> bool:
+    """USD-M splits its streams: what the book is comes down one path, what was traded down the other."""
+    return stream.partition("@")[2].startswith(("depth", "bookTicker", "rpiDepth"))
+
+
+def _is_not_public(stream: str) -> bool:
+    return not _is_public(stream)
 
 
 _PATHS = {
     "/binance/spot/stream": Route("binance", "spot"),
-    "/binance/usdm/market/stream": Route("binance", "usdm"),
-    "/binance/usdm/public/stream": Route("binance", "usdm", is_mute=True),
-    "/binance/usdm/stream": Route("binance", "usdm", is_mute=True),
+    "/binance/usdm/market/stream": Route("binance", "usdm", mutes=_is_public),
+    "/binance/usdm/public/stream": Route("binance", "usdm", mutes=_is_not_public),
+    "/binance/usdm/stream": Route("binance", "usdm", mutes=_is_not_public),  # the former path
     "/coinbase/spot": Route("coinbase", "spot"),
     "/bitso/spot": Route("bitso", "spot"),
 }
@@ -52,7 +61,7 @@ def route(path: str) -> Route | None:
     if found is None:
         return None
     names = parse_qs(parts.query).get("streams", [""])[0] if found.venue == "binance" else ""
-    return Route(found.venue, found.market, found.is_mute, frozenset(filter(None, names.split("/"))))
+    return Route(found.venue, found.market, found.mutes, frozenset(filter(None, names.split("/"))))
 
 
 def _binance(question: Question) -> Answer:
@@ -71,6 +80,7 @@ def _binance(question: Question) -> Answer:
     return Answer((_text({"result": None, "id": number}),), streams)  # a name that nobody knows is acknowledged too
 
 
+_LISTED = {"level2_batch": "level2_50"}  # the venue acknowledges it by another name
 _OPEN = ("matches", "heartbeat", "ticker", "ticker_batch", "level2_batch", "status", "auctionfeed")
 
 
@@ -97,7 +107,7 @@ def _coinbase(question: Question) -> Answer:
     listed: dict[str, list[str]] = {}
     for stream in sorted(streams):
         name, _, product = stream.partition(":")
-        listed.setdefault(name, []).append(product)
+        listed.setdefault(_LISTED.get(name, name), []).append(product)
     return Answer(
         (_text({"type": "subscriptions", "channels": [{"name": n, "product_ids": p} for n, p in listed.items()]}),), streams
     )

@@ -28,9 +28,9 @@ async def run(  # noqa: PLR0913 - by keyword
     simulation = Simulation(world, truth, wait_for)
     counter = Counter(world, simulation.script, limits)
 
-    async def answer(_connection: ServerConnection, request: Request) -> Response | None:
-        where = route(request.path)
-        return await counter.answer(request, simulation.now) if where is None else counter.refusal(where, simulation.now)
+    async def answer(connection: ServerConnection, request: Request) -> Response | None:
+        where, now = route(request.path), simulation.now
+        return await counter.answer(connection, request, now) if where is None else counter.refusal(where, now)
 
     async with serve(
         simulation.client, "127.0.0.1", port, compression=None, process_request=answer, ping_timeout=60, open_timeout=600
@@ -45,8 +45,9 @@ async def run(  # noqa: PLR0913 - by keyword
                 if stays:
                     await stopping
         finally:
-            counter.close()
+            counter.stop()
             simulation.let_go(server)
             for task in (playing, stopping):
                 task.cancel()
+    counter.close()
     truth.close()

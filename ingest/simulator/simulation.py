@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from heapq import heappop, heappush
+from typing import TYPE_CHECKING
 
 from websockets.asyncio.server import Server, ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosedError
@@ -18,8 +20,11 @@ from ingest.simulator.protocols import ANSWERS, Question, refused, route
 from ingest.simulator.script import Script
 from ingest.simulator.strikes import strike
 from ingest.simulator.truth import Passed, Truth
-from ingest.simulator.wire import iso, sequence
+from ingest.simulator.wire import Frame, heartbeat
 from ingest.simulator.worlds import Key, World
+
+if TYPE_CHECKING:
+    from ingest.simulator.live.stream import Live
 
 BACKLOG = 1_000_000  # bytes that wait for a client: flat out the market waits for it, else it is cut off at sixteen times that
 SECOND = 1_000_000
@@ -35,6 +40,7 @@ class Simulation:
         self.script = Script(world.faults, world.start)
         self.clients: dict[Key, set[ServerConnection]] = {}
         self.visitors: dict[ServerConnection, Visitor] = {}
+        self.live: dict[Key, Live] = {}  # what is made because somebody listens
         self.enough = asyncio.Event()
         self.now = world.start - 1  # market time: what was sent until then has passed
         self._agenda: list[tuple[int, int, Callable[[int], None]]] = []  # what is to be done at which market time
@@ -80,29 +86,57 @@ class Simulation:
         question = Question(text, visitor.streams, offered, time.time_ns() // 1_000_000)
         answer = ANSWERS[where.venue](question)
         new = sorted(answer.streams - visitor.streams)
-        series = [self.world.offered.get((where.venue, where.market, stream)) for stream in new]
-        refusal = self.script.refusal(filter(None, series), self.now)
+        place = (where.venue, where.market)
+        found = [self.world.live(place, stream) for stream in new]
+        series = [self.world.offered.get((*place, stream)) for stream in new]
+        refusal = self.script.refusal([*filter(None, series), *(live.series for live in found if live)], self.now)
         if refusal is not None:
-            answer, series = refused(where.venue, question, refusal.reason), []
+            answer, series, found = refused(where.venue, question, refusal.reason), [], []
         for reply in answer.texts:
             broadcast([visitor.connection], reply)
         self._subscribe(visitor, answer.streams)
         for feed in series:
             self._tell_last(visitor.connection, feed)
+        for live in found:
+            if live is not None and live.first is not None:
+                broadcast([visitor.connection], live.first(self.now))
 
     def _subscribe(self, visitor: Visitor, streams: frozenset[str]) -> None:
         where, connection = visitor.where, visitor.connection
         visitor.streams = streams
-        wanted = streams if self.world.is_recorded or not where.is_mute else frozenset[str]()
+        wanted = streams if self.world.is_recorded else frozenset(stream for stream in streams if not where.mutes(stream))
         for (venue, market, stream), clients in list(self.clients.items()):
             if (venue, market) == (where.venue, where.market) and stream not in wanted:
                 clients.discard(connection)
         for stream in wanted:
             self.clients.setdefault((where.venue, where.market, stream), set()).add(connection)
+            self._enliven((where.venue, where.market, stream))
         self._look_for_enough()
 
+    def _enliven(self, key: Key) -> None:
+        """Begin to make a stream that is made only while somebody listens."""
+        if key in self.world.offered or key in self.live:
+            return
+        found = self.world.live(key[:2], key[2])
+        if found is not None:
+            self.live[key] = found
+            self.plan((self.now // found.every + 1) * found.every, partial(self._speak, key))
+
+    def _speak(self, key: Key, at: int) -> None:
+        live, listening = self.live[key], self.clients.get(key)
+        if not listening:
+            del self.live[key]
+            return
+        self.plan(at + live.every, partial(self._speak, key))
+        text = live.make(at)
+        if text is not None:
+            frame = Frame(at, live.series, text.encode(), ())
+            for sending in self.script.sendings(frame) or [Sending(frame, (frame.text,))]:
+                self._broadcast(sending)
+
     def _look_for_enough(self) -> None:
-        if sum(len(clients) for key, clients in self.clients.items() if key in self.world.offered) >= self.wait_for:
+        known = (clients for key, clients in self.clients.items() if key in self.world.offered or key in self.live)
+        if sum(map(len, known)) >= self.wait_for:
             self.enough.set()
 
     def _tell_last(self, connection: ServerConnection, series: Series | None) -> None:
@@ -156,18 +190,28 @@ class Simulation:
     def _send(self, sendings: Iterable[Sending]) -> None:
         """What the faults have made of frames."""
         for sending in sendings:
-            for fault in sending.strikes:
-                strike(fault, self.visitors.values(), self.world.offered, self.now, self.plan)
-                for visitor in self.visitors.values():
-                    if visitor.is_deaf:
-                        self._subscribe(visitor, frozenset())
-            listening = self._listening(sending.frame.series)
-            for text in sending.texts:
-                broadcast(listening, text, text=not sending.is_binary)
-            self.truth.passed(sending.frame, sent=bool(listening) and sending.intact, dropped=not sending.texts)
+            is_heard = self._broadcast(sending)
+            if _key(sending.frame.series) in self.world.offered:
+                self.truth.passed(sending.frame, sent=is_heard and sending.intact, dropped=not sending.texts)
+
+    def _broadcast(self, sending: Sending) -> bool:
+        """Whether anybody listens."""
+        for fault in sending.strikes:
+            strike(fault, self.visitors.values(), self._series, self.now, self.plan)
+            for visitor in self.visitors.values():
+                if visitor.is_deaf:
+                    self._subscribe(visitor, frozenset())
+        listening = self._listening(sending.frame.series)
+        for text in sending.texts:
+            broadcast(listening, text, text=not sending.is_binary)
+        return bool(listening)
+
+    def _series(self, key: Key) -> Series | None:
+        found = self.live.get(key)
+        return self.world.offered.get(key) if found is None else found.series
 
     def _listening(self, series: Series) -> list[ServerConnection]:
-        clients = self.clients.get((series.venue, series.market, series.stream), ())
+        clients = self.clients.get(_key(series), ())
         return [client for client in clients if client.state is State.OPEN]
 
     def _beat(self, at: int) -> None:
@@ -179,12 +223,7 @@ class Simulation:
             product = stream.partition(":")[2]
             last = self.truth.last.get(self.world.offered["coinbase", "spot", f"matches:{product}"])
             if last is not None and not self.world.is_recorded:
-                number = last.frame.trades[-1].trade_id
-                broadcast(
-                    clients,
-                    f'{{"type":"heartbeat","sequence":{sequence(number) + 1},"last_trade_id":{number},'
-                    f'"product_id":"{product}","time":"{iso(at)}"}}',
-                )
+                broadcast(clients, heartbeat(product, last.frame.trades[-1].trade_id, at))
 
     async def _breathe(self) -> None:
         """Let clients speak, and do not pile up what they do not read."""
@@ -203,6 +242,10 @@ class Simulation:
         for connection in server.all_connections:
             if connection.state is State.CONNECTING:
                 connection.transport.abort()
+
+
+def _key(series: Series) -> Key:
+    return (series.venue, series.market, series.stream)
 
 
 def _due(world: World, elapsed: float, now: int, asked: int) -> int:

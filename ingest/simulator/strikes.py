@@ -15,20 +15,20 @@ _MICROSECOND = timedelta(microseconds=1)
 Plan = Callable[[int, Callable[[int], None]], None]
 
 
-def strike(fault: Fault, visitors: Iterable[Visitor], offered: Mapping[Key, Series], now: int, plan: Plan) -> None:
+def strike(fault: Fault, visitors: Iterable[Visitor], find: Callable[[Key], Series | None], now: int, plan: Plan) -> None:
     """Hit every connection that the fault fits."""
     for visitor in list(visitors):
-        if _fits(fault, visitor, offered) and not visitor.is_deaf:
+        if _fits(fault, visitor, find) and not visitor.is_deaf:
             _FAULTS[fault.fault](fault, visitor, now, plan)
 
 
-def _fits(fault: Fault, visitor: Visitor, offered: Mapping[Key, Series]) -> bool:
+def _fits(fault: Fault, visitor: Visitor, find: Callable[[Key], Series | None]) -> bool:
     where = visitor.where
     if not fault.fits_place(where.venue, where.market):
         return False
     if not (fault.pair or fault.kind or fault.stream):
         return True
-    hears = (offered.get((where.venue, where.market, stream)) for stream in visitor.streams)
+    hears = (find((where.venue, where.market, stream)) for stream in visitor.streams)
     return any(series is not None and fault.fits(series) for series in hears)
 
 

@@ -38,7 +38,7 @@ def ticks(listing: Listing, seed: int, minute: int) -> list[Tick]:
     counts = _hour(listing, seed, hour)
     number = hour * listing.ticks_per_hour + counts[place]
     times = _times(counts[place + 1] - counts[place], minute * MINUTE, random)
-    price, goal = _level(listing, seed, minute), _level(listing, seed, minute + 1)
+    price, goal = level(listing, seed, minute), level(listing, seed, minute + 1)
     noise = 1 + listing.price // 40_000
     starts, fills, span = _fills(listing, seed)
     found: list[Tick] = []
@@ -103,7 +103,7 @@ def _fills(listing: Listing, seed: int) -> tuple[list[int], list[int], int]:
 
 
 @lru_cache(maxsize=1024)
-def _level(listing: Listing, seed: int, minute: int) -> int:
+def level(listing: Listing, seed: int, minute: int) -> int:
     """The price at a minute's edge: slow and fast waves with hashed crests look like a random walk and need no past."""
     base, quote = listing.pair.split("-")
     asset = listing.pair if quote == "BTC" else base  # what it is worth moves on all venues together

@@ -31,16 +31,17 @@ class Frame(NamedTuple):
     trades: tuple[Trade, ...]
 
 
+DELAYS = {"spot": 2, "usdm": 100}  # milliseconds at whose multiples Binance's markets send
 BOOKS = 7  # of Bitso, which share the ids: one in so many is this book's
 Wire = Callable[[Listing, Series, list[Tick]], Iterator[Frame]]
 
 
 def _spot_aggregates(listing: Listing, series: Series, ticks: list[Tick]) -> Iterator[Frame]:
-    return _aggregates(listing, series, ticks, delay=2, style="eight", tail=',"M":true}}')
+    return _aggregates(listing, series, ticks, delay=DELAYS["spot"], style="eight", tail=',"M":true}}')
 
 
 def _usdm_aggregates(listing: Listing, series: Series, ticks: list[Tick]) -> Iterator[Frame]:
-    return _aggregates(listing, series, ticks, delay=100, style="plain", tail=',"st":1}}')
+    return _aggregates(listing, series, ticks, delay=DELAYS["usdm"], style="plain", tail=',"st":1}}')
 
 
 def _aggregates(  # noqa: PLR0913 - what differs between two markets, by keyword
@@ -51,7 +52,7 @@ def _aggregates(  # noqa: PLR0913 - what differs between two markets, by keyword
     symbol = listing.pair.replace("-", "")
     for tick in ticks:
         ms = tick.at // 1000
-        sent = _sent(tick, delay)
+        sent = sent_ms(tick, delay)
         first, last = tick.first_fill, tick.first_fill + tick.fills - 1
         price, quantity = price_text(tick.price), quantity_text(tick.quantity)
         whole = f'"nq":"{quantity}",' if style == "plain" else ""  # what is left without the fills of retail price improvement
@@ -64,11 +65,11 @@ def _aggregates(  # noqa: PLR0913 - what differs between two markets, by keyword
 
 
 def _spot_trades(listing: Listing, series: Series, ticks: list[Tick]) -> Iterator[Frame]:
-    return _trades(listing, series, ticks, delay=2, style="eight", tail=',"M":true}}')
+    return _trades(listing, series, ticks, delay=DELAYS["spot"], style="eight", tail=',"M":true}}')
 
 
 def _usdm_trades(listing: Listing, series: Series, ticks: list[Tick]) -> Iterator[Frame]:
-    return _trades(listing, series, ticks, delay=100, style="plain", tail=',"X":"MARKET"}}')
+    return _trades(listing, series, ticks, delay=DELAYS["usdm"], style="plain", tail=',"X":"MARKET"}}')
 
 
 def _trades(  # noqa: PLR0913 - what differs between two markets, by keyword
@@ -78,9 +79,9 @@ def _trades(  # noqa: PLR0913 - what differs between two markets, by keyword
     head = f'{{"stream":"{series.stream}","data":{{"e":"trade","E":'
     symbol = listing.pair.replace("-", "")
     for tick in ticks:
-        ms, sent, price = tick.at // 1000, _sent(tick, delay), price_text(tick.price)
+        ms, sent, price = tick.at // 1000, sent_ms(tick, delay), price_text(tick.price)
         maker = "false" if tick.is_buy else "true"
-        for trade_id, part in _fills(tick):
+        for trade_id, part in fills(tick):
             quantity = quantity_text(part)
             text = f'{head}{sent},"s":"{symbol}","t":{trade_id},"p":"{price}","q":"{quantity}","T":{ms},"m":{maker}{tail}'
             trade = Trade(trade_id, None, None, price, quantity, _side(tick), ms * 1000, sent * 1000)
@@ -92,7 +93,7 @@ def _matches(listing: Listing, series: Series, ticks: list[Tick]) -> Iterator[Fr
     for tick in ticks:
         time, price = iso(tick.at), price_text(tick.price)
         maker_side = "sell" if tick.is_buy else "buy"
-        for trade_id, part in _fills(tick):
+        for trade_id, part in fills(tick):
             quantity = quantity_text(part)
             text = (
                 f'{{"type":"match","trade_id":{trade_id},"maker_order_id":"{_order(2 * trade_id)}","taker_order_id":'
@@ -109,11 +110,11 @@ def _bitso_trades(listing: Listing, series: Series, ticks: list[Tick]) -> Iterat
     value_text = writer(listing.price_places + listing.quantity_places, "trimmed")
     book = series.stream.removeprefix("trades:")
     for order in _orders(ticks):
-        sent = _sent(order[0], 40)
+        sent = sent_ms(order[0], 40)
         items, trades = [], []
         for tick in order:
             ms, price = tick.at // 1000, price_text(tick.price)
-            for fill, part in _fills(tick):
+            for fill, part in fills(tick):
                 number, quantity = BOOKS * fill + (fill * 2_654_435_761 >> 16) % BOOKS, quantity_text(part)
                 items.append(
                     f'{{"i":{number},"a":"{quantity}","r":"{price}","v":"{value_text(part * tick.price)}","mo":"m{fill:015x}",'
@@ -134,6 +135,12 @@ WIRES: Mapping[tuple[str, str, str], Wire] = {
 TOLD: Mapping[tuple[str, str, str], Wire] = {**WIRES, ("binance", "usdm", "trade"): _usdm_trades}  # that one by REST alone
 
 
+def heartbeat(product: str, trade_id: int, at: int) -> str:
+    """What Coinbase says each second of a product whose last trade this is."""
+    head = f'{{"type":"heartbeat","sequence":{sequence(trade_id) + 1},"last_trade_id":{trade_id},'
+    return f'{head}"product_id":"{product}","time":"{iso(at)}"}}'
+
+
 def sequence(trade_id: int) -> int:
     """Coinbase numbers all messages of a product; most of them are not trades."""
     return 13 * trade_id
@@ -143,13 +150,13 @@ def _writers(listing: Listing, style: Style) -> tuple[Callable[[int], str], Call
     return writer(listing.price_places, style), writer(listing.quantity_places, style)
 
 
-def _sent(tick: Tick, delay: int) -> int:
+def sent_ms(tick: Tick, delay: int) -> int:
     """When the venue sends it, in ms: never out of order, never in a later minute than the trade."""
     ms = tick.at // 1000
     return min((ms // delay + 1) * delay, (tick.at // MINUTE + 1) * MINUTE // 1000 - 1)
 
 
-def _fills(tick: Tick) -> Iterator[tuple[int, int]]:
+def fills(tick: Tick) -> Iterator[tuple[int, int]]:
     """Id and quantity of each fill; the first ones take what does not divide."""
     share, rest = divmod(tick.quantity, tick.fills)
     for place in range(tick.fills):

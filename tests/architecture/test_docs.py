@@ -30,19 +30,20 @@ def keys(kind: type, where: str = "") -> Iterator[tuple[str, str | None]]:
     hints = typing.get_type_hints(kind)
     for item in dataclasses.fields(kind):
         name = f"{where}{item.metadata.get('key', item.name)}"
-        inner, suffix = unwrap(hints[item.name])
-        if inner is None:
+        sections, suffix = unwrap(hints[item.name])
+        if not sections:
             yield name, written(item)
         else:
             if suffix:
                 yield name, None
-            yield from keys(inner, f"{name}{suffix}.")
+            for section in sections:
+                yield from keys(section, f"{name}{suffix}.")
 
 
-def unwrap(hint: object) -> tuple[Any, str]:
-    """The section within a type, and how its place is written: a list's with [], a mapping's by names."""
+def unwrap(hint: object) -> tuple[list[Any], str]:
+    """The sections within a type, one or one a kind, and how their place is written: a list's with [], a mapping's by names."""
     if dataclasses.is_dataclass(hint):
-        return hint, ""
+        return [hint], ""
     arguments = typing.get_args(hint)
     if typing.get_origin(hint) is Sequence:
         inner, suffix = unwrap(arguments[0])
@@ -51,8 +52,8 @@ def unwrap(hint: object) -> tuple[Any, str]:
         inner, suffix = unwrap(arguments[1])
         return inner, f".<name>{suffix}"
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return unwrap(arguments[0])
-    return None, ""
+        return [section for argument in arguments for section in unwrap(argument)[0]], ""
+    return [], ""
 
 
 def written(item: dataclasses.Field[Any]) -> str | None:
@@ -61,6 +62,8 @@ def written(item: dataclasses.Field[Any]) -> str | None:
         return "required" if item.default_factory is dataclasses.MISSING else None
     if value is None or value == ():
         return None
+    if isinstance(value, tuple):
+        return f"`[{', '.join(map(str, value))}]`"
     if isinstance(value, Size):
         unit, size = max(
             (u for u in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3), ("B", 1)) if value % u[1] == 0), key=lambda u: u[1]

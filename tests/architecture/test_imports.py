@@ -11,8 +11,8 @@ import pytest
 
 HOME = Path(__file__).parents[2]
 LINT = Path(sys.executable).with_name("lint-imports")
-CONTRACT = ("envelope", "exchanges", "landing", "settings")  # what jobs may import of ingest
-BELOW = ("values",)  # what those stand on, and must need no more than they
+CONTRACT = ("alerts", "envelope", "exchanges", "landing", "settings")  # what jobs may import of ingest
+BELOW = ("alert_settings", "backoff", "clock", "secrets", "values")  # what those stand on, and must need no more than they
 ALLOWED = {*sys.stdlib_module_names, "yaml", "boto3", "botocore"}  # EMR's own Python has these, or they travel in the zip
 
 PLANTED = [
@@ -26,6 +26,8 @@ PLANTED = [
     ("ingest/plan.py", "def late():\n    import jobs.tables", "ingest imports neither Spark nor jobs"),
     ("ingest/envelope.py", "import ingest.landing", "ingest, from the command line down to the values"),
     ("ingest/simulator/wire.py", "import ingest.collect", "ingest, from the command line down to the values"),
+    ("ingest/alerts/policy.py", "import ingest.alerts.slack", "alerts, from what programs use down to the values"),
+    ("ingest/alerts/spread.py", "import ingest.feed", "ingest, from the command line down to the values"),
     ("jobs/helpers.py", "", "jobs, from the jobs down to the tables"),
 ]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ingest.landing import Files
+from ingest.landing import Files, Store
 from tests.support.processes import Process
 
 Line = dict[str, Any]
@@ -38,7 +38,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.files = Files(folder / "lake")
+        self.files: Store = Files(folder / "lake")
         self.spool = folder / "spool" / "collect"
 
     def conf(

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -27,7 +27,14 @@ def until(condition: Callable[[], bool], process: Process, what: str, seconds: f
 @contextlib.contextmanager
 def ingest(*arguments: object, environment: Mapping[str, str] | None = None) -> Iterator[Process]:
     """`python -m ingest …`; killed at the end if it still runs."""
-    command = [sys.executable, "-m", "ingest", *map(str, arguments)]
+    with python("-m", "ingest", *arguments, environment=environment) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def python(*arguments: object, environment: Mapping[str, str] | None = None, before: Sequence[str] = ()) -> Iterator[Process]:
+    """`python …`, behind the words of another command if there are any; killed at the end if it still runs."""
+    command = [*before, sys.executable, *map(str, arguments)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=ROOT)
     with process:

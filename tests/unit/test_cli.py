@@ -41,7 +41,7 @@ def signals_as_they_were():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("command", [[], ["collect"], ["simulate"]])
+@pytest.mark.parametrize("command", [[], ["collect"], ["simulate"], ["alerts"]])
 def test_every_command_has_help_with_an_example(command, capsys):
     with pytest.raises(SystemExit) as ended:
         main([*command, "--help"])
@@ -113,7 +113,16 @@ def test_a_run_that_gave_up_is_a_failure_and_says_why(conf, capsys):
 
 def progress(**changes):
     values = {"seconds": 12.3, "frames": 1234567, "trades": 5, "connected": 1, "connections": 2, "reconnects": 3, "objects": 4}
-    values |= {"landed_bytes": 50, "spool_bytes": 2_500_000, "waiting": 0, "lost": 0, "gaps": 0, "holes": 0, "failures": []}
+    values |= {
+        "landed_bytes": 50,
+        "spool_bytes": 2_500_000,
+        "waiting": 0,
+        "lost": 0,
+        "polls": 0,
+        "gaps": 0,
+        "holes": 0,
+        "failures": [],
+    }
     return Progress(**{**values, **changes})
 
 
@@ -135,7 +144,8 @@ def test_what_did_not_land_is_no_success(changes, is_good):
 def test_the_summary_names_what_failed():
     shown = cli._summary(progress(failures=["binance spot trade: HTTP 451"], waiting=2))
     assert shown == (
-        "collect: 12 s, frames=1234567 trades=5 objects=4 text_bytes=50 reconnects=3 waiting_segments=2 lost_lines=0 gaps=0 open_holes=0; "
+        "collect: 12 s, frames=1234567 trades=5 objects=4 text_bytes=50 reconnects=3 waiting_segments=2 "
+        "lost_lines=0 polls=0 gaps=0 open_holes=0; "
         "failed: binance spot trade: HTTP 451"
     )
 

@@ -8,8 +8,11 @@ import threading
 
 import pytest
 
+from ingest.alert_settings import AlertSettings
+from ingest.alerts.desk import Alerts
+from ingest.alerts.policy import limits
 from ingest.clock import SYSTEM, iso
-from ingest.collect import Collector, Times
+from ingest.collect import Collector, Times, Wanted
 from ingest.feed import connect
 from ingest.landing import Files
 from ingest.link import World
@@ -19,6 +22,10 @@ from ingest.spool import SpoolError, prepare
 from tests.support.exchange_server import sends, venue
 from tests.support.exchanges import find
 from tests.support.fakes import nobody
+
+
+def nothing_traded(exchange):
+    raise AssertionError(exchange.name)
 
 
 class Run:
@@ -32,11 +39,19 @@ class Run:
         self.connect = connect
         self.store = self.files
         self.grace = 15.0
+        self.alerts = Alerts((), limits(AlertSettings()), "laptop")
 
     def until(self, is_enough, seconds=20.0):
         stop = threading.Event()
         world = World(SYSTEM, self.connect, nobody, lambda: 0.0, stop)
-        collector = Collector(self.ingest, plans(self.ingest, find), self.store, world, Times(grace=self.grace, watch=0.01))
+        collector = Collector(
+            self.ingest,
+            Wanted(plans(self.ingest, find, nothing_traded)),
+            self.store,
+            world,
+            alerts=self.alerts,
+            times=Times(grace=self.grace, watch=0.01),
+        )
         return collector.run(lambda now: stop.set() if is_enough(now) else None, seconds)
 
     def lines(self, channel="trades"):
@@ -204,7 +219,7 @@ def test_a_store_that_is_away_costs_nothing_but_time(tmp_path):
         run.store, run.grace = Away(tmp_path / "lake"), 0.5
         end = run.until(lambda now: now.trades == 1)
         assert (end.is_good, end.waiting) == (False, 2)
-        run.store = run.files
+        run.store, run.grace = run.files, 15.0
         assert run.until(lambda now: now.trades == 1).is_good
     assert [line["raw"]["id"] for line in run.lines()] == [1, 1]
 
@@ -223,7 +238,10 @@ def test_a_fault_in_one_thread_ends_the_run_as_failed(tmp_path, monkeypatch):
     with venue(sends(frame(1))) as there, monkeypatch.context() as patch:
         patch.setattr("ingest.collect.Spool.sync", broken)
         end = Run(tmp_path, there.address).until(lambda _: False)
-    assert end.failures == [f"{thread}: SystemError('nobody foresaw this')" for thread in ("keeper", "drain")]
+    assert end.failures == [
+        *[f"{thread}: SystemError('nobody foresaw this')" for thread in ("keeper", "drain")],
+        "2 segments could not be sealed; the next start tries again",
+    ]
     assert not end.is_good
 
 

@@ -37,7 +37,8 @@ class Story:
 
     def told(self, seconds=GRACE_SECONDS):
         self.now += seconds
-        return [replace(hole, since=0.0, is_told=False) for _, hole in self.continuity.due(self.now)]
+        found = [(stream, hole, self.continuity.told(stream, hole)) for stream, hole in list(self.continuity.due(self.now))]
+        return [replace(hole, since=0.0) for _, hole, _ in found]
 
 
 def hole(low, high, before_id, after_id, sort="ids", **changes):
@@ -158,7 +159,7 @@ def test_the_next_process_goes_on_where_this_one_was():
 
 def test_a_hole_that_was_dealt_with_goes():
     story = Story().take(1, 10, 12)
-    (first, _) = story.continuity.due(story.now + 1)
+    (first, _) = [(stream, story.continuity.told(stream, hole)) for stream, hole in list(story.continuity.due(story.now + 1))]
     story.take(frame(4, 6))  # late: two pieces are left
     story.continuity.close("a", first[1])
     assert [(left.low, left.high) for left in story.feed.holes] == [(11, 11)]

@@ -3,27 +3,17 @@
 import socket
 import ssl
 from collections import deque
-from itertools import islice
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from websocket import WebSocketAddressException, WebSocketBadStatusException, WebSocketTimeoutException
 
-from ingest.delays import ClosedError, ProtocolError, RefusedError, SilenceError, Verdict, delays, pause, retryable, verdict
+from ingest.delays import ClosedError, ProtocolError, RefusedError, SilenceError, Verdict, pause, retryable, verdict
 
 
 def bad_status(status, **headers):
     return WebSocketBadStatusException("Handshake status", status, resp_headers=headers)
-
-
-def test_delays_double_to_the_cap_and_are_jittered_by_the_randomness_given():
-    assert list(islice(delays(lambda: 1.0, first=0.5, cap=10), 7)) == [0.5, 1, 2, 4, 8, 10, 10]
-    assert list(islice(delays(lambda: 0.0, first=0.5, cap=10), 7)) == [0.25, 0.5, 1, 2, 4, 5, 5]
-
-
-def test_delays_never_end():
-    assert next(islice(delays(lambda: 1.0, cap=60), 5000, None)) == 60
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ def section(exchange: Exchange) -> str:
 def test_an_exchange_has_a_section_with_evidence_and_limits(exchange: Exchange):
     text = section(exchange)
     assert "| channel, variant | role | what we do | evidence |" in text
-    for feed in {**exchange.feeds, **exchange.recorded}.values():
-        assert f"`{feed.kind}`" in text
+    for kind in all_kinds(exchange):
+        assert f"kind `{kind}`" in text
     for kind, source in exchange.readings:
         assert f"`{kind}` `{source}`" in text, (kind, source)
     limits = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", text, flags=re.MULTILINE))
@@ -111,7 +111,7 @@ def test_frames_are_recognised(exchange: Exchange):
     found = {line: exchange.recognise(json.loads(text))._asdict() for line, text in wire.frames(exchange).items()}
     nothing = Seen("")._asdict()
     assert found == {line: {**nothing, **expected} for line, expected in wire.seen(exchange).items()}
-    assert {seen["kind"] for seen in found.values()} == {*exchange.feeds, *exchange.recorded, "control", "unknown"}
+    assert {seen["kind"] for seen in found.values()} == {*all_kinds(exchange), "control", "unknown"}
 
 
 @every_exchange
@@ -160,7 +160,7 @@ def test_a_frame_with_one_part_replaced_is_recognised_as_something(exchange: Exc
             break
         spot = spot[key]
     seen = exchange.recognise(frame)
-    assert seen.kind in {*exchange.feeds, *exchange.recorded, "control", "unknown"}
+    assert seen.kind in {*all_kinds(exchange), "control", "unknown"}
     assert all(value is None or type(value) is int for value in (seen.first_id, seen.last_id, seen.event_ms))
     assert seen.stream is None or isinstance(seen.stream, str)
 
@@ -300,6 +300,12 @@ def names(kind: type) -> list[str]:
 
 def all_feeds(exchange: Exchange):
     return [*exchange.feeds.values(), *exchange.recorded.values()]
+
+
+def all_kinds(exchange: Exchange) -> set[str]:
+    """Of trades and of what is none."""
+    also = {kind for feed in exchange.aside.values() for kind in feed.also}
+    return {*exchange.feeds, *exchange.recorded, *exchange.aside, *also}
 
 
 def pairs_of(expected: dict[int, list[tuple[str, Row]]]) -> set[str]:

@@ -13,9 +13,10 @@ from ingest.journal import Journal
 from ingest.link import Link, Pace, World
 from ingest.plan import Plan
 from ingest.settings import Ingest, Limits, Rotate, Silence
-from ingest.spool import Spool, prepare
+from ingest.spool import Spool, SpoolError, prepare
 from tests.support.exchanges import exchange
 from tests.support.fakes import FakeTime, Stop, nothing
+from tests.support.segments import lines as segment_lines
 
 
 @dataclass
@@ -32,12 +33,12 @@ def read(body, low, high):
 class Desk:
     """One connected link whose market's REST knows these ids; streams are asked about after 10 s."""
 
-    def __init__(self, folder, *, rest=True) -> None:
+    def __init__(self, folder, *, rest=True, kinds=("trade",)) -> None:
         os.close(prepare(folder / "spool"))
         self.time, self.there, self.asked = FakeTime(), [], []
         self.spool = Spool(folder / "spool", "laptop", Rotate(), 10**9, self.time.clock)
         history = History(lambda pair, _low, _high: f"/past?{pair}", read, lambda pair: f"/latest?{pair}", weight=1)
-        value = replace(exchange(), rest=Rest(("http://one",), 100, 60, {"trade": history}))
+        value = replace(exchange(), rest=Rest(("http://one",), 100, 60, dict.fromkeys(kinds, history)))
         plan = Plan(value, value.feeds["trade"], {"a_b": "A-B"}, ("ws://one",), ("http://one",) if rest else ())
         silence = Silence(at_most=timedelta(seconds=40))
         self.known = Known(is_dense=True)
@@ -45,7 +46,8 @@ class Desk:
         world = World(self.time.clock, self.refuse, self.get, lambda: 1.0, Stop(self.time, 100))
         self.link = Link(self.intake, world, pace=Pace(100), name=numbered("laptop-5"))
         settings = Ingest("laptop", silence=silence, limits=Limits(folder / "limits"))
-        self.gaps = Gaps(settings, [self.link], self.spool, world, numbered("laptop-6"))
+        self.gaps = Gaps(settings, self.spool, world, numbered("laptop-6"))
+        self.gaps.watch(self.link)
         self.journal = Journal(plan, "laptop-5-1", self.intake.continuity.feeds)
         self.intake.counts.is_connected = True
         self.intake.listen()
@@ -70,9 +72,7 @@ class Desk:
 
     def events(self):
         names = ("event", "outcome", "before_id", "first_missing_id", "last_missing_id", "detail")
-        lines = [
-            json.loads(text) for path in self.spool.seal(nothing, everything=True) for text in path.read_bytes().splitlines()
-        ]
+        lines = [json.loads(text) for path in self.spool.seal(nothing, everything=True) for text in segment_lines(path)]
         return [tuple(line["raw"][name] for name in names) for line in lines if line["channel"] == "events"]
 
 
@@ -141,8 +141,33 @@ def test_where_nobody_can_be_asked_a_long_silence_is_enough(tmp_path):
     assert desk.events() == [("mute", "suspected", 7, None, None, "silent for 40.0 s")]
 
 
+def test_a_kind_that_rest_does_not_tell_of_is_judged_by_its_silence_alone(tmp_path):
+    desk = Desk(tmp_path, kinds=())
+    desk.receive(7)
+    desk.wait(41)
+    assert desk.asked == []
+    assert is_replaced(desk)
+
+
 def test_a_link_that_is_not_connected_is_not_asked_about(tmp_path):
     desk = Desk(tmp_path)
     desk.intake.counts.is_connected = False
     desk.wait(100)
     assert desk.asked == []
+
+
+def test_a_hole_is_told_as_soon_as_the_disk_has_room_for_it(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise SpoolError("No space left on device")
+
+    desk = Desk(tmp_path)
+    desk.receive(7)
+    desk.receive(9)
+    desk.there = [8]
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.spool, "append", refuse)
+        desk.wait(3)
+    assert [hole.is_told for hole in desk.known.holes] == [False]
+    desk.wait(1)
+    assert desk.events() == [("gap", "ids", 7, 8, 8, None), ("repair", "repaired", 7, 8, 8, None)]
+    assert desk.known.holes == []

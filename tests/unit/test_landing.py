@@ -61,6 +61,17 @@ def test_a_crash_while_writing_leaves_nothing_that_a_reader_sees(files, monkeypa
     assert list(files.keys("landing/")) == []
 
 
+def test_a_write_that_a_full_disk_refuses_leaves_nothing_of_itself(files, monkeypatch):
+    def full(_handle):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            files._part(b"data")
+    assert list((files.root / "control" / "parts").iterdir()) == []
+
+
 def test_an_object_and_its_version(files):
     assert files.get(KEY) is None
     files.create(KEY, b"data")

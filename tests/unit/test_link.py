@@ -14,6 +14,7 @@ from ingest.settings import Rotate
 from ingest.spool import Spool, prepare
 from tests.support.exchanges import exchange
 from tests.support.fakes import FakeSocket, FakeTime, Stop, close, nobody, nothing, text
+from tests.support.segments import lines as segment_lines
 
 
 class Stage:
@@ -50,7 +51,7 @@ class Stage:
 
     def lines(self):
         self.spool.seal(nothing, everything=True)
-        return [json.loads(line) for path in self.spool.sealed() for line in path.read_bytes().splitlines()]
+        return [json.loads(line) for path in self.spool.sealed() for line in segment_lines(path)]
 
 
 REFUSED = ConnectionRefusedError(111, "refused")

@@ -19,6 +19,7 @@ from ingest.spool import prepare
 from tests.support.dumps import NAMES, site, zipped
 from tests.support.fakes import FakeTime, Stop, nothing
 from tests.support.recording import file_calls
+from tests.support.segments import lines as segment_lines
 
 BEFORE = datetime(2024, 11, 6, 12, tzinfo=UTC)  # the day before the fake clock's
 AFTER = BEFORE + timedelta(seconds=9)
@@ -70,7 +71,7 @@ class Desk:
         self.market.run(once=True)
         lines = {"trades": [], "events": []}
         for path in self.spool.seal(nothing, everything=True):
-            for text in path.read_bytes().splitlines():
+            for text in segment_lines(path):
                 line = json.loads(text)
                 lines[line["channel"]].append(line)
         return lines["trades"], lines["events"]

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from ingest import records
 from ingest.clock import SYSTEM
 from ingest.download import fetch
 from ingest.exchanges import find_exchange
@@ -156,8 +157,8 @@ def test_a_collector_on_the_same_spool_is_none_of_its_business(run):
 def test_what_a_killed_run_left_is_landed_and_its_files_are_fetched_anew(run):
     run.publish(GAP)
     os.close(prepare(run.spool / "repair"))
-    left = '{"v":1,"seq":3,"recv_ns":1731000000000000000,"raw":{"a":"11"}}\n{"torn'
-    (run.spool / "repair/open/trades+binance+usdm+laptop+1.jsonl").write_text(left)
+    left = records.write(b'{"v":1,"seq":3,"recv_ns":1731000000000000000,"raw":{"a":"11"}}\n') + b'{"torn'
+    (run.spool / "repair/open/trades+binance+usdm+laptop+1.jsonl").write_bytes(left)
     (run.spool / "repair/files/binance-usdm").mkdir(parents=True)
     for name in (DAY.rpartition("/")[2], "ETHUSDT-aggTrades-2024-11-05.zip"):
         (run.spool / "repair/files/binance-usdm" / name).write_bytes(b"half")

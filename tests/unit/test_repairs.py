@@ -15,9 +15,10 @@ from ingest.plan import Plan
 from ingest.repairs import AGAIN_SECONDS, Repairs, Task
 from ingest.rest import Body, RestError
 from ingest.settings import Rotate
-from ingest.spool import Spool, prepare
+from ingest.spool import Spool, SpoolError, prepare
 from tests.support.exchanges import exchange
 from tests.support.fakes import FakeTime, Stop, nothing
+from tests.support.segments import lines as segment_lines
 
 AT_MS = 1_731_000_000_000 - 60_000  # a minute before the fake clock
 HOLE = Hole("ids", 11, 14, 10, 15, AT_MS, AT_MS + 1000, is_told=True)
@@ -62,7 +63,7 @@ class Desk:
             pass
         lines = {"trades": [], "events": []}
         for path in self.spool.seal(nothing, everything=True):
-            for text in path.read_bytes().splitlines():
+            for text in segment_lines(path):
                 line = json.loads(text)
                 lines[line["channel"]].append(line)
         return lines
@@ -127,7 +128,7 @@ def test_the_bytes_of_the_body_are_kept(tmp_path):
     desk.repairs.add(Task(desk.plan, "a_b", HOLE, lambda: None))
     desk.repairs.step()
     (trades,) = [path for path in desk.spool.seal(nothing, everything=True) if "channel=trades" in path.name]
-    assert b',"raw":[ {"id":11,"p":"1.10"},\t{"id":14} ]}\n' in trades.read_bytes()
+    assert b',"raw":[ {"id":11,"p":"1.10"},\t{"id":14} ]}' in b"".join(segment_lines(trades))
 
 
 def test_ids_that_the_venue_has_not_are_told_as_absent(tmp_path):
@@ -247,3 +248,32 @@ def test_what_is_no_page_is_refused(feed, text):
     venue, market, kind = feed
     with pytest.raises((TypeError, KeyError)):
         find_exchange(venue, market).rest.histories[kind].read(orjson.loads(text), 7, 9)
+
+
+def test_an_end_that_cannot_be_written_down_is_none_yet(tmp_path, monkeypatch):
+    """A hole that is dealt with, and nobody is told, would stay open in every ledger."""
+    desk = Desk(tmp_path, body(11, 12, 13, 14), body(11, 12, 13, 14))
+    real = desk.spool.append
+
+    def refuse(place, *rest):
+        if place.channel == "events":
+            raise SpoolError("No space left on device")
+        real(place, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.spool, "append", refuse)
+        desk.repairs.add(Task(desk.plan, "a_b", HOLE, lambda: desk.closed.append(HOLE)))
+        desk.repairs.step()
+    assert (desk.closed, desk.repairs.waiting) == ([], 1)
+    desk.time.advance(5)
+    assert desk.ends() == [("repaired", 4)]
+    assert desk.closed == [HOLE]
+
+
+def test_nothing_is_fetched_into_a_full_spool(tmp_path, monkeypatch):
+    desk = Desk(tmp_path, body(11, 12, 13, 14))
+    monkeypatch.setattr(type(desk.spool), "is_full", True)
+    desk.repairs.add(Task(desk.plan, "a_b", HOLE, lambda: None))
+    monkeypatch.setattr(desk.repairs._news, "wait", lambda _: desk.stop.set())
+    desk.repairs.run()
+    assert (desk.asked, desk.repairs.waiting) == ([], 1)

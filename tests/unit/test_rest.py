@@ -117,3 +117,12 @@ def test_a_stop_ends_the_waiting(tmp_path):
     desk = Desk(tmp_path, Answer(503), Answer(), waits=1)
     with pytest.raises(RestError, match="told to stop"):
         desk.ask()
+
+
+def test_a_budget_that_cannot_be_written_down_is_not_spent(tmp_path):
+    """As on a full disk: who asked all the same would ask without any limit."""
+    desk = Desk(tmp_path, Answer())
+    desk.budget.path.mkdir()
+    with pytest.raises(RestError, match=r"/x\?y=1: \[Errno 21\] Is a directory"):
+        desk.ask()
+    assert desk.asked == []

@@ -73,7 +73,7 @@ EPOCH = {**FEED, "pair": "A-B", "n": 2, "from": "2026-05-01T00:00:00Z"}
         ("lake", {}, "lake.path: this key is required"),
         ("lake", {"path": "x", "path_style": "yes"}, "lake.path_style is 'yes': true or false"),
         ("ingest", {}, "ingest.collector: this key is required"),
-        ("ingest", None, "ingest: keys: collector, spool, rotate, feeds, endpoints, epochs"),
+        ("ingest", None, "ingest: keys: collector, spool, rotate, feeds, endpoints, epochs, polls"),
         ("ingest.collector", "my-laptop", "ingest.collector is 'my-laptop': a name like laptop: [a-z0-9][a-z0-9_]{0,30}"),
         ("ingest.collector", 5, "ingest.collector is 5: a text"),
         ("ingest.rotate.seconds", 0, "ingest.rotate.seconds is 0: 1 to 3600"),

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from http.client import IncompleteRead
@@ -205,6 +206,18 @@ def test_a_connection_ends(wanted: Fault, code: int, reason: str):
         assert len(found) - 1 <= by_time(BTC, 10)
         with client(running.address + path, say) as connection:
             assert heard(connection, 1) == ['{"result":null,"id":1}']
+
+
+def test_with_a_time_connections_that_come_meanwhile_are_hit_too():
+    path, say = SAY[BTC]
+    wanted, found, tries = Fault("abort", venue="binance", lasts=10 * SECOND), [], 0
+    with venues(made(SEED, START, START + SPAN, 60.0, [wanted]), wait_for=0) as running:
+        while len(found) < 2:
+            tries += 1
+            with suppress(ConnectionClosedError), client(running.address + path, say) as connection:
+                found = heard(connection, 2)
+    assert tries > 2
+    assert json.loads(found[1])["data"]["E"] >= START // 1000 + 10_000
 
 
 def test_only_connections_that_hear_the_stream_end():

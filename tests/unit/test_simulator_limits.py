@@ -2,7 +2,7 @@
 
 import json
 
-from ingest.simulator.rest.limits import PATIENCE, Bucket, Lockout, Weight, limits
+from ingest.simulator.rest.limits import PATIENCE, Attempts, Bucket, Lockout, Weight, attempts, limits
 
 MINUTE = 29_000_000 * 60.0  # the first second of a minute
 
@@ -76,7 +76,16 @@ def test_bitso_locks_out_for_a_minute_and_who_comes_back_so_five_times_for_a_day
         now += wait
 
 
+def test_connections_are_counted_in_any_five_minutes():
+    tries = Attempts(3)
+    assert [tries.spend(MINUTE + second, 1).refusal for second in (0, 1, 2)] == [None] * 3
+    refusal = tries.spend(MINUTE + 100, 1).refusal
+    assert refusal is not None
+    assert (refusal.status, refusal.headers) == (429, {"Retry-After": "201"})  # then the second is five minutes old
+    assert tries.spend(MINUTE + 301, 1).refusal is None
+
+
 def test_limits_can_be_scaled_and_left_out():
     spend = limits(0.01)["binance", "usdm"]
     assert [spend(MINUTE, 20).refusal is None for _ in range(2)] == [True, False]
-    assert limits(None) == {}
+    assert limits(None) == attempts(None) == {}

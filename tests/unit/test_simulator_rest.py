@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from ingest.exchanges import find_exchange
 from ingest.simulator.faults import drop
@@ -355,6 +356,19 @@ def test_limits_hold_on_the_line():
     assert 429 in statuses
     assert limit == 24
     assert coinbase == [200, 429]
+
+
+def test_connections_are_limited_on_the_line():
+    """A hundredth of the documented number: three in five minutes; Coinbase one at once."""
+    statuses = []
+    with venues(made(SEED, START, None, 1.0), limits=0.01) as running:
+        for path in ["/binance/spot/stream"] * 4 + ["/coinbase/spot"] * 2 + ["/bitso/spot"] * 2:
+            try:
+                with client(running.address + path):
+                    statuses.append(101)
+            except InvalidStatus as refused:
+                statuses.append(refused.response.status_code)
+    assert statuses == [101, 101, 101, 429, 101, 429, 101, 101]
 
 
 def trade_line(number: int, second: int) -> str:

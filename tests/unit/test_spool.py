@@ -1,32 +1,23 @@
 """The spool: nothing that was appended is lost, whatever happens next."""
 
-import gzip
-import json
+import errno
 import os
 import re
 import threading
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.envelope import Origin, head, line
-from ingest.landing import Files
+from ingest import records
+from ingest.envelope import line
 from ingest.salvage import salvage
-from ingest.settings import Rotate
-from ingest.spool import Place, Spool, SpoolError, prepare
-from ingest.upload import land
+from ingest.spool import SpoolError, prepare
 from tests.support.fakes import FakeTime, nothing
 from tests.support.recording import file_calls
-
-TRADES = Place("trades", "test", "spot")
-EVENTS = Place("events", "test", "spot")
-NOW = FakeTime().wall
-HEAD = head(Origin("test", "spot", "trades", "trade", "A-B", "a_b", "ws", "laptop-5-1"))
-
-
-def one(seq, recv_ns=NOW, raw=b"{}"):
-    return line(HEAD, seq, recv_ns, raw, is_json=True)
+from tests.support.segments import text
+from tests.support.spools import ALWAYS, EVENTS, HEAD, NOW, TRADES, Disk, landed, one, spool, texts
 
 
 @pytest.fixture
@@ -34,26 +25,6 @@ def folder(tmp_path):
     found = tmp_path / "collect"
     os.close(prepare(found))
     return found
-
-
-def spool(folder, time=None, *, seconds=60, megabytes=64, max_bytes=10**9):
-    return Spool(folder, "laptop", Rotate(seconds, megabytes), max_bytes, (time or FakeTime()).clock)
-
-
-def names(paths):
-    return [path.name for path in paths]
-
-
-def texts(folder, part="sealed"):
-    return sorted(path.read_bytes() for path in (folder / part).iterdir())
-
-
-def landed(folder, tmp_path):
-    """Everything sealed, landed: key -> text."""
-    store = Files(tmp_path / "lake")
-    for path in spool(folder).sealed():
-        land(store, path)
-    return {key: gzip.decompress(store.get(key)[0]) for key in store.keys("landing/")}
 
 
 def test_a_sealed_segment_bears_the_name_of_its_object(folder):
@@ -64,7 +35,7 @@ def test_a_sealed_segment_bears_the_name_of_its_object(folder):
     assert re.sub(r"[0-9a-f]{12}\.jsonl", "<sha12>.jsonl", sealed.name) == (
         f"landing+channel=trades+venue=test+market=spot+dt=2024-11-07+{NOW}-laptop-<sha12>.jsonl"
     )
-    assert sealed.read_bytes() == one(0) + one(1) + one(2)
+    assert text(sealed) == one(0) + one(1) + one(2)
     assert texts(folder, "open") == []
 
 
@@ -91,9 +62,9 @@ def test_age_seals_by_the_monotonic_clock_alone(folder):
 
 def test_size_seals(folder):
     one_spool = spool(folder, megabytes=1)
-    one_spool.append(TRADES, NOW, b"x" * 999_998 + b"\n")
+    one_spool.append(TRADES, NOW, b"x" * 999_985 + b"\n")  # with the checksum 999,995 bytes
     assert one_spool.seal(nothing) == []
-    one_spool.append(TRADES, NOW, b"\n")
+    one_spool.append(TRADES, NOW, b"y\n")
     assert len(one_spool.seal(nothing)) == 1
 
 
@@ -161,20 +132,151 @@ def test_a_write_that_fails_half_way_leaves_whole_lines_only(folder, monkeypatch
     one_spool.append(TRADES, NOW, b"third\n")
     one_spool.seal(nothing, everything=True)
     assert texts(folder) == [b"first\nthird\n"]
-    assert one_spool.bytes == len(b"first\nthird\n")
+    assert one_spool.bytes == len(records.write(b"first\nthird\n"))
+
+
+def test_what_a_disk_failed_to_sync_is_written_once_more(folder, monkeypatch, caplog):
+    """A second fsync would say yes, though the disk has dropped the pages."""
+    time = FakeTime()
+    one_spool = spool(folder, time)
+    one_spool.append(TRADES, NOW, one(0))
+    assert one_spool.sync()
+    one_spool.append(TRADES, NOW + 1, one(1, NOW + 1))
+    with monkeypatch.context() as patch:
+        Disk(patch, "fsync", [1])
+        assert one_spool.sync()
+    one_spool.append(TRADES, NOW + 2, one(2, NOW + 2))
+    assert sorted(map(text, (folder / "open").iterdir())) == [one(0), one(1, NOW + 1), one(2, NOW + 2)]
+    one_spool.seal(nothing, everything=True)
+    assert [text(path) for path in one_spool.sealed()] == [one(0), one(1, NOW + 1), one(2, NOW + 2)]
+    assert one_spool.bytes == sum(path.stat().st_size for path in one_spool.sealed())
+    assert "event=not_synced" in caplog.text
+    assert "event=rescued" in caplog.text
+
+
+def test_a_disk_that_syncs_nothing_gets_no_more_and_all_of_it_later(folder, monkeypatch):
+    time = FakeTime()
+    one_spool = spool(folder, time)
+    one_spool.append(TRADES, NOW, one(0))
+    remembered = []
+    with monkeypatch.context() as patch:
+        disk = Disk(patch, "fsync")
+        assert not one_spool.sync()
+        assert one_spool.is_full
+        assert one_spool.seal(lambda: remembered.append(one_spool.sync()), everything=True) == []
+        tries = disk.calls
+        assert not one_spool.sync()
+        assert disk.calls == tries  # not again at once
+        assert (one_spool.unsealed, remembered) == (1, [])
+    time.seconds += 5
+    assert one_spool.sync()
+    assert not one_spool.is_full
+    one_spool.seal(nothing, everything=True)
+    assert texts(folder) == [one(0)]
+    assert one_spool.unsealed == 0
+
+
+def test_a_killed_collector_whose_disk_synced_nothing_leaves_what_it_wrote(folder, monkeypatch, tmp_path):
+    one_spool = spool(folder)
+    one_spool.append(TRADES, NOW, one(0))
+    with monkeypatch.context() as patch:
+        Disk(patch, "fsync")
+        one_spool.sync()
+    salvage(folder)
+    assert list(landed(folder, tmp_path / "lake").values()) == [one(0)]
+
+
+def test_what_the_marks_tell_of_is_on_the_disk_before_they_are(folder, monkeypatch):
+    one_spool = spool(folder)
+    one_spool.append(TRADES, NOW, b"a\n")
+    with file_calls(monkeypatch, folder) as calls:
+        one_spool.seal(lambda: calls.append(("remember", "marks")), everything=True)
+    assert [call for call, _ in calls] == ["fsync", "remember", "rename", "fsync", "fsync"]
+
+
+def test_a_segment_that_cannot_be_sealed_is_sealed_later(folder, monkeypatch):
+    time = FakeTime()
+    one_spool = spool(folder, time)
+    one_spool.append(TRADES, NOW, one(0))
+    with monkeypatch.context() as patch:
+        disk = Disk(patch, "rename", ALWAYS, code=errno.ENOSPC)
+        assert one_spool.seal(nothing, everything=True) == []
+        one_spool.append(TRADES, NOW, one(1))
+        time.seconds += 1
+        assert one_spool.seal(nothing) == []
+        assert disk.calls == 1
+    time.seconds += 4
+    assert [text(path) for path in one_spool.seal(nothing)] == [one(0)]
+    assert one_spool.unsealed == 1
+
+
+def test_a_full_disk_is_full_until_it_has_room_again(folder, monkeypatch):
+    time = FakeTime()
+    one_spool = spool(folder, time)
+    free = [0]
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free[0]))
+    with monkeypatch.context() as patch:
+        Disk(patch, "write", ALWAYS, code=errno.ENOSPC)
+        with pytest.raises(SpoolError, match="No space left on device"):
+            one_spool.append(TRADES, NOW, one(0))
+    assert one_spool.is_full
+    time.seconds += 6
+    assert one_spool.is_full
+    free[0] = 2_000_000
+    assert not one_spool.is_full
+    one_spool.seal(nothing, everything=True)
+    assert (texts(folder), texts(folder, "open"), one_spool.unsealed) == ([], [], 0)  # of the refused lines nothing is left
+
+
+def test_half_a_line_that_cannot_be_cut_off_stands_before_no_other(folder, monkeypatch):
+    one_spool = spool(folder)
+    one_spool.append(TRADES, NOW, one(0))
+    real = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda handle, data: real(handle, data[:7]) if len(data) > 7 else 1 // 0)
+        patch.setattr(os, "ftruncate", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))
+        Disk(patch, "write", [2], code=errno.EIO)
+        with pytest.raises(SpoolError, match="Input/output error"):
+            one_spool.append(TRADES, NOW, one(1))
+    one_spool.append(TRADES, NOW, one(2))
+    one_spool.seal(nothing, everything=True)
+    found = [records.read(path.read_bytes()) for path in one_spool.sealed()]
+    assert sorted(([*one.whole], len(one.damaged)) for one in found) == [([one(0)], 1), ([one(2)], 0)]
+
+
+def test_a_full_disk_keeps_nobody_from_starting(tmp_path, monkeypatch):
+    os.close(prepare(tmp_path))
+    with monkeypatch.context() as patch:
+        Disk(patch, "pwrite", ALWAYS, code=errno.ENOSPC)
+        Disk(patch, "fsync")
+        os.close(prepare(tmp_path))
 
 
 def test_the_bound_counts_everything_that_has_not_landed(folder):
-    one_spool = spool(folder, max_bytes=6)
+    one_spool = spool(folder, max_bytes=24)
     one_spool.append(TRADES, NOW, b"abc\n")
     (sealed,) = one_spool.seal(nothing, everything=True)
     assert not one_spool.is_full
     one_spool.append(TRADES, NOW, b"d\n")
     assert one_spool.is_full
-    assert spool(folder, max_bytes=6).is_full  # a restart counts what it finds
+    assert spool(folder, max_bytes=24).is_full  # a restart counts what it finds
     one_spool.forget(sealed)
-    assert one_spool.bytes == 2
+    assert one_spool.bytes == 11
     assert not one_spool.is_full
+
+
+def test_a_spool_that_was_full_has_room_again_only_when_a_tenth_of_it_is_free(folder):
+    one_spool = spool(folder, max_bytes=200)
+    paths = []
+    for number in range(20):
+        one_spool.append(TRADES, NOW + number, b"\n" if number % 2 else b"12345678\n")  # 10 and 18 bytes
+        paths += one_spool.seal(nothing, everything=True)
+    assert one_spool.is_full
+    left = []
+    for path in paths:
+        one_spool.forget(path)
+        left.append((one_spool.bytes, one_spool.is_full))
+    assert [is_full for _, is_full in left] == [size >= 180 for size, _ in left]
 
 
 def test_sealed_segments_come_in_the_order_received(folder):
@@ -183,7 +285,7 @@ def test_sealed_segments_come_in_the_order_received(folder):
         one_spool.append(TRADES, recv_ns, b"%d\n" % recv_ns)
         one_spool.seal(nothing, everything=True)
     (folder / "sealed" / "not ours.txt").write_text("x")
-    assert [path.read_bytes() for path in one_spool.sealed()] == [b"20\n", b"900\n", b"10000\n"]
+    assert [text(path) for path in one_spool.sealed()] == [b"20\n", b"900\n", b"10000\n"]
 
 
 def test_a_second_collector_is_told_who_has_the_spool(tmp_path):
@@ -192,100 +294,6 @@ def test_a_second_collector_is_told_who_has_the_spool(tmp_path):
         prepare(tmp_path / "collect")
     os.close(handle)
     os.close(prepare(tmp_path / "collect"))
-
-
-def test_an_open_segment_of_a_dead_collector_is_sealed_as_it_is(folder):
-    one_spool = spool(folder)
-    one_spool.append(TRADES, NOW, one(0) + one(1, NOW + 7))
-    assert salvage(folder) == 1
-    (sealed,) = spool(folder).sealed()
-    assert sealed.name.startswith(f"landing+channel=trades+venue=test+market=spot+dt=2024-11-07+{NOW}-laptop-")
-    assert sealed.read_bytes() == one(0) + one(1, NOW + 7)
-    assert salvage(folder) == 0
-
-
-def test_a_collector_that_was_renamed_keeps_the_old_name_on_what_it_finds(folder):
-    Spool(folder, "before", Rotate(), 10**9, FakeTime().clock).append(TRADES, NOW, one(0))
-    salvage(folder)
-    assert f"+{NOW}-before-" in spool(folder).sealed()[0].name
-
-
-@pytest.mark.parametrize("cut", [1, 2, *range(9, len(one(1)) - 2, 17), len(one(1)) - 2, len(one(1)) - 1])
-def test_a_tail_torn_anywhere_lands_as_what_it_is(folder, cut, tmp_path):
-    spool(folder).append(TRADES, NOW, one(0) + one(1)[:cut])
-    salvage(folder)
-    events, trades = sorted(landed(folder, tmp_path).items())
-    assert (trades[0].split("/")[1], trades[1]) == ("channel=trades", one(0))
-    assert events[0].split("/")[1] == "channel=events"
-    assert json.loads(events[1]) == {
-        "v": 1,
-        "venue": "test",
-        "market": "spot",
-        "channel": "events",
-        "kind": "unknown",
-        "pair": None,
-        "stream": None,
-        "source": "ws",
-        "conn": f"laptop-{NOW}-0",
-        "seq": len(one(0)),
-        "recv_ns": NOW,
-        "raw_text": one(1)[:cut].decode(),
-    }
-
-
-def test_a_segment_of_nothing_but_garbage_lands_too(folder, tmp_path):
-    path = folder / "open" / "trades+test+spot+laptop+1.jsonl"
-    path.write_bytes(b"\x00\xff\n\x00")
-    os.utime(path, ns=(NOW, NOW))
-    salvage(folder)
-    found = landed(folder, tmp_path)
-    (rest,) = [json.loads(text) for text in found.values() if text != b"\x00\xff\n"]
-    assert len(found) == 2
-    assert (rest["channel"], rest["raw_text"], rest["recv_ns"]) == ("events", "\x00", NOW)
-
-
-@pytest.mark.parametrize("place", range(10))
-def test_a_crash_anywhere_in_salvaging_is_repeated_with_the_same_result(folder, monkeypatch, tmp_path, place):
-    spool(folder).append(TRADES, NOW, one(0) + one(1)[:20])
-    left = place
-
-    def crash_in_time(real):
-        def call(*args, **options):
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise KeyboardInterrupt
-            return real(*args, **options)
-
-        return call
-
-    with monkeypatch.context() as patch:
-        for name in ("fsync", "rename", "truncate"):
-            patch.setattr(os, name, crash_in_time(getattr(os, name)))
-        crashed = False
-        try:
-            salvage(folder)
-        except KeyboardInterrupt:
-            crashed = True
-    assert crashed == (place < 9)  # nine calls in all, so each of them was the one that crashed
-    salvage(folder)
-    found = sorted(landed(folder, tmp_path).items())
-    assert [key.split("/")[1] for key, _ in found] == ["channel=events", "channel=trades"]
-    assert json.loads(found[0][1])["raw_text"] == one(1)[:20].decode()
-    assert found[1][1] == one(0)
-
-
-def test_files_that_are_not_ours_are_left_alone_and_named(folder, caplog):
-    (folder / "open" / "notes.txt").write_text("mine")
-    assert salvage(folder) == 0
-    assert "event=foreign_file" in caplog.text
-    assert texts(folder, "open") == [b"mine"]
-
-
-def test_an_empty_segment_leaves_nothing(folder):
-    (folder / "open" / "trades+test+spot+laptop+1.jsonl").write_bytes(b"")
-    salvage(folder)
-    assert (texts(folder, "open"), texts(folder)) == ([], [])
 
 
 @settings(max_examples=40, deadline=None)
@@ -309,4 +317,4 @@ def test_any_split_into_segments_keeps_every_line_in_order(tmp_path_factory, app
         salvage(folder)
     else:
         one_spool.seal(nothing, everything=True)
-    assert b"".join(path.read_bytes() for path in one_spool.sealed()) == b"".join(sent)
+    assert b"".join(map(text, one_spool.sealed())) == b"".join(sent)

@@ -7,11 +7,13 @@ import threading
 
 import pytest
 
+from ingest import records
 from ingest.landing import Files
 from ingest.settings import Rotate
 from ingest.spool import Place, Spool, prepare
 from ingest.upload import Uploader, land
 from tests.support.fakes import FakeTime, nothing
+from tests.support.segments import text
 
 TRADES = Place("trades", "test", "spot")
 NOW = FakeTime().wall
@@ -57,12 +59,12 @@ class Flaky:
 
 
 def test_an_object_holds_the_lines_in_small_members(spool, files):
-    text = b"".join(b"%07d" % number + b"x" * 992 + b"\n" for number in range(2500))
-    path = sealed(spool, text)
-    key, outcome = land(files, path)
+    lines = b"".join(b"%07d" % number + b"x" * 992 + b"\n" for number in range(2500))
+    path = sealed(spool, lines)
+    key, outcome = land(files, path, text(path))
     data, _ = files.get(key)
     assert outcome == "landed"
-    assert gzip.decompress(data) == text
+    assert gzip.decompress(data) == lines
     assert data.count(b"\x1f\x8b\x08") >= 3
     assert key == f"{path.name.replace('+', '/')}.gz"
 
@@ -71,35 +73,56 @@ def test_what_is_there_already_is_ours_if_its_lines_are(spool, files):
     path = sealed(spool)
     key = f"{path.name.replace('+', '/')}.gz"
     files.create(key, gzip.compress(b"a\n", 9) + gzip.compress(b"b\n", 9))  # other bytes, as another zlib writes them
-    assert land(files, path) == (key, "there")
+    assert land(files, path, text(path)) == (key, "there")
 
 
-@pytest.mark.parametrize("data", [gzip.compress(b"other\n"), b"no gzip", gzip.compress(b"a\nb\n")[:-3], b""])
+@pytest.mark.parametrize("data", [gzip.compress(b"other\n", mtime=0), b"no gzip", gzip.compress(b"a\nb\n", mtime=0)[:-3], b""])
 def test_other_lines_under_our_name_are_a_conflict(spool, files, data):
     path = sealed(spool)
     files.create(f"{path.name.replace('+', '/')}.gz", data)
-    assert land(files, path)[1] == "conflict"
+    assert land(files, path, text(path))[1] == "conflict"
 
 
 def test_a_write_that_was_still_under_way_is_asked_for_again(spool, files):
-    flaky = Flaky(files, "busy", "busy")
-    assert land(flaky, sealed(spool))[1] == "landed"
-    assert land(Flaky(files, *["busy"] * 9), sealed(spool))[1] == "there"
+    flaky, path = Flaky(files, "busy", "busy"), sealed(spool)
+    assert land(flaky, path, text(path))[1] == "landed"
+    assert land(Flaky(files, *["busy"] * 9), path, text(path))[1] == "there"
     with pytest.raises(OSError, match="neither created nor there, 5 times"):
-        land(Flaky(Files(files.root / "other"), *["busy"] * 9), sealed(spool))
+        land(Flaky(Files(files.root / "other"), *["busy"] * 9), path, text(path))
 
 
-def test_a_segment_that_changed_on_the_disk_lands_under_the_name_of_what_it_is_now(spool, files):
-    path = sealed(spool)
-    path.write_bytes(b"rotten\n")
-    key, outcome = land(files, path)
-    assert outcome == "landed"
-    assert key.endswith("-87f902ea9caa.jsonl.gz")
-    assert gzip.decompress(files.get(key)[0]) == b"rotten\n"
+def test_a_segment_that_changed_on_the_disk_is_mended_before_it_lands(spool, files):
+    path = sealed(spool, b"a\nb\nc\n")
+    path.write_bytes(path.read_bytes().replace(b" b", b" x"))
+    mended = []
+
+    def mend(damaged, found):
+        mended.append((damaged, found))
+        path.unlink()
+        return [sealed(spool, found.text)]
+
+    found = uploaded(spool, files, path, mend=mend)
+    assert [gzip.decompress(files.get(key)[0]) for key in files.keys("landing/")] == [b"a\nc\n"]
+    assert mended == [(path, records.Records([b"a\n", b"c\n"], [records.Damage(11, 1, b"71beeff9 x")]))]
+    assert (found.objects, found.failures) == (1, 0)
 
 
-def uploaded(spool, store, *paths):
-    uploader = Uploader(spool, store, lambda: itertools.repeat(0.0), last_pause=0.0)
+def test_a_segment_that_cannot_be_read_is_said_and_the_next_one_lands(spool, files):
+    first, second = sealed(spool, b"a\n"), sealed(spool, b"b\n")
+    first.unlink()
+    first.mkdir()
+    found = uploaded(spool, files, first, second)
+    assert [gzip.decompress(files.get(key)[0]) for key in files.keys("landing/")] == [b"b\n"]
+    assert found.conflicts == [f"{first} cannot be read: [Errno 21] Is a directory: '{first}'"]
+
+
+def whole(path, found):
+    """Nothing is to be mended."""
+    raise AssertionError(path, found)
+
+
+def uploaded(spool, store, *paths, mend=whole):
+    uploader = Uploader(spool, store, mend, lambda: itertools.repeat(0.0), last_pause=0.0)
     for path in paths:
         uploader.add(path)
     uploader.finish()
@@ -143,7 +166,7 @@ def test_on_a_conflict_both_are_kept_and_it_is_said(spool, files, caplog):
     found = uploaded(spool, files, path)
     aside = path.parent.parent / "conflict" / path.name
     assert found.conflicts == [f"{key} has other lines; ours are kept in {aside}"]
-    assert aside.read_bytes() == b"ours\n"
+    assert text(aside) == b"ours\n"
     assert gzip.decompress(files.get(key)[0]) == b"theirs\n"
     assert (spool.sealed(), spool.bytes) == ([], 0)
     assert "event=landing_conflict" in caplog.text
@@ -152,7 +175,7 @@ def test_on_a_conflict_both_are_kept_and_it_is_said(spool, files, caplog):
 def test_an_abandoned_uploader_leaves_the_rest_in_the_spool(spool, files):
     path = sealed(spool)
     gone = Flaky(files, *["refused"] * 10**6)
-    uploader = Uploader(spool, gone, lambda: itertools.repeat(60.0))
+    uploader = Uploader(spool, gone, whole, lambda: itertools.repeat(60.0))
     uploader.add(path)
     thread = threading.Thread(target=uploader.run)
     thread.start()

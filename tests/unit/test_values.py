@@ -4,19 +4,33 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.values import SettingsError, Size, read
+from ingest.values import Reference, SettingsError, Size, read
 
 
 @dataclass(frozen=True)
 class Inner:
     n: int
     word: str | None = None
+
+
+@dataclass(frozen=True)
+class Round:
+    kind: Literal["round"]
+    radius: Decimal
+
+
+@dataclass(frozen=True)
+class Locked:
+    kind: Literal["locked"]
+    key: Reference
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,7 @@ class Outer:
     path: Path = Path()
     is_on: bool = False
     since: int = field(default=0, metadata={"key": "from"})
+    shapes: Sequence[Round | Locked] = ()
 
 
 def test_every_type_of_value():
@@ -43,6 +58,7 @@ def test_every_type_of_value():
         "path": "some/where",
         "is_on": True,
         "from": 5,
+        "shapes": [{"kind": "locked", "key": "env:KEY"}, {"kind": "round", "radius": 0.1}],
     }
     assert read(Outer, tree, "") == Outer(
         Inner(1, "x"),
@@ -54,6 +70,7 @@ def test_every_type_of_value():
         Path("some/where"),
         is_on=True,
         since=5,
+        shapes=(Locked("locked", Reference("env:KEY")), Round("round", Decimal("0.1"))),
     )
 
 
@@ -64,10 +81,23 @@ def test_a_place_deep_in_the_tree_is_named():
         read(Outer, {"inner": {"n": 1}, "many": [{"n": 2}, {"n": 2, "m": 3}]}, "")
 
 
+@pytest.mark.parametrize(
+    "found", [7, "secret", ["secret"], {"kind": "locked", "key": "secret"}, {"kind": "locked", "lock": "secret"}]
+)
+def test_what_stands_in_a_section_chosen_by_its_kind_is_not_shown(found):
+    with pytest.raises(SettingsError) as caught:
+        read(Outer, {"inner": {"n": 1}, "shapes": [found]}, "")
+    assert str(caught.value).startswith("shapes[0]")
+    assert "secret'" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None  # a trace does not show it either
+
+
 trees = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.datetimes(),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["inner", "n", "many", "at", 7]), inner, max_size=3)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["inner", "n", "many", "at", "shapes", 7]), inner, max_size=3)
+        | st.fixed_dictionaries({"kind": st.just("round") | inner, "radius": inner})
     ),
 )
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ingest.exchanges import find_exchange
@@ -26,12 +27,19 @@ class Ask:
     past: Past
     symbols: Text  # the venue's symbol -> pair
     listings: Mapping[str, Listing] = field(default_factory=dict)  # by pair; none for a recording, which does not tell them
+    seed: int | None = None  # None: a recording
     factor: float | None = 1.0  # times the documented limits; None: no limits
 
     def series(self, pair: str, kind: str) -> Series:
         exchange = find_exchange(self.venue, self.market)
         feed = exchange.feeds.get(kind) or exchange.recorded[kind]
         return Series(self.venue, self.market, kind, pair, feed.stream(pair))
+
+    def made(self, pair: str) -> tuple[Listing, int]:
+        """The listing and its seed, of which books and candles are made."""
+        if self.seed is None:
+            raise RefusedError(told({"msg": "a recording tells its trades: it has no books and no candles"}, 501))
+        return self.listings[pair], self.seed
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,7 @@ class Reply:
     body: bytes
     headers: Text = field(default_factory=dict)
     kind: str = JSON
+    file: Path | None = None  # in place of a body
 
 
 class RefusedError(Exception):

@@ -52,6 +52,13 @@ def limit(ask: Ask, default: int = DEFAULT, most: int = MOST, *, cuts: bool) -> 
     return default if asked is None else min(asked, most)
 
 
+def weight(ask: Ask, default: int, steps: Sequence[tuple[int, int]], beyond: int) -> int:
+    """What a request costs whose price depends on its limit: (up to, weight), and the weight beyond."""
+    text = ask.query.get("limit", "")
+    count = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else default
+    return next((price for most, price in steps if count <= most), beyond)
+
+
 def moments(ask: Ask) -> tuple[int | None, int | None]:
     """Start and end that were asked for, in market time; milliseconds or microseconds, as they have digits."""
     found: list[int | None] = []

@@ -10,14 +10,17 @@ from ingest.simulator.rest.binance import (
     limit,
     limits,
     moments,
+    pair,
     ping,
     refuse,
     server_time,
     symbols_asked,
     trade_rows,
     trades,
+    weight,
     whole,
 )
+from ingest.simulator.rest.binance_books import depth, klines
 
 WEIGHT_A_MINUTE = 6000
 _LIMITS = (("REQUEST_WEIGHT", "MINUTE", 1, WEIGHT_A_MINUTE), ("RAW_REQUESTS", "MINUTE", 5, 61_000))
@@ -62,6 +65,19 @@ def _exchange_info(ask: Ask) -> Reply:
     return told({**body, "symbols": rows})
 
 
+def _klines(ask: Ask) -> Reply:
+    return told(klines(ask, limit(ask, cuts=True)))
+
+
+def _depth(ask: Ask) -> Reply:
+    count = limit(ask, 100, 5000, cuts=True)
+    return told(depth(ask, pair(ask), count))
+
+
+def _depth_weight(ask: Ask) -> int:
+    return weight(ask, 100, ((100, 5), (500, 25), (1000, 50)), 250)
+
+
 ENDPOINTS = (
     Endpoint("/api/v3/ping", ping),
     Endpoint("/api/v3/time", server_time),
@@ -69,4 +85,6 @@ ENDPOINTS = (
     Endpoint("/api/v3/aggTrades", _agg_trades, times(4)),
     Endpoint("/api/v3/historicalTrades", _historical_trades, times(25)),
     Endpoint("/api/v3/trades", _recent_trades, times(25)),
+    Endpoint("/api/v3/klines", _klines, times(2)),
+    Endpoint("/api/v3/depth", _depth, _depth_weight),
 )

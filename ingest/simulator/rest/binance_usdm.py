@@ -4,23 +4,29 @@ from dataclasses import replace
 
 from ingest.simulator.rest.ask import Ask, Endpoint, Reply, times, told
 from ingest.simulator.rest.binance import (
+    DEFAULT,
     aggregate_rows,
     aggregates,
     filters,
     limit,
     limits,
     moments,
+    pair,
     ping,
     refuse,
     server_time,
     symbols_asked,
     trade_rows,
     trades,
+    weight,
     whole,
 )
+from ingest.simulator.rest.binance_books import depth, klines
 
 WEIGHT_A_MINUTE = 2400
 _LIMITS = (("REQUEST_WEIGHT", "MINUTE", 1, WEIGHT_A_MINUTE),)
+_MOST_KLINES = 1500
+_DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
 _HOUR = 3_600_000_000
 _AGGREGATES_KEPT, _TRADES_KEPT = 48 * _HOUR, 30 * 24 * _HOUR
 ONBOARDED = 1_704_067_200_000  # 2024-01-01, in milliseconds
@@ -73,6 +79,27 @@ def _exchange_info(ask: Ask) -> Reply:
     return told({**body, "symbols": rows})
 
 
+def _klines(ask: Ask) -> Reply:
+    return told(klines(ask, limit(ask, DEFAULT, _MOST_KLINES, cuts=False)))
+
+
+def _klines_weight(ask: Ask) -> int:
+    return weight(ask, DEFAULT, ((99, 1), (499, 2), (1000, 5)), 10)
+
+
+def _depth(ask: Ask) -> Reply:
+    count = limit(ask, DEFAULT, 1000, cuts=False)
+    if count not in _DEPTHS:
+        refuse(-1130, "Data sent for parameter 'limit' is not valid.")
+    name, ms = pair(ask), ask.now // 1000
+    found = depth(ask, name, count)
+    return told({"lastUpdateId": found.pop("lastUpdateId"), "E": ms, "T": ms, **found})
+
+
+def _depth_weight(ask: Ask) -> int:
+    return weight(ask, DEFAULT, ((50, 2), (100, 5), (500, 10)), 20)
+
+
 ENDPOINTS = (
     Endpoint("/fapi/v1/ping", ping),
     Endpoint("/fapi/v1/time", server_time),
@@ -80,4 +107,6 @@ ENDPOINTS = (
     Endpoint("/fapi/v1/aggTrades", _agg_trades, times(20)),
     Endpoint("/fapi/v1/historicalTrades", _historical_trades, times(200)),
     Endpoint("/fapi/v1/trades", _recent_trades, times(5)),
+    Endpoint("/fapi/v1/klines", _klines, _klines_weight),
+    Endpoint("/fapi/v1/depth", _depth, _depth_weight),
 )

@@ -4,11 +4,14 @@ import re
 from datetime import UTC, datetime
 from typing import NoReturn
 
+from ingest.simulator.books import DEPTH, STEP, Level, Side
+from ingest.simulator.books import book as made_book
 from ingest.simulator.listings import writer
+from ingest.simulator.live.bitso import EVERY, number, order
 from ingest.simulator.rest.ask import Ask, Endpoint, RefusedError, Reply, told
 
 REQUESTS_A_MINUTE = 60
-_DEFAULT, _MOST = 25, 100
+_DEFAULT, _MOST, _TOP = 25, 100, 50
 
 
 def refusal(code: str, reason: str, status: int = 400) -> Reply:
@@ -82,9 +85,35 @@ def _available_books(ask: Ask) -> Reply:
     return told({"success": True, "payload": rows})
 
 
+def _order_book(ask: Ask) -> Reply:
+    """The book after the last message of `diff-orders`, whose number is a text here."""
+    listing, seed = ask.made(book(ask))
+    aggregate = ask.query.get("aggregate", "true")
+    if aggregate not in ("true", "false"):
+        refuse("0304", "Required field not valid: aggregate")
+    is_whole = aggregate == "false"
+    price, quantity = writer(listing.price_places, "trimmed"), writer(listing.quantity_places, "trimmed")
+    last = number(ask.now) * EVERY
+    bids, asks = made_book(listing, seed, last // STEP, DEPTH if is_whole else _TOP)
+
+    def told_side(side: Side, levels: list[Level]) -> list[dict[str, str]]:
+        rows = [{"book": ask.query["book"], "price": price(level.price), "amount": quantity(level.quantity)} for level in levels]
+        return [{**row, "oid": order(side, level)} for row, level in zip(rows, levels, strict=True)] if is_whole else rows
+
+    payload = {
+        "asks": told_side("ask", asks),
+        "bids": told_side("bid", bids),
+        "updated_at": moment(last),
+        "sequence": str(number(last)),
+    }
+    return told({"success": True, "payload": payload})
+
+
 ENDPOINTS = (
     Endpoint("/api/v3/trades", _trades),
     Endpoint("/v3/trades", _trades),
+    Endpoint("/api/v3/order_book", _order_book),
+    Endpoint("/v3/order_book", _order_book),
     Endpoint("/api/v3/available_books", _available_books),
     Endpoint("/v3/available_books", _available_books),
 )

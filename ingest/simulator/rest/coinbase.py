@@ -1,11 +1,14 @@
 """Coinbase Exchange over REST, below /coinbase/spot."""
 
 import re
-from typing import NoReturn
+import zlib
+from typing import Any, NoReturn
+from uuid import UUID
 
+from ingest.simulator.books import DEPTH, STEP, Level, book
 from ingest.simulator.listings import writer
 from ingest.simulator.rest.ask import Ask, Endpoint, RefusedError, Reply, told
-from ingest.simulator.wire import iso
+from ingest.simulator.wire import iso, sequence
 
 REQUESTS_A_SECOND, BURST = 10, 15
 _MOST = 1000
@@ -91,9 +94,33 @@ def _time(ask: Ask) -> Reply:
     return Reply(200, f'{{"iso":"{iso(ask.now)[:-4]}Z","epoch":{millis // 1000}.{millis % 1000:03d}}}'.encode())
 
 
+def _book(ask: Ask) -> Reply:
+    """Level 1: the best; 2: all, by price; 3: all, by order. Nobody but the sequence says how old it is."""
+    pair, level = product(ask), ask.query.get("level", "1")
+    if level not in ("1", "2", "3"):
+        refuse("Invalid level")
+    listing, seed = ask.made(pair)
+    price, quantity = writer(listing.price_places, "plain"), writer(listing.quantity_places, "plain")
+    step = ask.now // STEP
+    bids, asks = book(listing, seed, step, 1 if level == "1" else DEPTH)
+    last = ask.past.newest(ask.series(pair, "trade"), 1, ask.now)[-1]
+    body: dict[str, Any] = {
+        name: [[price(each.price), quantity(each.quantity), order(name, each) if level == "3" else 1] for each in side]
+        for name, side in (("bids", bids), ("asks", asks))
+    }
+    body |= {"sequence": sequence(last.trade_id) + 1, "auction_mode": False, "auction": None, "time": iso(ask.now)}
+    return told(body)
+
+
+def order(side: str, level: Level) -> str:
+    """The id of the one order that makes a level."""
+    return str(UUID(int=zlib.crc32(side.encode()) << 96 | level.price << 48 | level.since))
+
+
 ENDPOINTS = (
     Endpoint("/time", _time),
     Endpoint("/products", _products),
     Endpoint("/products/{product}", _product),
     Endpoint("/products/{product}/trades", _trades),
+    Endpoint("/products/{product}/book", _book),
 )

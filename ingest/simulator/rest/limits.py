@@ -10,6 +10,8 @@ from ingest.simulator.rest.ask import Reply, told
 
 PATIENCE = 10  # refusals in one minute that Binance forgives before it bans; the venue does not say how many
 _BAN, _LONGEST_BAN = 120, 3 * 86_400  # seconds
+_CONNECTIONS, _FIVE_MINUTES = 300, 300.0
+_COINBASE_CONNECTIONS, _COINBASE_BURST = 8, 20  # a second; at once
 _LOCKOUT, _LONG_LOCKOUT, _LOCKOUTS_FORGIVEN = 60, 86_400, 4  # the venue says `up to a day`, and not after how many
 
 
@@ -95,8 +97,27 @@ class Lockout:
                 self.lockouts.popleft()
             self.lockouts.append(now)
             self.until = now + (_LOCKOUT if len(self.lockouts) <= _LOCKOUTS_FORGIVEN else _LONG_LOCKOUT)
-            self.asked.clear()
         return Verdict(refusal=bitso.refusal("0200", "Too many requests", 429))
+
+
+@dataclass
+class Attempts:
+    """Binance: so many connections in any five minutes."""
+
+    most: int
+    tried: deque[float] = field(default_factory=deque)
+
+    def spend(self, now: float, _weight: int) -> Verdict:
+        while self.tried and self.tried[0] <= now - _FIVE_MINUTES:
+            self.tried.popleft()
+        self.tried.append(now)
+        if len(self.tried) <= self.most:
+            return Verdict()
+        return Verdict(
+            refusal=_refusal(
+                429, self.tried[-self.most] + _FIVE_MINUTES - now, {"code": -1003, "msg": "Too many connections."}, {}
+            )
+        )
 
 
 Spend = Callable[[float, int], Verdict]
@@ -111,6 +132,17 @@ def limits(factor: float | None) -> dict[tuple[str, str], Spend]:
         ("binance", "usdm"): Weight(max(1, int(binance_usdm.WEIGHT_A_MINUTE * factor))).spend,
         ("coinbase", "spot"): Bucket(coinbase.REQUESTS_A_SECOND * factor, max(1.0, coinbase.BURST * factor)).spend,
         ("bitso", "spot"): Lockout(max(1, int(bitso.REQUESTS_A_MINUTE * factor))).spend,
+    }
+
+
+def attempts(factor: float | None) -> dict[tuple[str, str], Spend]:
+    """How often a websocket may be opened, where a venue says it; None: as often as one likes."""
+    if factor is None:
+        return {}
+    return {
+        ("binance", "spot"): Attempts(max(1, int(_CONNECTIONS * factor))).spend,
+        ("binance", "usdm"): Attempts(max(1, int(_CONNECTIONS * factor))).spend,
+        ("coinbase", "spot"): Bucket(_COINBASE_CONNECTIONS * factor, max(1.0, _COINBASE_BURST * factor)).spend,
     }
 
 

@@ -1,0 +1,160 @@
+"""A file of the spool: lines are appended to it, and it is sealed under the name of the object it will be."""
+
+import contextlib
+import hashlib
+import logging
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ingest import records
+from ingest.clock import day
+from ingest.envelope import object_key
+
+OPEN, SEALED, CONFLICT = "open", "sealed", "conflict"
+SLASH = "+"  # stands for the slashes of a key in the name of a sealed segment; no part of a key has one
+_SEALED_NAME = re.compile(
+    r"landing\+channel=([\w-]+)\+venue=([\w-]+)\+market=([\w-]+)\+dt=[\w-]+\+(\d+)-(\w+)-[0-9a-f]{12}\.jsonl"
+)
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where lines belong: they share a segment, and a folder of the landing zone."""
+
+    channel: str
+    venue: str
+    market: str
+
+
+@dataclass(frozen=True)
+class Name:
+    """What a segment's own name says of it."""
+
+    place: Place
+    collector: str
+    first_recv_ns: int
+
+
+@dataclass
+class Segment:
+    """One that is open. Whoever calls sees to it that one thread at a time does."""
+
+    place: Place
+    path: Path
+    handle: int
+    opened: float
+    first_recv_ns: int
+    size: int = 0
+    synced: int = 0  # of it, known to be on the disk
+    unsynced: list[tuple[int, bytes]] = field(default_factory=list)  # the rest, with when each part was received
+    not_before: float = 0.0  # when to try again what the disk refused
+
+    def append(self, recv_ns: int, data: bytes) -> None:
+        """All or nothing, where the disk lets that be."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self.handle, rest) :]
+        self.size += len(data)
+        self.unsynced.append((recv_ns, data))
+
+    @property
+    def end(self) -> tuple[int, int]:
+        """How much there is, and how many parts of it are not known to be on the disk."""
+        return self.size, len(self.unsynced)
+
+    def sync(self, end: tuple[int, int]) -> None:
+        """Make durable what was there at that end; more may be appended meanwhile."""
+        os.fsync(self.handle)
+        self.synced = end[0]
+        del self.unsynced[: end[1]]
+
+    def cut(self, size: int) -> bool:
+        """Keep no more than that; False: the disk does not let go of it."""
+        try:
+            os.ftruncate(self.handle, size)
+        except OSError as error:
+            _LOG.error("event=not_cut segment=%s error=%r", self.path.name, error)
+            return False
+        self.size = size
+        return True
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # nothing is left to be written
+            os.close(self.handle)
+
+    def discard(self) -> None:
+        """Nobody needs it."""
+        self.close()
+        with contextlib.suppress(OSError):  # an empty or a doubled file, which the next start deals with
+            self.path.unlink()
+
+
+def create(folder: Path, name: Name, number: int, opened: float) -> Segment | None:
+    """A new segment whose name is durable; None: there is one of that name."""
+    place = name.place
+    path = folder / OPEN / SLASH.join([place.channel, place.venue, place.market, name.collector, f"{number}.jsonl"])
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+    except FileExistsError:
+        return None
+    segment = Segment(place, path, handle, opened, name.first_recv_ns)
+    try:
+        sync_folder(path.parent)
+    except OSError:
+        segment.discard()
+        raise
+    return segment
+
+
+def seal(folder: Path, path: Path, name: Name) -> Path:
+    """Give a synced segment the name of the object it will be. The name is durable when this returns."""
+    target = folder / SEALED / sealed_name(name, records.read(path.read_bytes()).text)
+    path.rename(target)
+    sync_folder(target.parent)
+    sync_folder(path.parent)
+    return target
+
+
+def sealed_name(name: Name, lines: bytes) -> str:
+    """The name of the object that these lines will be."""
+    place, at = name.place, name.first_recv_ns
+    key = object_key(
+        channel=place.channel,
+        venue=place.venue,
+        market=place.market,
+        day=day(at),
+        first_recv_ns=at,
+        collector=name.collector,
+        lines=lines,
+    )
+    return key.removesuffix(".gz").replace("/", SLASH)
+
+
+def key_of(path: Path, lines: bytes) -> str:
+    """The key of a sealed segment's object; of its content, should the disk have changed it since it was named."""
+    key = path.name.replace(SLASH, "/")
+    return f"{key.rpartition('-')[0]}-{hashlib.sha256(lines).hexdigest()[:12]}.jsonl.gz"
+
+
+def of_open(path: Path) -> tuple[Place, str]:
+    """Place and collector of an open segment, from its name."""
+    channel, venue, market, collector, _ = path.name.split(SLASH)
+    return Place(channel, venue, market), collector
+
+
+def of_sealed(path: Path) -> Name | None:
+    """What the name of a sealed segment says; None: it is none."""
+    found = _SEALED_NAME.fullmatch(path.name)
+    return Name(Place(found[1], found[2], found[3]), found[5], int(found[4])) if found else None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

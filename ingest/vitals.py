@@ -1,0 +1,113 @@
+"""How a collector is: plain values, taken at one moment, for its status, its metrics and its alerts."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FeedVitals:
+    """One stream."""
+
+    venue: str
+    market: str
+    kind: str
+    pair: str
+    stream: str
+    last_id: int | None
+    heard_seconds: float | None  # since anything was heard of it by this process
+    limit_seconds: float  # of silence, after which somebody asks
+    holes: int  # that are not dealt with
+    is_mute: bool  # the venue trades, and the stream says nothing
+
+
+@dataclass(frozen=True)
+class LinkVitals:
+    """One plan's connections. Counts are those of this process."""
+
+    venue: str
+    market: str
+    kind: str
+    streams: int
+    frames: int
+    trades: int  # frames of them
+    bytes: int  # of lines
+    connections: int
+    is_connected: bool
+    since_seconds: float  # so long it is, or is not
+    mutes: int
+    lost: int  # lines that the spool refused
+    given_up: str | None
+    lag_ms: Sequence[float]  # receive time minus the venue's time of sending: least, median, 99 of 100, most, of the last frames
+
+
+@dataclass(frozen=True)
+class MarketVitals:
+    """What is asked of one market over REST."""
+
+    venue: str
+    market: str
+    waiting: int  # holes
+    repaired: int
+    left: int
+    failed: int
+    rows: int
+    polls: int
+    polls_failed: int
+    polls_late: int
+    weight_used: float
+    weight_limit: float
+
+
+@dataclass(frozen=True)
+class SpoolVitals:
+    """What is on its way to the landing zone."""
+
+    bytes: int
+    max_bytes: int
+    waiting: int  # segments that are sealed and have not landed
+    oldest_seconds: float  # since the first frame of the oldest of them
+    objects: int
+    landed_bytes: int
+    failures: int  # tries that did not land
+    failing_seconds: float  # since the last object landed, while tries fail; 0: none fails
+    conflicts: int
+    recent: Sequence[str]  # keys of the last objects
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """A collector at one moment."""
+
+    collector: str
+    run: str
+    pid: int
+    at_ns: int
+    seconds: float  # it has run
+    feeds: Sequence[FeedVitals]
+    links: Sequence[LinkVitals]
+    markets: Sequence[MarketVitals]
+    spool: SpoolVitals
+    gaps: int  # holes found by this process
+    faults: Sequence[str]
+
+
+def plain(vitals: Vitals) -> dict[str, Any]:
+    """For JSON."""
+    return asdict(vitals)
+
+
+def vitals(tree: dict[str, Any]) -> Vitals:
+    """From JSON. KeyError, TypeError: it is not what `plain` gave."""
+    feeds = tuple(FeedVitals(**one) for one in tree["feeds"])
+    links = tuple(LinkVitals(**one) for one in tree["links"])
+    markets = tuple(MarketVitals(**one) for one in tree["markets"])
+    return Vitals(**{**tree, "feeds": feeds, "links": links, "markets": markets, "spool": SpoolVitals(**tree["spool"])})
+
+
+def quantiles(values: Sequence[float]) -> tuple[float, ...]:
+    """Least, median, 99 of 100, most; none of nothing."""
+    if not values:
+        return ()
+    found = sorted(values)
+    return tuple(found[min(len(found) - 1, int(len(found) * part))] for part in (0.0, 0.5, 0.99, 1.0))
