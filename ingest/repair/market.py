@@ -185,24 +185,32 @@ class Market:
         found, clock = end(case), self._world.clock
         if self._stop.is_set() and found.outcome != "repaired":
             return  # it was not tried to the end
-        self._spool.sync()  # no power failure may take the trades and leave the word that they are there
-        for wrong in case.wrong:  # whoever wonders later why a file was not used finds it
-            if wrong.outcome != found.outcome:
-                self._tell(case, End(wrong.outcome, 0, wrong.detail, "dump"))
-        case.wrong.clear()
-        self._tell(case, found)
+        try:
+            self._tell_all(case, found)
+        except SpoolError as error:  # the next try finds what it needs in the case, and has only to tell it
+            _LOG.warning("event=repair_failed gap=%r detail=%r", case.gap.label, str(error))
+            found = found._replace(outcome="failed", detail=str(error))
         before = self.tried.get(case.gap)
         self.rows += found.rows - (before.end.rows if before and before.case is case else 0)
         pause = min(AGAIN_CAP, before.pause * 2) if before else AGAIN_SECONDS
         seconds = SETTLED_SECONDS if found.outcome == "repaired" else max(pause, case.due_in(clock.wall_ns()))
         self.tried[case.gap] = Tried(case, found, clock.monotonic() + seconds, pause)
 
+    def _tell_all(self, case: Case, found: End) -> None:
+        if not self._spool.sync():  # no power failure may take the trades and leave the word that they are there
+            raise SpoolError("the disk refuses what was found")
+        for wrong in case.wrong:  # whoever wonders later why a file was not used finds it
+            if wrong.outcome != found.outcome:
+                self._tell(case, End(wrong.outcome, 0, wrong.detail, "dump"))
+        self._tell(case, found)
+        case.wrong.clear()
+
     def _tell(self, case: Case, found: End) -> None:
         """Each end of a gap once: a file that is late is asked for many times."""
         told = self._told.setdefault(case.gap, set())
         if (found.outcome, found.detail) not in told:
-            told.add((found.outcome, found.detail))
             self._findings.end(case.plan, case.stream, found.source, case.told(found), feed=case.gap.feed)
+            told.add((found.outcome, found.detail))
 
 
 def files_folder(ingest: Ingest) -> Path:

@@ -1,5 +1,6 @@
 """The gaps of one market: REST first, then files; each file is read once; each end is told once."""
 
+import errno
 import hashlib
 import json
 import os
@@ -225,6 +226,39 @@ def test_the_trades_are_on_the_disk_before_the_word_that_they_are_there(tmp_path
         ("fsync", "open/trades+binance+usdm+laptop+1.jsonl"),
         ("fsync", "open"),  # and one of events
     ]
+
+
+@pytest.mark.parametrize("source", ["rest", "dump"])
+def test_a_disk_that_refuses_leaves_the_gap_open_until_it_takes_the_word_that_it_is_not(tmp_path, there, monkeypatch, source):
+    there.publish_csv(DAY, text(1, 100))
+    desk = Desk(tmp_path, there, *([[11, 12, 13, 14]] if source == "rest" else [400]) * 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuses)
+        desk.market.offer([case(desk.ingest, find_exchange, GAP)])
+        desk.market.run(once=True)
+    assert desk.market.ends == {"failed": 1}
+    desk.time.advance(AGAIN_SECONDS)
+    trades, events = desk.repair(GAP)
+    assert {line["source"] for line in trades} == {source}
+    assert [(line["raw"]["outcome"], line["raw"]["rows"]) for line in events] == [("repaired", 4)]
+
+
+def test_trades_that_the_disk_does_not_keep_are_not_said_to_be_there(tmp_path, there, monkeypatch):
+    desk = Desk(tmp_path, there, [11, 12, 13, 14])
+    desk.market.offer([case(desk.ingest, find_exchange, GAP)])
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.spool, "sync", lambda: False)
+        desk.market.run(once=True)
+    assert desk.market.ends == {"failed": 1}
+    desk.time.advance(AGAIN_SECONDS)
+    trades, events = desk.repair(GAP)
+    assert [[item["a"] for item in line["raw"]] for line in trades] == [[11, 12, 13, 14]]
+    assert [(line["raw"]["outcome"], line["raw"]["rows"]) for line in events] == [("repaired", 4)]
+    assert (desk.market.rows, len(desk.asked)) == (4, 1)
+
+
+def refuses(_handle):
+    raise OSError(errno.EIO, "Input/output error")
 
 
 def test_a_gap_of_several_days_is_filled_from_each_of_their_files(tmp_path, there):
