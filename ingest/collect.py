@@ -145,7 +145,7 @@ class Collector:
         keeper = self._thread("keeper", lambda: self._keep(enough))
         watch = Watch(self._ingest.spool.path / "collect", self.vitals, dict, self._alerts, self._world.clock)
         watcher = self._thread("watch", lambda: watch.run(enough))
-        stop_metrics = serve(self._ingest.metrics.address, self.vitals) if self._ingest.metrics else None
+        stop_metrics = serve(self._ingest.metrics.address, self.vitals)[0] if self._ingest.metrics else None
         while self._is_at_work() and not self._stop.wait(self._times.watch):
             report(self._progress())
             if seconds is not None and self._seconds() >= seconds:
