@@ -254,7 +254,7 @@ class Collector:
             for link in self._links:
                 locks.enter_context(link.intake.lock)
             feeds = self._marks.snapshot()
-        return self._spool.sync() and self._marks.save(feeds)
+        return self._spool.sync() and self._marks.save(feeds, self._spool.synced())
 
     def _mended(self, path: Path, found: Records) -> Sequence[Path]:
         """A sealed segment that the disk has changed. What is missing is remembered before the segment goes."""

@@ -14,18 +14,19 @@ from typing import Literal
 from ingest import records
 from ingest.envelope import members
 from ingest.landing import Store
-from ingest.segment import key_of
+from ingest.segment import key_of, of_sealed, sealed_name
 from ingest.spool import Spool
 
 Outcome = Literal["landed", "there", "conflict"]
 Mend = Callable[[Path, records.Records], Sequence[Path]]  # what is to land in the place of a segment that the disk has changed
 _ASK_AGAIN = 5
+_ANY = 10**9  # bytes; nobody knows how many there were
 _LOG = logging.getLogger(__name__)
 
 
 def land(store: Store, path: Path, lines: bytes) -> tuple[str, Outcome]:
     """Write a sealed segment's object. `there`: an earlier try had done it. `conflict`: the key has other lines."""
-    key = key_of(path, lines)
+    key = key_of(path)
     data = members(lines)
     for _ in range(_ASK_AGAIN):
         if store.create(key, data):
@@ -34,6 +35,16 @@ def land(store: Store, path: Path, lines: bytes) -> tuple[str, Outcome]:
         if found:  # else it vanished in between, or the other write was still under way
             return key, "there" if _text(found[0]) == lines else "conflict"
     raise OSError(f"object {key}: neither created nor there, {_ASK_AGAIN} times")
+
+
+def _read(path: Path) -> records.Records:
+    """What a sealed segment holds; its name and its end tell whether that is everything."""
+    data, name = path.read_bytes(), of_sealed(path)
+    found = records.read(data)
+    is_cut = not data.endswith(b"\n") or not found.damaged
+    if name is None or sealed_name(name, found.text) == path.name or not is_cut:
+        return found
+    return records.Records(found.whole, [*found.damaged, records.Damage(len(data), len(found.whole), b"", _ANY)])
 
 
 def _text(data: bytes) -> bytes | None:
@@ -97,7 +108,7 @@ class Uploader:
     def _tried(self, path: Path) -> Sequence[Path] | None:
         """What is to land in its place, which is nothing once it has landed itself; None: it is to be tried again."""
         try:
-            found = records.read(path.read_bytes())
+            found = _read(path)
         except OSError as error:
             self.landed.conflicts.append(f"{path} cannot be read: {error}")
             _LOG.error("event=segment_unreadable path=%s error=%r detail=tried_again_by_the_next_start", path, error)
