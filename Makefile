@@ -42,6 +42,10 @@ faults: setup ## All crash points with all seeds, and the other sweeps
 bench: setup ## How fast the stream is, beside DuckDB; writes docs/benchmarks.md
 	@$(PY) -m tests.benchmarks
 
+.PHONY: bench-ingest
+bench-ingest: $(VENV) ## How fast the collector is, beside others; CRYPTOFEED=PYTHON names one that has cryptofeed
+	@$(PY) -m tests.benchmarks.receive $(if $(CRYPTOFEED),--cryptofeed $(CRYPTOFEED))
+
 .PHONY: format-check
 format-check: $(VENV)
 	@$(BIN)/ruff format --check --quiet

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 
 VERSION = 1
+LF, CR = 10, 13  # numbers: looking for one in bytes takes a seventh of the time of looking for bytes
 LEVEL = 4  # of gzip. Measured on Binance lines: 1 is 1.3 µs and 44 bytes a line, 4 is 2.3 and 38, 6 is 4.0 and 35
 
 
@@ -42,12 +43,12 @@ def head(origin: Origin) -> bytes:
 
 def line(head: bytes, seq: int, recv_ns: int, raw: bytes, *, is_json: bool) -> bytes:
     """One landing line. `is_json` says that somebody parsed `raw` and it was JSON; only then is it spliced in as it is."""
-    return b'%b,"seq":%d,"recv_ns":%d,%b}\n' % (head, seq, recv_ns, _raw(raw, is_json=is_json))
+    if is_json and LF not in raw and CR not in raw:
+        return b'%b,"seq":%d,"recv_ns":%d,"raw":%b}\n' % (head, seq, recv_ns, raw)
+    return b'%b,"seq":%d,"recv_ns":%d,%b}\n' % (head, seq, recv_ns, _escaped(raw))
 
 
-def _raw(raw: bytes, *, is_json: bool) -> bytes:
-    if is_json and b"\n" not in raw and b"\r" not in raw:
-        return b'"raw":' + raw
+def _escaped(raw: bytes) -> bytes:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:

@@ -21,6 +21,7 @@ FIN_TEXT = 0x80 | Opcode.TEXT
 FIN = 0x80
 RESERVED = 0x70
 MASK = 0x80
+HEADER = 2  # bytes, at least
 SHORT = 126  # lengths below stand in the header itself
 CONTROL_LIMIT = 125
 
@@ -32,7 +33,7 @@ class Frames:
         self._limit = limit
         self._chunks: list[bytes] = []  # what arrived of a message that is not whole yet
         self._have = 0
-        self._need = 2
+        self._need = HEADER
         self._parts: list[bytes] = []  # frames of a fragmented message
         self._parts_opcode = 0
 
@@ -44,10 +45,9 @@ class Frames:
             return
         buffer = b"".join(self._chunks) if len(self._chunks) > 1 else data
         at, end, limit = 0, len(buffer), self._limit
-        self._need = 2
-        while end - at >= self._need:
-            first, length = buffer[at], buffer[at + 1]
-            start = at + 2
+        self._need = HEADER
+        while end - at >= HEADER:
+            first, length, start = buffer[at], buffer[at + 1], at + 2
             if length >= SHORT:
                 if length & MASK:
                     raise ProtocolError("a masked frame from a server")
@@ -67,7 +67,6 @@ class Frames:
                 yield 1, buffer[start:stop]
             else:
                 yield from self._other(first, buffer[start:stop])
-            self._need = 2
         self._chunks = [buffer[at:]] if at < end else []
         self._have = end - at
 

@@ -90,6 +90,7 @@ def aside(widths: Sequence[str]) -> Mapping[str, Feed]:
 
 def recognise_among(feeds: Mapping[str, Feed]) -> Callable[[Any], Seen]:
     """The `recognise` of a market with these feeds of trades."""
+    known = {name: (kind, _IDS[kind], feeds[kind].counts_trades) for name, kind in _CHANNELS.items() if kind in feeds}
 
     def recognise(frame: Any) -> Seen:  # noqa: ANN401 - any JSON value
         if not isinstance(frame, dict):
@@ -98,13 +99,17 @@ def recognise_among(feeds: Mapping[str, Feed]) -> Callable[[Any], Seen]:
         if not isinstance(stream, str) or not isinstance(data, dict):
             return _control(frame)
         channel = stream.partition("@")[2]
-        kind = _CHANNELS.get(channel)
-        if kind is not None and kind in feeds and data.get("e") == channel:
-            number, at = _whole(data.get(_IDS[kind])), _whole(data.get("E"))
-            if feeds[kind].counts_trades:
-                return Seen(kind, stream, number, number, at, None, _whole(data.get("f")), _whole(data.get("l")))
+        if channel not in known or data.get("e") != channel:
+            return _aside(stream, channel, data) or _control(data)
+        kind, name, counts_trades = known[channel]
+        number, at = data.get(name), data.get("E")  # `_whole`, spelled out: four calls less a frame
+        number, at = number if type(number) is int else None, at if type(at) is int else None
+        if not counts_trades:
             return Seen(kind, stream, number, number, at)
-        return _aside(stream, channel, data) or _control(data)
+        first, last = data.get("f"), data.get("l")
+        first, last = first if type(first) is int else None, last if type(last) is int else None
+        # of every frame: the class's own constructor takes three times as long, a twentieth of all that is done with a frame
+        return tuple.__new__(Seen, (kind, stream, number, number, at, None, first, last, False, None))
 
     return recognise
 

@@ -61,15 +61,20 @@ def machine(load: float) -> Mapping[str, str]:
     """What it ran on."""
     java = subprocess.run(["java", "-version"], capture_output=True, text=True, check=True).stderr.splitlines()[0]
     return {
-        "Processor": f"{_first('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores; load {load:.1f} before the start",
-        "Memory": f"{int(_first('/proc/meminfo', 'MemTotal').split()[0]) / 2**20:.0f} GB",
+        "Processor": f"{first('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores; load {load:.1f} before the start",
+        "Memory": f"{int(first('/proc/meminfo', 'MemTotal').split()[0]) / 2**20:.0f} GB",
         "System": f"{platform.system()} {platform.release()}, {java}, Python {platform.python_version()}",
         "Versions": f"Spark {version('pyspark')}, Delta {version('delta-spark')}, DuckDB {version('duckdb')}",
-        "Date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "Date": now(),
     }
 
 
-def _first(file: str, key: str) -> str:
+def now() -> str:
+    """For the page."""
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def first(file: str, key: str) -> str:
     """The value of the first `key: value` line."""
     lines = Path(file).read_text(encoding="utf-8").splitlines()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "unknown")

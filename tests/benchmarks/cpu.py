@@ -1,4 +1,4 @@
-"""Processor time as the kernel counts it, from /proc: of processes, and of a process' threads by what they are there for."""
+"""Processor time and memory as the kernel counts them, from /proc: of processes, and of threads by what they are there for."""
 
 import os
 import re
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
 # a thread's name (the kernel keeps 15 letters of it) -> what it does; the first that fits
 GROUPS = {
     r"Executor task": "tasks",
@@ -19,6 +20,11 @@ GROUPS = {
 def seconds(process: int) -> float:
     """User and system time of a process, all threads, ended ones too."""
     return _used(Path(f"/proc/{process}/stat"))
+
+
+def resident(process: int) -> int:
+    """Bytes of memory that a process holds."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * PAGE
 
 
 def of_threads(process: int) -> Mapping[str, float]:
