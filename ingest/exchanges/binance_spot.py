@@ -18,7 +18,7 @@ from ingest.exchanges.binance import (
     subscriptions,
     symbol_of,
 )
-from ingest.exchanges.exchange import Depth, Exchange, Feed, Limits, Rest
+from ingest.exchanges.exchange import Depth, Exchange, Feed, Limits, Rest, Top
 
 # AEUR, BIDR and IDR are left out: ADAEUR and BNBIDR would have two readings each
 QUOTES = (
@@ -80,6 +80,11 @@ BINANCE_SPOT = Exchange(
     address=lambda host, streams: f"{host}/stream",  # noqa: ARG005 - streams are asked for by message, so that each is acknowledged
     subscriptions=subscriptions,
     recognise=recognise_among(_FEEDS),
+    tops={
+        ("book_top", "ws"): Top("data.b", "data.a", None),
+        ("book", "ws"): Top("data.bids", "data.asks"),
+        ("book", "rest"): Top("bids", "asks"),
+    },
     rest=Rest(
         hosts=tuple(f"https://{name}.binance.com" for name in _HOSTS),  # data-api.binance.vision has no historicalTrades
         budget=6000,

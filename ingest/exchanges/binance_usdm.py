@@ -20,7 +20,7 @@ from ingest.exchanges.binance import (
     subscriptions,
     symbol_of,
 )
-from ingest.exchanges.exchange import Depth, Exchange, Feed, Limits, Rest
+from ingest.exchanges.exchange import Depth, Exchange, Feed, Limits, Rest, Top
 
 QUOTES = ("USDT", "USDC", "BUSD", "BTC")
 # First and last ids of an aggregate skip the fills of the insurance fund, so they do not count the trades
@@ -75,6 +75,11 @@ BINANCE_USDM = Exchange(
     address=_address,
     subscriptions=subscriptions,
     recognise=recognise_among({**_FEEDS, **_RECORDED}),
+    tops={
+        ("book_top", "ws"): Top("data.b", "data.a", None),
+        ("book", "ws"): Top("data.b", "data.a"),
+        ("book", "rest"): Top("bids", "asks"),
+    },
     rest=Rest(
         hosts=("https://fapi.binance.com",),
         budget=2400,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Depth, Exchange, Feed, History, Instruments, Limits, Page, Reading, Request, Rest, Seen
+from ingest.exchanges.exchange import Depth, Exchange, Feed, History, Instruments, Limits, Page, Reading, Request, Rest, Seen, Top
 from ingest.settings import PAIR
 
 _BOOK = re.compile(r"[a-z0-9]+_[a-z0-9]+")
@@ -123,6 +123,10 @@ BITSO = Exchange(
     address=lambda host, streams: host,  # noqa: ARG005 - streams are asked for by message
     subscriptions=_subscriptions,
     recognise=_recognise,
+    tops={
+        ("book", "ws"): Top("payload.bids", "payload.asks", "r"),
+        ("book", "rest"): Top("payload.bids", "payload.asks", "price"),
+    },
     rest=Rest(
         hosts=("https://api.bitso.com",),
         budget=60,
