@@ -1,5 +1,6 @@
 """The best prices of every shape of book, and what of their distance people are told."""
 
+import json
 from decimal import Decimal
 
 import orjson
@@ -65,12 +66,13 @@ def test_each_book_that_is_collected_has_its_best_prices():
 
 def test_documented_frames_have_best_prices():
     found = [
-        best_prices(one.tops[seen["kind"], "ws"], wire.frames(one)[line].encode())
+        (one.name, json.loads(text), best_prices(one.tops[seen["kind"], "ws"], text.encode()))
         for one in EXCHANGES.values()
         for line, seen in wire.seen(one).items()
-        if (seen["kind"], "ws") in one.tops
+        if (seen["kind"], "ws") in one.tops and (text := wire.frames(one)[line])
     ]
-    assert sum(best is not None for best in found) > 6
+    assert [(name, frame["payload"]) for name, frame, best in found if best is None] == [("bitso spot", {"bids": [], "asks": []})]
+    assert len(found) == 7
 
 
 @pytest.mark.parametrize(
