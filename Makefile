@@ -36,7 +36,7 @@ test-long: setup ## All tests, with more seeds and bigger data
 
 .PHONY: faults
 faults: setup ## All crash points with all seeds, and the other sweeps
-	@$(BIN)/pytest -n 2 -m "long or not long" tests/e2e/test_crash_points.py
+	@$(BIN)/pytest -n 2 -m "long or not long" tests/e2e/test_crash_points.py tests/unit/test_sweep.py
 
 .PHONY: bench
 bench: setup ## How fast the stream is, beside DuckDB; writes docs/benchmarks.md

@@ -99,7 +99,9 @@ def _collect(args: argparse.Namespace) -> int:
         return USAGE
     show = _show if sys.stderr.isatty() else _show_nothing
     try:
-        end = Collector(settings.ingest, wanted, landing.store(settings.lake), world, alerts=alerts).run(show, args.seconds)
+        store, spread_pct = landing.store(settings.lake), settings.alerts.spread_pct
+        collector = Collector(settings.ingest, wanted, store, world, alerts=alerts, spread_pct=spread_pct)
+        end = collector.run(show, args.seconds)
     except (SpoolError, OSError) as error:
         print(f"collect: {error}", file=sys.stderr)
         return FAILED

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ingest.continuity import Continuity
 from ingest.envelope import Origin, head, line
 from ingest.exchanges.exchange import Exchange
 from ingest.gaps import Gaps, numbered
+from ingest.health import Conditions
 from ingest.intake import Intake
 from ingest.journal import EVENTS, Sequences, event_text
 from ingest.landing import Store
@@ -32,6 +34,7 @@ from ingest.salvage import mend, salvage
 from ingest.segment import of_sealed
 from ingest.settings import Ingest
 from ingest.spool import AGAIN_SECONDS, Place, Spool, SpoolError, prepare
+from ingest.spreads import Spreads
 from ingest.upload import Uploader
 from ingest.vitals import MarketVitals, SpoolVitals, Vitals
 from ingest.watch import Watch
@@ -90,10 +93,19 @@ class Collector:
     """One run of `collect`."""
 
     def __init__(  # noqa: PLR0913 - what is wanted, and the world it is done in
-        self, ingest: Ingest, wanted: Wanted, store: Store, world: World, *, alerts: Alerts, times: Times = _TIMES
+        self,
+        ingest: Ingest,
+        wanted: Wanted,
+        store: Store,
+        world: World,
+        *,
+        alerts: Alerts,
+        spread_pct: Sequence[Decimal] = (),
+        times: Times = _TIMES,
     ) -> None:
         self._ingest = ingest
         self._alerts = alerts
+        self._spreads = Spreads(spread_pct)
         self._wanted = wanted
         self._store = store
         self._world = world
@@ -143,9 +155,9 @@ class Collector:
             self._connect(plan, continuity)
         self._threads += [self._thread("poll", partial(found.run, self._stop)) for found in self._pollers]
         keeper = self._thread("keeper", lambda: self._keep(enough))
-        watch = Watch(self._ingest.spool.path / "collect", self.vitals, dict, self._alerts, self._world.clock)
+        watch = Watch(self._folder, self.vitals, self._others, self._alerts, self._world.clock)
         watcher = self._thread("watch", lambda: watch.run(enough))
-        stop_metrics = serve(self._ingest.metrics.address, self.vitals) if self._ingest.metrics else None
+        stop_metrics = serve(self._ingest.metrics.address, self.vitals)[0] if self._ingest.metrics else None
         while self._is_at_work() and not self._stop.wait(self._times.watch):
             report(self._progress())
             if seconds is not None and self._seconds() >= seconds:
@@ -167,6 +179,14 @@ class Collector:
         if stop_metrics:
             stop_metrics()
         return self._progress()
+
+    def _others(self) -> Conditions:
+        """What is wrong beside the vitals. Spreads are told by themselves, for they come and go with some play."""
+        streamed = [book for link in self._links for book in link.intake.books()]
+        asked = [book for poller in self._pollers for book in poller.books()]
+        for event in self._spreads.judge([*streamed, *asked], self._world.clock.wall_ns()):
+            self._alerts.take(event)
+        return {}
 
     def vitals(self) -> Vitals:
         """How it is."""
@@ -254,7 +274,7 @@ class Collector:
             for link in self._links:
                 locks.enter_context(link.intake.lock)
             feeds = self._marks.snapshot()
-        return self._spool.sync() and self._marks.save(feeds)
+        return self._spool.sync() and self._marks.save(feeds, self._spool.synced())
 
     def _mended(self, path: Path, found: Records) -> Sequence[Path]:
         """A sealed segment that the disk has changed. What is missing is remembered before the segment goes."""

@@ -13,8 +13,10 @@ from ingest.records import Records
 _LINE_BYTES = 100  # no line is shorter: so many frames at most can have stood in a piece
 
 
-def missed(plan: Plan, found: Records, known: Mapping[str, int | None], now: float) -> Iterator[tuple[str, Hole]]:
-    """Holes in the feeds of a plan, by stream, up to the id that each is known to have come to.
+def missed(
+    plan: Plan, found: Records, known: Mapping[str, int | None], now: float, *, is_newest: bool = False
+) -> Iterator[tuple[str, Hole]]:
+    """Holes in the feeds of a plan, by stream, up to the id that each is known to have come to; in this segment, if it is the newest.
 
     What is asked for may be more than what is gone, never less: a trade that comes twice is taken once.
     """
@@ -22,17 +24,24 @@ def missed(plan: Plan, found: Records, known: Mapping[str, int | None], now: flo
     told = set[tuple[str, Hole]]()
     pieces: dict[int, int] = {}  # where in the segment -> how many frames at most
     for damage in found.damaged:
-        pieces[damage.after] = pieces.get(damage.after, 0) + len(damage.data) // _LINE_BYTES + 1
+        pieces[damage.after] = pieces.get(damage.after, 0) + (len(damage.data) + damage.gone) // _LINE_BYTES + 1
     for stream in plan.pairs:
         seen = frames.get(stream, [])
         for at, count in pieces.items():
             place = bisect_left(seen, at, key=lambda one: one[0])
             before = seen[place - 1][1] if place else None
             after = seen[place][1] if place < len(seen) else None
-            hole = _hole(plan, (before, after), count, known[stream], now)
+            last = known[stream]
+            is_last = is_newest and plan.feed.dense and not seen
+            hole = _last(count, last, now) if is_last and last else _hole(plan, (before, after), count, last, now)
             if hole is not None and (stream, hole) not in told:
                 told.add((stream, hole))
                 yield stream, hole
+
+
+def _last(count: int, known: int, now: float) -> Hole:
+    """No frame of the feed is left: it is the last ones before where it had come that are gone."""
+    return Hole("ids", max(1, known - count + 1), known, None, None, since=now)
 
 
 def _hole(plan: Plan, around: tuple[Seen | None, Seen | None], count: int, known: int | None, now: float) -> Hole | None:

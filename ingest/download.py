@@ -143,9 +143,9 @@ class Downloads:
         try:
             if answer.status == ABSENT:
                 return Verdict("never", "HTTP 404")
-            if answer.status == NOT_THERE:  # it is shorter now than what we have of it
-                piece.etag = ""
-                return Verdict("again", "HTTP 416")
+            if answer.status == NOT_THERE or (answer.status == PARTIAL and not piece.is_gone_on_with_by(answer)):
+                piece.etag = ""  # it is another file by now: from its beginning
+                return Verdict("again", f"HTTP {answer.status} about another version")
             if answer.status not in (OK, PARTIAL):
                 told = {name.lower(): value for name, value in answer.headers.items()}
                 return by_status(answer.status, told, f"HTTP {answer.status}")
@@ -181,10 +181,14 @@ class _Piece:
         have = self.path.stat().st_size if self.etag else 0
         return {"Range": f"bytes={have}-", "If-Range": self.etag} if have else {}
 
+    def is_gone_on_with_by(self, answer: urllib3.BaseHTTPResponse) -> bool:
+        """Whether a part of a file is the part that was asked for."""
+        begins = answer.headers.get("Content-Range", "").startswith(self.asked().get("Range", "-").replace("=", " "))
+        return begins and answer.headers.get("ETag") == self.etag
+
     def opened(self, answer: urllib3.BaseHTTPResponse) -> IO[bytes]:
-        goes_on = answer.status == PARTIAL and answer.headers.get("ETag") == self.etag
         self.etag = answer.headers.get("ETag", "")
-        return self.path.open("ab" if goes_on else "wb")
+        return self.path.open("ab" if answer.status == PARTIAL else "wb")
 
 
 def _failed(url: str, error: Exception) -> Verdict:

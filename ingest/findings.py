@@ -11,6 +11,8 @@ from ingest.plan import Plan
 from ingest.rest import Body
 from ingest.spool import Place, Spool
 
+BOOKS = "books"
+
 
 class Findings:
     """The lines of one who repairs, under one name."""
@@ -28,6 +30,13 @@ class Findings:
         origin = Origin(exchange.venue, exchange.market, plan.channel, plan.kind, pair, path, "rest", self._conn)
         text = line(head(origin), self._next(plan.channel), body.recv_ns, body.raw, is_json=is_json)
         self.spool.append(Place(plan.channel, exchange.venue, exchange.market), body.recv_ns, text)
+
+    def book(self, plan: Plan, stream: str, path: str, body: Body, *, is_json: bool) -> None:
+        """A whole order book, from which the changes of a stream go on."""
+        exchange = plan.exchange
+        origin = Origin(exchange.venue, exchange.market, BOOKS, "book", plan.pairs[stream], path, "rest", self._conn)
+        text = line(head(origin), self._next(BOOKS), body.recv_ns, body.raw, is_json=is_json)
+        self.spool.append(Place(BOOKS, exchange.venue, exchange.market), body.recv_ns, text)
 
     def rows(self, plan: Plan, recv_ns: int, lines: Sequence[bytes]) -> None:
         """Rows of a file, as lines; their numbers are those of the file."""

@@ -10,7 +10,7 @@ from ingest.exchanges.exchange import Exchange, Seen
 from ingest.intake import Intake
 from ingest.journal import Journal
 from ingest.link import Link, World
-from ingest.repairs import Audit, Doubt, Repairs, Task
+from ingest.repairs import Audit, Doubt, Repairs, Snapshot, Task
 from ingest.rest import Purpose
 from ingest.settings import Ingest
 from ingest.spool import Spool
@@ -28,6 +28,7 @@ class Gaps:
         self.repairs: dict[str, Repairs] = {}
         self.found = 0
         self._next_audit = 0.0
+        self._begun: dict[Intake, int] = {}  # at which of its connections the books of an intake were asked for
 
     def watch(self, link: Link) -> Repairs:
         """Look after this link, too. The repairs of its market, which somebody has to run."""
@@ -53,6 +54,7 @@ class Gaps:
                 self._add(intake, stream, hole)
             if not intake.counts.is_connected:
                 continue
+            self._begin(intake, repairs)
             can_ask = self.can_ask(link)
             for stream in intake.odd(self._ingest.silence, can_ask=can_ask):
                 if can_ask:
@@ -71,6 +73,15 @@ class Gaps:
     def waiting(self) -> int:
         """Holes that are not dealt with."""
         return sum(repairs.waiting for repairs in self.repairs.values())
+
+    def _begin(self, intake: Intake, repairs: Repairs) -> None:
+        """Changes of a book are worth nothing without the book that they begin with, which REST alone tells where ids are dense."""
+        plan, count = intake.plan, intake.counts.connections
+        if plan.kind != "book_diff" or not plan.feed.dense or not repairs.can_ask or self._begun.get(intake) == count:
+            return
+        self._begun[intake] = count
+        for stream in plan.pairs:
+            repairs.add(Snapshot(plan, stream))
 
     def _audit(self) -> float:
         """Have the feeds compared whose ids are not dense. Seconds until the next time: audits take half of the repairs' share."""

@@ -15,6 +15,7 @@ from ingest.journal import EVENTS, Journal, Taken, missing, time_text
 from ingest.plan import Plan
 from ingest.settings import Silence
 from ingest.spool import Place, Spool, SpoolError
+from ingest.spreads import Book
 from ingest.vitals import FeedVitals, LinkVitals, quantiles
 
 TRADES = "trades"
@@ -48,6 +49,8 @@ class Intake:
         self.clock = clock
         self.counts = Counts(since=clock.monotonic())
         self.lags: deque[float] = deque(maxlen=LAGS)  # ms, of the last frame of each read
+        self._top = plan.exchange.tops.get((plan.kind, "ws"))
+        self._books: dict[str, bytes] = {}  # stream -> the newest book or best price
         self.label = f"venue={plan.exchange.venue} market={plan.exchange.market} kind={plan.kind}"
 
     def keep(self, journal: Journal, batch: Sequence[Frame]) -> Taken:
@@ -73,9 +76,16 @@ class Intake:
                 continuity.hear(known, seen, now)
         self.counts.frames += len(batch)
         self._note_lag(taken)
+        if self._top is not None and len(taken.steps) == len(batch):
+            self._note_books(batch, taken)
         for refusal in refusals:
             raise refusal
         return taken
+
+    def _note_books(self, batch: Sequence[Frame], taken: Taken) -> None:
+        for (_, raw), (_, seen, _) in zip(batch, taken.steps, strict=True):
+            if seen.stream:
+                self._books[seen.stream] = raw
 
     def _note_lag(self, taken: Taken) -> None:
         if taken.steps:
@@ -137,6 +147,13 @@ class Intake:
         for stream, known in self.continuity.feeds.items():
             if known.audited is not None and known.last_id is not None and known.last_id > known.audited:
                 yield stream, known.audited + 1, known.last_id
+
+    def books(self) -> Iterator[Book]:
+        """The newest of each stream."""
+        if self._top is not None:
+            for stream, raw in list(self._books.items()):
+                exchange = self.plan.exchange
+                yield Book(f"{exchange.venue} {exchange.market} {self.plan.pairs[stream]}", self._top, raw)
 
     def vitals(self, silence: Silence, *, can_ask: bool) -> tuple[LinkVitals, Sequence[FeedVitals]]:
         """How it is."""

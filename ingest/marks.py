@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ingest import records
 from ingest.continuity import Continuity, Hole, Known, known, plain
 from ingest.damage import missed
 from ingest.plan import Plan
-from ingest.records import Records
+from ingest.records import Damage, Records
 from ingest.segment import OPEN, Place, of_open, sync_folder
 
 NAME, BEFORE = "marks.json", "marks.before.json"
@@ -27,8 +28,16 @@ VERSION = 1
 _LOG = logging.getLogger(__name__)
 
 
-def load(folder: Path) -> Mapping[str, Any] | None:
-    """What was written last, by feed; what was written before that where it cannot be read. None: nor can that.
+@dataclass(frozen=True)
+class Told:
+    """What marks tell."""
+
+    feeds: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)  # of the open segments, by their names; they may have grown since
+
+
+def load(folder: Path) -> Told | None:
+    """What was written last; what was written before that where it cannot be read. None: nor can that.
 
     Older marks are as right as new ones: they ask for more than is missing.
     """
@@ -38,19 +47,19 @@ def load(folder: Path) -> Mapping[str, Any] | None:
             text, _, digest = path.read_bytes().rstrip(b"\n").rpartition(b"\n")
             told = json.loads(text)
             if hashlib.sha256(text).hexdigest().encode() == digest and told["v"] == VERSION:
-                return dict(told["feeds"])
+                return Told(told["feeds"], told["sizes"])
             _LOG.error("event=marks_unreadable path=%s detail=checksum_or_version", path)
         except (OSError, ValueError, KeyError, TypeError) as error:
             _LOG.error("event=marks_unreadable path=%s error=%r", path, error)
         with contextlib.suppress(OSError):  # for whoever wants to know; collecting is worth more
             path.replace(path.with_suffix(".unreadable"))
-    return None if paths else {}
+    return None if paths else Told()
 
 
-def save(folder: Path, feeds: Mapping[str, Any]) -> None:
+def save(folder: Path, told: Told) -> None:
     """Put in the place of what was there, which is kept as well; durable when this returns."""
     part, path = folder / f"{NAME}.part", folder / NAME
-    text = json.dumps({"v": VERSION, "feeds": feeds}, separators=(",", ":")).encode()
+    text = json.dumps({"v": VERSION, "feeds": told.feeds, "sizes": told.sizes}, separators=(",", ":")).encode()
     with part.open("wb") as file:
         file.write(b"%b\n%b\n" % (text, hashlib.sha256(text).hexdigest().encode()))
         file.flush()
@@ -68,7 +77,8 @@ class Marks:
         self._folder = folder
         self._plans = plans
         found = load(folder)
-        self._feeds = dict(found or {})  # former configurations' too: their feeds may come back
+        self._sizes = found.sizes if found else {}
+        self._feeds = dict(found.feeds if found else {})  # former configurations' too: their feeds may come back
         self.continuities = [
             Continuity(
                 {stream: _known(plan, self._feeds.get(_name(plan, stream)), is_forgotten=found is None) for stream in plan.pairs}
@@ -100,7 +110,7 @@ class Marks:
             for text in found.whole:
                 self._take(text, now)
             # further on than the marks are, the next whole frame shows what is missing
-            for number, stream, hole in self._missed(place, found, marked, now):
+            for number, stream, hole in self._missed(place, _cut(found, path, self._sizes), marked, now, is_newest=True):
                 self.continuities[number].feeds[stream].holes.append(hole)
         for one in self.continuities:
             one.tear()
@@ -111,11 +121,17 @@ class Marks:
         return self._missed(place, found, far, now)
 
     def _missed(
-        self, place: Place, found: Records, far: Sequence[Mapping[str, int | None]], now: float
+        self,
+        place: Place,
+        found: Records,
+        far: Sequence[Mapping[str, int | None]],
+        now: float,
+        *,
+        is_newest: bool = False,
     ) -> Iterator[tuple[int, str, Hole]]:
         for number, plan in enumerate(self._plans):
             if found.damaged and place == Place(plan.channel, plan.exchange.venue, plan.exchange.market):
-                for stream, hole in missed(plan, found, far[number], now):
+                for stream, hole in missed(plan, found, far[number], now, is_newest=is_newest):
                     yield number, stream, hole
 
     def _take(self, text: bytes, now: float) -> None:
@@ -142,10 +158,10 @@ class Marks:
         found = self._feeds.get(name)
         return found if isinstance(found, int) else None
 
-    def save(self, feeds: Mapping[str, Any]) -> bool:
-        """Write them down. A disk that refuses costs a hole that is none at the next start, and stops nothing."""
+    def save(self, feeds: Mapping[str, Any], sizes: Mapping[str, int] | None = None) -> bool:
+        """Write them down, with the sizes of the open segments. A disk that refuses costs a hole that is none, and stops nothing."""
         try:
-            save(self._folder, feeds)
+            save(self._folder, Told(feeds, sizes or {}))
         except OSError as error:
             _LOG.warning("event=marks_not_saved folder=%s error=%r", self._folder, error)
             return False
@@ -165,6 +181,13 @@ class Marks:
 
 def _name(plan: Plan, stream: str) -> str:
     return f"{plan.exchange.venue}/{plan.exchange.market}/{plan.kind}/{stream}"
+
+
+def _cut(found: Records, path: Path, sizes: Mapping[str, int]) -> Records:
+    """With what is not there any more, though it was on the disk."""
+    size = path.stat().st_size
+    gone = sizes.get(path.name, 0) - size
+    return Records(found.whole, [*found.damaged, Damage(size, len(found.whole), b"", gone)]) if gone > 0 else found
 
 
 def _changed(path: Path) -> int:

@@ -75,8 +75,8 @@ def families(now: Vitals) -> Iterator[Metric]:
     yield _family("uptime_seconds", "seconds since the start", False, (), [((), now.seconds)])
 
 
-def serve(address: str, vitals: Callable[[], Vitals]) -> Callable[[], None]:
-    """Answer scrapes at host:port, each with the vitals of that moment. The answer ends it."""
+def serve(address: str, vitals: Callable[[], Vitals]) -> tuple[Callable[[], None], int]:
+    """Answer scrapes at host:port, each with the vitals of that moment. What ends it, and the port that it is."""
 
     class _Now(Collector):
         def collect(self) -> Iterator[Metric]:
@@ -92,7 +92,7 @@ def serve(address: str, vitals: Callable[[], Vitals]) -> Callable[[], None]:
         server.server_close()
         thread.join()
 
-    return stop
+    return stop, server.server_port
 
 
 _LINK_LABELS = ("venue", "market", "kind")

@@ -46,6 +46,8 @@ class Past:
     def fill(self, plan: Plan, stream: str, search: Search) -> tuple[str, str | None]:
         """Ask for what is left, and keep what is told: outcome and detail. RestError, SpoolError: it could not be done."""
         hole, history = search.hole, self._history(plan)
+        if plan.kind == "book_diff" and self.can_ask:
+            return "resynced", self.snapshot(plan, stream)
         if history is None:
             return "no_rest", "this venue's REST is not asked for it"
         if not hole.is_plausible:
@@ -60,6 +62,21 @@ class Past:
             if not search.left:
                 break
         return search.outcome, None if not search.left else f"nothing for {search.left[:5]}"
+
+    def snapshot(self, plan: Plan, stream: str) -> str:
+        """Keep the whole book: changes that were missed are gone, and those after it go on from here. What was asked."""
+        rest = plan.exchange.rest
+        assert rest is not None
+        assert rest.book is not None
+        assert self._client is not None
+        path, weight = rest.book(plan.pairs[stream], rest.resync)
+        body = self._client.ask(path, weight)
+        try:
+            orjson.loads(body.raw)
+        except orjson.JSONDecodeError as error:
+            raise RestError(f"{path}: not readable: {error!r}") from error
+        self._findings.book(plan, stream, path, body, is_json=True)
+        return path
 
     def _history(self, plan: Plan) -> History | None:
         """How the past of a feed is asked for; None: it is not."""

@@ -3,7 +3,7 @@
 import heapq
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -16,6 +16,7 @@ from ingest.marks import Marks
 from ingest.polls import Poll, due
 from ingest.rest import Client, RestError
 from ingest.spool import Place, Spool, SpoolError
+from ingest.spreads import Book
 
 FIRST_SECONDS = 1.0  # between the first questions after a start
 LOOK_SECONDS = 1.0  # a clock that jumps is noticed so soon
@@ -54,6 +55,7 @@ class Poller:
         self._learn = learn  # what a market trades
         self._next = Sequences().next
         self.counts = PollCounts()
+        self._books: dict[str, tuple[Poll, bytes]] = {}
         now = clock.monotonic()
         self._queue = [(now + number * FIRST_SECONDS, number, poll) for number, poll in enumerate(polls)]
 
@@ -74,6 +76,13 @@ class Poller:
         again = 0.0 if more else due(poll, self._clock.wall_ns())
         heapq.heapreplace(self._queue, (self._clock.monotonic() + again, number, poll))
 
+    def books(self) -> Iterator[Book]:
+        """The newest of each pair."""
+        for poll, raw in list(self._books.values()):
+            top = poll.exchange.tops.get(("book", "rest"))
+            if top is not None:
+                yield Book(f"{poll.exchange.name} {poll.pair}", top, raw)
+
     def _ask(self, poll: Poll) -> bool:
         """Whether there is more to be had at once."""
         since = self._marks.noted(poll.name) if poll.candles else None
@@ -91,6 +100,8 @@ class Poller:
             self.counts.failed += 1
             _LOG.warning("event=poll_failed poll=%s error=%r", poll.name, str(error))
             return False
+        if poll.kind == "book":
+            self._books[poll.name] = (poll, body.raw)
         if poll.kind == "instruments":
             self._learn(poll.exchange, body.raw)
         return poll.candles is not None and self._note(poll, tree, since)

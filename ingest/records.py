@@ -18,6 +18,7 @@ class Damage:
     at: int  # where they stand
     after: int  # how many whole lines stand before them
     data: bytes
+    gone: int = 0  # bytes that are not even there
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,14 @@ class Doubt:
     answer: Callable[[Seen], None]
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """A stream of changes that begins: the book that they change is to be kept."""
+
+    plan: Plan
+    stream: str
+
+
 @dataclass
 class RepairCounts:
     """What was done so far. Written by its own thread only."""
@@ -72,13 +80,13 @@ class Repairs:
         self._clock = clock
         self._stop = stop
         self._numbers = itertools.count()
-        self._queue: list[tuple[float, int, float, Task | Doubt | Audit]] = []  # when, in which order, the last pause
+        self._queue: list[tuple[float, int, float, Task | Doubt | Audit | Snapshot]] = []  # when, in which order, the last pause
         self._lock = threading.Lock()
         self._news = threading.Event()
         self._is_busy = False
         self.counts = RepairCounts()
 
-    def add(self, task: Task | Doubt | Audit, seconds: float = 0.0, pause: float = 0.0) -> None:
+    def add(self, task: Task | Doubt | Audit | Snapshot, seconds: float = 0.0, pause: float = 0.0) -> None:
         """To be done in so many seconds."""
         with self._lock:
             heapq.heappush(self._queue, (self._clock.monotonic() + seconds, next(self._numbers), pause, task))
@@ -106,6 +114,8 @@ class Repairs:
             self._ask(task)
         elif isinstance(task, Audit):
             self._audit(task)
+        elif isinstance(task, Snapshot):
+            self._snapshot(task)
         else:
             self._do(task, pause)
         self._is_busy = False
@@ -121,6 +131,13 @@ class Repairs:
         page = self._past.newest(doubt.plan, doubt.stream)
         if page is not None and page.ids:
             doubt.answer(Seen("control", doubt.stream, last_id=max(page.ids), event_ms=page.last_ms))
+
+    def _snapshot(self, task: Snapshot) -> None:
+        try:
+            self._past.snapshot(task.plan, task.stream)
+        except (RestError, SpoolError) as error:
+            _LOG.warning("event=no_snapshot stream=%s again_in=%.0fs error=%r", task.stream, AGAIN_SECONDS, str(error))
+            self.add(task, AGAIN_SECONDS)
 
     def _audit(self, audit: Audit) -> None:
         """Page after page. What cannot be asked now is asked by the next audit."""
@@ -149,8 +166,9 @@ class Repairs:
             self.add(task, again, again)
             return
         self.counts.rows += search.rows
-        self.counts.repaired += outcome == "repaired"
-        self.counts.left += outcome != "repaired"
+        is_closed = outcome in ("repaired", "resynced")
+        self.counts.repaired += is_closed
+        self.counts.left += not is_closed
         task.done()
 
     def _tell(self, task: Task, outcome: str, rows: int | None, detail: str | None) -> None:

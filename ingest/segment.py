@@ -153,10 +153,9 @@ def _file_name(name: Name, sha256: str) -> str:
     return key.removesuffix(".gz").replace("/", SLASH)
 
 
-def key_of(path: Path, lines: bytes) -> str:
-    """The key of a sealed segment's object; of its content, should the disk have changed it since it was named."""
-    key = path.name.replace(SLASH, "/")
-    return f"{key.rpartition('-')[0]}-{hashlib.sha256(lines).hexdigest()[:12]}.jsonl.gz"
+def key_of(path: Path) -> str:
+    """The key of a sealed segment's object."""
+    return f"{path.name.replace(SLASH, '/')}.gz"
 
 
 def of_open(path: Path) -> tuple[Place, str]:

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ingest import records
@@ -60,6 +60,11 @@ class Spool:
     def unsealed(self) -> int:
         """Segments that are open."""
         return len(self._segments) + len(self._finished) + len(self._distrusted)
+
+    def synced(self) -> Mapping[str, int]:
+        """How much of each open segment is on the disk."""
+        with self._lock:
+            return {segment.path.name: segment.synced for segment in (*self._segments.values(), *self._finished)}
 
     def count(self) -> None:
         """Look how much there is."""

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     if now is None:
         sys.stderr.write(f"status: {folder / NAME}: nothing there; no collector of this configuration has run on this machine\n")
         return FAILED
-    is_running = _is_locked(folder / "lock")
+    is_running = is_locked(folder / "lock")
     gaps = _open_gaps(landing.store(settings.lake))
     age = max(0.0, (SYSTEM.wall_ns() - now.at_ns) / 1e9)
     if args.json:
@@ -130,7 +130,7 @@ def _time(ns: int) -> str:
     return f"{datetime.fromtimestamp(ns // 1_000_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _is_locked(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
     """Whether a process has the spool."""
     try:
         with path.open("rb") as file:

@@ -99,10 +99,14 @@ def plain(vitals: Vitals) -> dict[str, Any]:
 
 def vitals(tree: dict[str, Any]) -> Vitals:
     """From JSON. KeyError, TypeError: it is not what `plain` gave."""
-    feeds = tuple(FeedVitals(**one) for one in tree["feeds"])
-    links = tuple(LinkVitals(**one) for one in tree["links"])
-    markets = tuple(MarketVitals(**one) for one in tree["markets"])
-    return Vitals(**{**tree, "feeds": feeds, "links": links, "markets": markets, "spool": SpoolVitals(**tree["spool"])})
+    parts = {
+        "feeds": tuple(FeedVitals(**one) for one in tree["feeds"]),
+        "links": tuple(LinkVitals(**{**one, "lag_ms": tuple(one["lag_ms"])}) for one in tree["links"]),
+        "markets": tuple(MarketVitals(**one) for one in tree["markets"]),
+        "spool": SpoolVitals(**{**tree["spool"], "recent": tuple(tree["spool"]["recent"])}),
+        "faults": tuple(tree["faults"]),
+    }
+    return Vitals(**{**tree, **parts})
 
 
 def quantiles(values: Sequence[float]) -> tuple[float, ...]:

@@ -18,7 +18,7 @@ from ingest.exchanges.binance import (
     subscriptions,
     symbol_of,
 )
-from ingest.exchanges.exchange import Exchange, Feed, Limits, Rest
+from ingest.exchanges.exchange import Depth, Exchange, Feed, Limits, Rest, Top
 
 # AEUR, BIDR and IDR are left out: ADAEUR and BNBIDR would have two readings each
 QUOTES = (
@@ -80,6 +80,11 @@ BINANCE_SPOT = Exchange(
     address=lambda host, streams: f"{host}/stream",  # noqa: ARG005 - streams are asked for by message, so that each is acknowledged
     subscriptions=subscriptions,
     recognise=recognise_among(_FEEDS),
+    tops={
+        ("book_top", "ws"): Top("data.b", "data.a", None),
+        ("book", "ws"): Top("data.bids", "data.asks"),
+        ("book", "rest"): Top("bids", "asks"),
+    },
     rest=Rest(
         hosts=tuple(f"https://{name}.binance.com" for name in _HOSTS),  # data-api.binance.vision has no historicalTrades
         budget=6000,
@@ -89,6 +94,7 @@ BINANCE_SPOT = Exchange(
             "trade": history("/api/v3/historicalTrades", _SYMBOL, weight=25, number="id", time="time"),
         },
         book=book("/api/v3/depth", _SYMBOL, {100: 5, 500: 25, 1000: 50, 5000: 250}, exact=False),
+        resync=Depth(depth=1000),
         instruments=instruments("/api/v3/exchangeInfo", weight=20),
         candles=candles("/api/v3/klines", _SYMBOL, ("1s", *WIDTHS), weight=2),
         used_header="x-mbx-used-weight-1m",

@@ -20,7 +20,7 @@ from ingest.exchanges.binance import (
     subscriptions,
     symbol_of,
 )
-from ingest.exchanges.exchange import Exchange, Feed, Limits, Rest
+from ingest.exchanges.exchange import Depth, Exchange, Feed, Limits, Rest, Top
 
 QUOTES = ("USDT", "USDC", "BUSD", "BTC")
 # First and last ids of an aggregate skip the fills of the insurance fund, so they do not count the trades
@@ -75,6 +75,11 @@ BINANCE_USDM = Exchange(
     address=_address,
     subscriptions=subscriptions,
     recognise=recognise_among({**_FEEDS, **_RECORDED}),
+    tops={
+        ("book_top", "ws"): Top("data.b", "data.a", None),
+        ("book", "ws"): Top("data.b", "data.a"),
+        ("book", "rest"): Top("bids", "asks"),
+    },
     rest=Rest(
         hosts=("https://fapi.binance.com",),
         budget=2400,
@@ -83,6 +88,7 @@ BINANCE_USDM = Exchange(
             "agg_trade": history("/fapi/v1/aggTrades", _SYMBOL, weight=20, number="a", time="T", reach=timedelta(hours=48)),
         },
         book=book("/fapi/v1/depth", _SYMBOL, {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}, exact=True),
+        resync=Depth(depth=1000),
         instruments=instruments("/fapi/v1/exchangeInfo", weight=1),
         candles=candles("/fapi/v1/klines", _SYMBOL, WIDTHS, weight=5),
         used_header="x-mbx-used-weight-1m",

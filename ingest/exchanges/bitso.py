@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Depth, Exchange, Feed, History, Instruments, Limits, Page, Reading, Request, Rest, Seen
+from ingest.exchanges.exchange import Depth, Exchange, Feed, History, Instruments, Limits, Page, Reading, Request, Rest, Seen, Top
 from ingest.settings import PAIR
 
 _BOOK = re.compile(r"[a-z0-9]+_[a-z0-9]+")
@@ -123,12 +123,17 @@ BITSO = Exchange(
     address=lambda host, streams: host,  # noqa: ARG005 - streams are asked for by message
     subscriptions=_subscriptions,
     recognise=_recognise,
+    tops={
+        ("book", "ws"): Top("payload.bids", "payload.asks", "r"),
+        ("book", "rest"): Top("payload.bids", "payload.asks", "price"),
+    },
     rest=Rest(
         hosts=("https://api.bitso.com",),
         budget=60,
         seconds=60,
         histories={"trade": History(_ask, _read, _latest, weight=1)},
         book=_asked_book,
+        resync=Depth(aggregate=False),
         instruments=Instruments(Request("/api/v3/available_books", 1), _traded),
     ),
     readings={

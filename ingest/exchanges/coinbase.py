@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Depth, Exchange, Feed, History, Instruments, Limits, Page, Reading, Request, Rest, Seen
+from ingest.exchanges.exchange import Depth, Exchange, Feed, History, Instruments, Limits, Page, Reading, Request, Rest, Seen, Top
 from ingest.settings import PAIR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -134,6 +134,7 @@ COINBASE = Exchange(
     address=lambda host, streams: host,  # noqa: ARG005 - streams are asked for by message
     subscriptions=_subscriptions,
     recognise=_recognise,
+    tops={("book", "ws"): Top("bids", "asks"), ("book", "rest"): Top("bids", "asks")},
     rest=Rest(
         hosts=("https://api.exchange.coinbase.com",),
         budget=10,

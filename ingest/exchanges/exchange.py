@@ -78,6 +78,18 @@ class Limits:
     frame_bytes: int = 16_000_000
 
 
+@dataclass(frozen=True)
+class Top:
+    """Where the best prices of a book stand in a text of one kind and one source. Paths are dotted.
+
+    `price` is the place of the price in a level: a number of a list or the name of a field; None: the paths lead to prices.
+    """
+
+    bids: str
+    asks: str
+    price: int | str | None = 0
+
+
 class Page(NamedTuple):
     """What a response holds, and of which ids it proves that there are no others."""
 
@@ -113,6 +125,9 @@ class Depth(NamedTuple):
     aggregate: bool | None = None  # a sum a price, or each order
 
 
+_UNASKED = Depth()
+
+
 @dataclass(frozen=True)
 class Candles:
     """How candles are asked for, page by page upwards."""
@@ -140,6 +155,7 @@ class Rest:
     seconds: float  # … in so long
     histories: Mapping[str, History]  # kind -> how to ask
     book: Callable[[str, Depth], Request] | None = None  # ValueError: that depth is not to be had; says which is
+    resync: Depth = _UNASKED  # the book from which changes go on
     instruments: Instruments | None = None
     candles: Candles | None = None
     used_header: str | None = None  # of a response: the weight that was spent
@@ -180,6 +196,7 @@ class Exchange:
     subscriptions: Callable[[Sequence[str]], Sequence[str]]  # streams -> texts to send once connected
     recognise: Callable[[Any], Seen]  # a parsed frame -> what it is; total: never raises on any JSON value
     readings: Mapping[tuple[str, Source], Reading] = field(default_factory=dict)  # (kind, source) -> how Spark reads it
+    tops: Mapping[tuple[str, Source], Top] = field(default_factory=dict)  # (kind, source) -> the best prices in it
     rest: Rest | None = None
     aside: Mapping[str, Feed] = field(default_factory=dict)  # kinds that are no trades: order books, best prices, candles
     dumps: Dumps | None = None

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from ingest.findings import Findings
 from ingest.past import Past
 from ingest.plan import dump_hosts, rest_hosts
 from ingest.repair.cases import Case, End, end
-from ingest.repair.reader import Reader
+from ingest.repair.reader import Reader, waited_for_room
 from ingest.rest import Client, Get, Purpose, RestError
 from ingest.settings import Ingest
 from ingest.spool import Spool, SpoolError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ingest.repair.opengaps import OpenGap
 
 AGAIN_SECONDS, AGAIN_CAP = 60.0, 1800.0  # before a gap that is left open is tried again, doubling
-FULL_SECONDS = 5.0  # how often we look whether there is room in the spool again
 SETTLED = ("repaired", "implausible")  # files are not asked after these words of REST
 FINAL = ("absent", "too_old", "no_rest")  # and REST not a second time after these
 SETTLED_SECONDS = 3600.0  # a gap that was filled stays in the list until the tables have its trades, and somebody has looked
@@ -88,6 +88,12 @@ class Market:
                 self._news.clear()
 
     @property
+    def ends(self) -> Counter[str]:
+        """Outcomes of the gaps that are open now, as far as they were tried."""
+        tried = (self.tried.get(gap) for gap in self._offered)
+        return Counter(one.end.outcome for one in tried if one is not None)
+
+    @property
     def doing(self) -> str:
         """What file is at hand; empty: none."""
         return self._reader.doing if self._reader else ""
@@ -106,8 +112,7 @@ class Market:
         past = Past(self._client(), self._findings, self._world.clock, self._stop)
         left = []
         for case in cases:
-            self._wait_for_room()
-            if self._stop.is_set():
+            if not waited_for_room(self._spool, self._stop):
                 return
             self._ask(past, case)
             if case.rest and case.rest[0] in SETTLED:
@@ -140,7 +145,8 @@ class Market:
         if dumps is None or not hosts:
             return
         world = self._world
-        folder = files_folder(self._ingest)
+        folder = files_folder(self._ingest) / f"{self._exchange.venue}-{self._exchange.market}"  # markets share names of files
+        folder.mkdir(parents=True, exist_ok=True)
         downloads = Downloads(
             hosts,
             folder,
@@ -179,28 +185,32 @@ class Market:
         found, clock = end(case), self._world.clock
         if self._stop.is_set() and found.outcome != "repaired":
             return  # it was not tried to the end
-        self._spool.sync()  # no power failure may take the trades and leave the word that they are there
-        for wrong in case.wrong:  # whoever wonders later why a file was not used finds it
-            if wrong.outcome != found.outcome:
-                self._tell(case, End(wrong.outcome, 0, wrong.detail, "dump"))
-        case.wrong.clear()
-        self._tell(case, found)
+        try:
+            self._tell_all(case, found)
+        except SpoolError as error:  # the next try finds what it needs in the case, and has only to tell it
+            _LOG.warning("event=repair_failed gap=%r detail=%r", case.gap.label, str(error))
+            found = found._replace(outcome="failed", detail=str(error))
         before = self.tried.get(case.gap)
         self.rows += found.rows - (before.end.rows if before and before.case is case else 0)
         pause = min(AGAIN_CAP, before.pause * 2) if before else AGAIN_SECONDS
         seconds = SETTLED_SECONDS if found.outcome == "repaired" else max(pause, case.due_in(clock.wall_ns()))
         self.tried[case.gap] = Tried(case, found, clock.monotonic() + seconds, pause)
 
-    def _wait_for_room(self) -> None:
-        while self._spool.is_full and not self._stop.wait(FULL_SECONDS):
-            _LOG.warning("event=spool_full detail=waiting bytes=%d", self._spool.bytes)
+    def _tell_all(self, case: Case, found: End) -> None:
+        if not self._spool.sync():  # no power failure may take the trades and leave the word that they are there
+            raise SpoolError("the disk refuses what was found")
+        for wrong in case.wrong:  # whoever wonders later why a file was not used finds it
+            if wrong.outcome != found.outcome:
+                self._tell(case, End(wrong.outcome, 0, wrong.detail, "dump"))
+        self._tell(case, found)
+        case.wrong.clear()
 
     def _tell(self, case: Case, found: End) -> None:
         """Each end of a gap once: a file that is late is asked for many times."""
         told = self._told.setdefault(case.gap, set())
         if (found.outcome, found.detail) not in told:
-            told.add((found.outcome, found.detail))
             self._findings.end(case.plan, case.stream, found.source, case.told(found), feed=case.gap.feed)
+            told.add((found.outcome, found.detail))
 
 
 def files_folder(ingest: Ingest) -> Path:

@@ -10,7 +10,7 @@ from ingest.values import SettingsError, read
 
 KEY = "control/open-gaps.json"
 VERSION = 1
-IMPLAUSIBLE = "implausible"  # the state of a gap that only a person may have repaired
+OPEN = "open"  # a gap in another state, such as `implausible`, only a person may have repaired
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class OpenGap:
     missing: int | None = None
     before_ts: datetime | None = None
     after_ts: datetime | None = None
-    state: str = "open"
+    state: str = OPEN
 
     @property
     def kind(self) -> str:

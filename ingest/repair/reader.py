@@ -14,6 +14,7 @@ from ingest.repair.cases import Case, Window
 from ingest.repair.files import Part, daily, monthly
 from ingest.rows import Row, UnreadableError, check, raw, rows
 from ingest.search import Span
+from ingest.spool import Spool
 
 BATCH = 2000  # rows that are in memory at a time
 FULL_SECONDS = 5.0  # how often we look whether there is room in the spool again
@@ -109,15 +110,20 @@ class Reader:
 
     def _keep(self, file: File, cases: Sequence[Case], lines: Sequence[bytes], ids: Sequence[int]) -> bool:
         """False: we are to stop. Nothing counts as found before it is in the spool."""
-        while self._findings.spool.is_full and not self._stop.wait(FULL_SECONDS):
-            _LOG.warning("event=spool_full detail=waiting bytes=%d", self._findings.spool.bytes)
-        if self._stop.is_set():
+        if not waited_for_room(self._findings.spool, self._stop):
             return False
         if lines:
             self._findings.rows(cases[0].plan, file.recv_ns, lines)
         for case in cases:
             case.search.take(NOTHING._replace(ids=ids))
         return True
+
+
+def waited_for_room(spool: Spool, stop: threading.Event) -> bool:
+    """Whether there is room in the spool, at last; False: we are to stop."""
+    while spool.is_full and not stop.wait(FULL_SECONDS):
+        _LOG.warning("event=spool_full detail=waiting bytes=%d", spool.bytes)
+    return not stop.is_set()
 
 
 class _Wanted:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import math
 import os
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from ingest.landing import Store
 from ingest.records import Records
 from ingest.repair.cases import Case, case
 from ingest.repair.market import Market, World, files_folder
-from ingest.repair.opengaps import IMPLAUSIBLE, KEY, Published, published
+from ingest.repair.opengaps import KEY, OPEN, Published, published
 from ingest.salvage import mend, salvage
 from ingest.settings import Ingest
 from ingest.spool import Spool, prepare
@@ -166,11 +167,11 @@ class Repair:
             _LOG.exception("event=no_open_gaps key=%s", KEY)
             self._look.trouble = [f"{KEY}: {error}"]
             return
-        alone = [gap for gap in found.gaps if gap.state == IMPLAUSIBLE]
+        alone = [gap for gap in found.gaps if gap.state != OPEN]
         look = _Look(len(found.gaps) + len(found.refused), len(alone), trouble=list(found.refused))
         offers: dict[str, tuple[Exchange, list[Case]]] = {}
         for gap in found.gaps:
-            if gap.state == IMPLAUSIBLE:
+            if gap.state != OPEN:
                 continue
             try:
                 new = case(self._ingest, self._find, gap)
@@ -225,8 +226,7 @@ class Repair:
 
     def _progress(self) -> Progress:
         markets, landed = list(self._markets.values()), self._uploader.landed
-        ends = Counter(tried.end.outcome for market in markets for tried in list(market.tried.values()))
-        ends += Counter(unknown_feed=self._look.unknown)
+        ends = +sum((market.ends for market in markets), Counter(unknown_feed=self._look.unknown))  # without zeros
         return Progress(
             seconds=self._seconds(),
             gaps=self._look.gaps,
@@ -245,8 +245,5 @@ class Repair:
 
 def _clear(ingest: Ingest) -> None:
     """Files of a process that was killed while it read them: nobody knows how much of them is there."""
-    folder = files_folder(ingest)
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(files_folder(ingest))

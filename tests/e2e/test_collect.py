@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+from ingest import records
 from tests.support.desk import Desk, by_feed, collected, ended
 from tests.support.processes import ingest, simulator, until
 
@@ -101,14 +102,12 @@ def test_a_killed_collector_is_finished_by_the_next_start(desk):
             collector.kill()
         assert not desk.objects()
         venues.kill()
-    sealed = [path.read_bytes() for path in desk.in_spool("sealed")]
-    opened = [path.read_bytes() for path in desk.in_spool("open")]
+    kept = [records.read(path.read_bytes()) for part in ("sealed", "open") for path in desk.in_spool(part)]
     with ingest("collect", "--conf", desk.conf(port), "--for", "1s") as collector:
         assert ended(collector)[0] == 0
     found = Counter(line for text in desk.objects().values() for line in text.splitlines())
     assert max(found.values()) == 1
-    whole = {line for text in sealed + opened for line in text.splitlines(keepends=True) if line.endswith(b"\n")}
-    assert {line.rstrip(b"\n") for line in whole} <= found.keys()
+    assert {line.rstrip(b"\n") for text in kept for line in text.whole} <= found.keys()
     assert_nothing_lost_inside(desk.lines())
     assert (desk.in_spool("open"), desk.in_spool("sealed")) == ([], [])
 

@@ -96,3 +96,42 @@ def test_what_a_killed_collector_missed_until_its_next_start_is_fetched(desk):
     assert_complete(desk, path)
     assert {told[0][1] for told in holes(desk).values()} == {"ids", "suspected"}
     assert {told[1][1] for told in holes(desk).values()} == {"repaired"}
+
+
+def test_two_collectors_write_one_lake_without_harm(tmp_path):
+    """Each with a spool of its own, as on two machines; one is killed, and the lake has what the other one received."""
+    lake, path = tmp_path / "lake", tmp_path / "truth.jsonl"
+    one, two = (Desk(tmp_path / name, name, lake) for name in ("one", "two"))
+    for desk in (one, two):
+        desk.folder.mkdir()
+    with simulator("--speed", 20, "--truth", path, "--wait-for", 2 * len(STREAMS)) as (venues, port):
+        with (
+            ingest("collect", "--conf", one.conf(port)) as first,
+            ingest("collect", "--conf", two.conf(port)) as second,
+        ):
+            until(lambda: set(collected(one.lines())) == STREAMS, first, "trades of all feeds")
+            first.kill()
+            seen = len(one.objects())
+            until(lambda: len(one.objects()) > seen + len(STREAMS), second, "the other one goes on")
+            second.send_signal(signal.SIGTERM)
+            assert ended(second)[0] == 0
+        with ingest("collect", "--conf", one.conf(port), "--for", "1s") as first:
+            assert ended(first)[0] == 0  # what the killed one had received lands as well
+        venues.send_signal(signal.SIGTERM)
+        assert venues.wait(20) == 0
+    by_both = {key.rpartition("/")[2].split("-")[1] for key in one.objects()}
+    assert by_both == {"one", "two"}
+    assert {line["conn"].split("-")[0] for line in one.lines()} == by_both
+    numbers = [(line["conn"], line["channel"], line["seq"]) for line in one.lines()]
+    assert len(numbers) == len(set(numbers))
+    only_second = [line for line in one.lines() if line["conn"].startswith("two")]
+    landed = {feed: set(trades) for feed, trades in collected(only_second).items()}
+    rows = [json.loads(text) for text in path.read_text().splitlines()]
+    for feed, trades in landed.items():
+        low, high = min(trades)[0], max(trades)[0]
+        there = {
+            (row["trade_id"], row["price"], row["quantity"])
+            for row in rows
+            if (row["venue"], row["market"], row["kind"], row["pair"]) == feed and low <= row["trade_id"] <= high
+        }
+        assert trades == there, feed

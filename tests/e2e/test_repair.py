@@ -174,6 +174,16 @@ def test_a_spot_gap_that_rest_cannot_fill_comes_from_the_days_file(lake, there):
     assert {line["recv_ns"] for line in lines} == {lines[0]["recv_ns"]}
 
 
+def test_the_simulated_venues_own_files_serve(lake):
+    feed = ("binance", "spot", "agg_trade", "ETH-BTC")
+    _, missing = lake.gap(feed, minutes=5)
+    with simulator() as (_, port):
+        code, summary = lake.repaired(lake.conf(port, feeds="[]", dumps=f"http://127.0.0.1:{port}/dumps"))
+    assert code == 0, summary
+    assert lake.landed() == {feed: missing}
+    assert lake.ends() == {("binance", "spot", "ETH-BTC"): [("dump", "repaired", 40)]}
+
+
 def test_a_wrong_checksum_leaves_the_gap_open_and_says_so(lake, there):
     trades, _ = lake.gap(USDM)
     there.publish_csv(daily(), usdm_csv(trades))

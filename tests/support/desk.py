@@ -36,9 +36,11 @@ MARKETS = (("binance", "spot"), ("binance", "usdm"), ("coinbase", "spot"), ("bit
 class Desk:
     """A folder with a configuration, a spool and a lake."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, collector: str = "laptop", lake: Path | None = None) -> None:
         self.folder = folder
-        self.files: Store = Files(folder / "lake")
+        self.collector = collector
+        self.lake = lake or folder / "lake"
+        self.files: Store = Files(self.lake)
         self.spool = folder / "spool" / "collect"
 
     def conf(
@@ -59,9 +61,9 @@ class Desk:
             files = {"dumps": [dumps]} if dumps else {}
             endpoints.setdefault(venue, {})[market] = found | rest | files
         text = f"""
-lake: {lake or self.folder / "lake"}
+lake: {lake or self.lake}
 ingest:
-  collector: laptop
+  collector: {self.collector}
   spool: {{path: "{self.folder / "spool"}"}}
   limits: {{path: "{self.folder / "limits"}"}}
   rotate: {{seconds: 1, megabytes: 1}}

@@ -51,8 +51,8 @@ def test_output_is_compared_byte_by_byte_in_the_order_sent(tmp_path: Path):
 
 def test_the_collectors_own_words_are_read(tmp_path: Path):
     (tmp_path / "log").write_text(
-        "collect: 3 s, frames=401 trades=400 objects=2 text_bytes=9 reconnects=0 "
-        "waiting_segments=0 lost_lines=1 polls=0 gaps=2 open_holes=0"
+        "collect: 3 s, frames=401 trades=400 objects=2 text_bytes=9 reconnects=0 waiting_segments=0 "
+        "lost_lines=1 polls=0 gaps=2 open_holes=0"
     )
     assert contest.summary(tmp_path) == (401, 400, 0, 1, 2)
 

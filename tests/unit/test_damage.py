@@ -90,3 +90,10 @@ def test_where_no_frame_tells_anything_it_is_said_once():
 
 def test_answers_of_rest_are_no_frames_of_the_stream():
     assert holes([1, (5, "a_b", "rest"), 3], [at(1)], known=3) == [("a_b", "ids", 2, 2, 1, 3)]
+
+
+def test_of_the_newest_segment_the_last_ids_are_gone_where_no_frame_is_left():
+    cut = [Damage(0, 0, b"", gone=250)]
+    assert list(missed(plan(), Records([], cut), {"a_b": 9}, 5.0, is_newest=True)) == [
+        ("a_b", Hole("ids", 7, 9, None, None, since=5.0))
+    ]

@@ -76,6 +76,21 @@ def test_a_file_that_is_replaced_while_it_comes_is_begun_anew(tmp_path, there):
     assert (desk.file().sha256, desk.left()) == (other, [NAME])
 
 
+def test_a_part_of_another_version_is_not_put_behind_what_has_come(tmp_path, there):
+    other = DATA[::-1]
+    there.knows_versions = False
+    there.faults[PATH] = [-2_000_000, lambda site: site.publish(PATH, other)]
+    there.publish(PATH, DATA, sidecar(NAME, other))
+    assert Desk(tmp_path, there.address).file().sha256 == hashlib.sha256(other).hexdigest()
+    assert [wanted[:6] for _, wanted in there.asked] == ["", "", "bytes=", ""]
+
+
+def test_a_file_that_is_shorter_now_is_begun_anew(tmp_path, there):
+    there.faults[PATH] = [-2_000_000, 416]
+    assert Desk(tmp_path, there.address).file().sha256 == SHA
+    assert [wanted[:6] for _, wanted in there.asked] == ["", "", "bytes=", ""]
+
+
 @pytest.mark.parametrize(
     ("told", "detail"),
     [

@@ -1,5 +1,6 @@
 """The gaps of one market: REST first, then files; each file is read once; each end is told once."""
 
+import errno
 import hashlib
 import json
 import os
@@ -16,8 +17,9 @@ from ingest.repair.opengaps import OpenGap
 from ingest.settings import Endpoint, Epoch, Ingest, Limits, Rotate, Spool
 from ingest.spool import Spool as Disk
 from ingest.spool import prepare
-from tests.support.dumps import NAMES, site
+from tests.support.dumps import NAMES, site, zipped
 from tests.support.fakes import FakeTime, Stop, nothing
+from tests.support.recording import file_calls
 from tests.support.segments import lines as segment_lines
 
 BEFORE = datetime(2024, 11, 6, 12, tzinfo=UTC)  # the day before the fake clock's
@@ -53,7 +55,6 @@ class Desk:
         self.answers, self.asked = list(answers), []
         repair = self.ingest.spool.path / "repair"
         os.close(prepare(repair))
-        (repair / "files").mkdir(exist_ok=True)
         self.spool = Disk(repair, "laptop", Rotate(), max_bytes, self.time.clock)
         world = World(self.time.clock, self.get, fetch(), lambda: 1.0, self.stop)
         self.market = Market(find_exchange("binance", market), self.ingest, self.spool, world, "laptop-5-1")
@@ -200,6 +201,66 @@ def test_a_file_is_read_once_for_all_the_gaps_in_it(tmp_path, there):
     assert desk.market.files == 1
 
 
+def test_a_file_that_is_not_there_is_asked_for_once_for_all_the_gaps_in_it(tmp_path, there):
+    later = replace(GAP, before_id=50, after_id=53, first_missing_id=51, last_missing_id=52)
+    assert [end[1] for end in Desk(tmp_path, there, 400, 400).ends(GAP, later)] == ["not_published"] * 2
+    assert there.paths == [f"{DAY}.CHECKSUM"]
+
+
+def test_nothing_of_a_damaged_file_lands_though_it_is_what_was_published(tmp_path, there):
+    whole = zipped("A.csv", text(1, 100_000))
+    there.publish(DAY, whole[:-9000] + bytes(1000) + whole[-8000:])
+    many = replace(GAP, after_id=5001, last_missing_id=5000)
+    trades, events = Desk(tmp_path, there, 400).repair(many)
+    assert (trades, [line["raw"]["outcome"] for line in events]) == ([], ["unreadable"])
+
+
+def test_the_trades_are_on_the_disk_before_the_word_that_they_are_there(tmp_path, there, monkeypatch):
+    there.publish_csv(DAY, text(1, 100))
+    desk = Desk(tmp_path, there, 400)
+    desk.market.offer([case(desk.ingest, find_exchange, GAP)])
+    with file_calls(monkeypatch, tmp_path / "spool/repair") as calls:
+        desk.market.run(once=True)
+    assert [call for call in calls if call[0] == "fsync"] == [
+        ("fsync", "open"),  # a segment of trades is opened,
+        ("fsync", "open/trades+binance+usdm+laptop+1.jsonl"),
+        ("fsync", "open"),  # and one of events
+    ]
+
+
+@pytest.mark.parametrize("source", ["rest", "dump"])
+def test_a_disk_that_refuses_leaves_the_gap_open_until_it_takes_the_word_that_it_is_not(tmp_path, there, monkeypatch, source):
+    there.publish_csv(DAY, text(1, 100))
+    desk = Desk(tmp_path, there, *([[11, 12, 13, 14]] if source == "rest" else [400]) * 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuses)
+        desk.market.offer([case(desk.ingest, find_exchange, GAP)])
+        desk.market.run(once=True)
+    assert desk.market.ends == {"failed": 1}
+    desk.time.advance(AGAIN_SECONDS)
+    trades, events = desk.repair(GAP)
+    assert {line["source"] for line in trades} == {source}
+    assert [(line["raw"]["outcome"], line["raw"]["rows"]) for line in events] == [("repaired", 4)]
+
+
+def test_trades_that_the_disk_does_not_keep_are_not_said_to_be_there(tmp_path, there, monkeypatch):
+    desk = Desk(tmp_path, there, [11, 12, 13, 14])
+    desk.market.offer([case(desk.ingest, find_exchange, GAP)])
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.spool, "sync", lambda: False)
+        desk.market.run(once=True)
+    assert desk.market.ends == {"failed": 1}
+    desk.time.advance(AGAIN_SECONDS)
+    trades, events = desk.repair(GAP)
+    assert [[item["a"] for item in line["raw"]] for line in trades] == [[11, 12, 13, 14]]
+    assert [(line["raw"]["outcome"], line["raw"]["rows"]) for line in events] == [("repaired", 4)]
+    assert (desk.market.rows, len(desk.asked)) == (4, 1)
+
+
+def refuses(_handle):
+    raise OSError(errno.EIO, "Input/output error")
+
+
 def test_a_gap_of_several_days_is_filled_from_each_of_their_files(tmp_path, there):
     fifth = there.publish_csv(DAY.replace("11-06", "11-05"), text(1, 13))
     sixth = there.publish_csv(DAY, text(14, 100))
@@ -251,7 +312,7 @@ def test_what_is_no_csv_is_told_and_its_file_named(tmp_path, there):
     desk = Desk(tmp_path, there, 400)
     words = f"{NAME}: no zip that can be read: File is not a zip file (sha256 {sha(data)})"
     assert [end[1:] for end in desk.ends(GAP)] == [("unreadable", 0, f"{words}; {UNTIL}{REST_NO}")]
-    assert list((tmp_path / "spool/repair/files").iterdir()) == []
+    assert list((tmp_path / "spool/repair/files/binance-usdm").iterdir()) == []
 
 
 def test_a_day_that_is_not_over_is_not_asked_for_and_is_when_it_is(tmp_path, there):
@@ -363,3 +424,11 @@ def test_a_stop_leaves_what_was_not_tried_to_the_end(tmp_path, there):
 
 REST_NO = "; REST: failed, /fapi/v1/aggTrades?symbol=BTCUSDT&fromId=11&limit=4: HTTP 400 no"
 UNTIL = "BTCUSDT-aggTrades-2024-11.zip is not published before 2024-12-01T00:00Z"
+
+
+def test_a_gap_that_the_lake_has_closed_counts_no_more(tmp_path, there):
+    desk = Desk(tmp_path, there, [11, 12, 13, 14])
+    desk.repair(GAP)
+    assert desk.market.ends == {"repaired": 1}
+    desk.market.offer([])
+    assert desk.market.ends == {}

@@ -100,12 +100,27 @@ def test_once_ends_when_all_was_tried_and_has_landed(run):
     assert [path for path in run.spool.rglob("*") if path.is_file() and path.name != "lock"] == []
 
 
+def test_two_markets_have_files_of_one_name_at_the_same_time(run, there):
+    spot = DAY.replace("futures/um", "spot")
+    there.publish_csv(spot, "".join(f"{number},2,2,{number},{number},5,True,True\n" for number in range(1, 50_000)))
+    both = threading.Barrier(2)
+    there.faults = {path: [lambda _: both.wait(20)] for path in (DAY, spot)}
+    endpoints = run.ingest.endpoints["binance"]
+    run.ingest = replace(run.ingest, endpoints={"binance": {**endpoints, "spot": endpoints["usdm"]}})
+    run.publish(GAP, {**GAP, "market": "spot"})
+    assert counts(run.until(once=True))[2:6] == ({"repaired": 2}, 0, 8, 2)
+    found = sorted((line["market"], line["raw"]["a"], line["raw"]["p"]) for line in run.lines("trades"))
+    assert found == [(market, str(number), price) for market, price in (("spot", "2"), ("usdm", "1")) for number in range(11, 15)]
+    assert {line["raw"]["outcome"] for line in run.lines("events")} == {"repaired"}
+
+
 def test_a_lake_where_nobody_has_looked_for_gaps_has_none(run):
     assert counts(run.until(once=True)) == (0, 0, {}, 0, 0, 0, 0, [])
 
 
-def test_a_gap_that_only_a_person_may_repair_is_left_alone(run, there):
-    run.publish({**GAP, "state": "implausible"})
+@pytest.mark.parametrize("state", ["implausible", "not_collected"])
+def test_a_gap_that_only_a_person_may_repair_is_left_alone(run, there, state):
+    run.publish({**GAP, "state": state})
     assert counts(run.until(once=True)) == (1, 1, {}, 0, 0, 0, 0, [])
     assert (there.asked, run.lines("events")) == ([], [])
 
@@ -144,8 +159,9 @@ def test_what_a_killed_run_left_is_landed_and_its_files_are_fetched_anew(run):
     os.close(prepare(run.spool / "repair"))
     left = records.write(b'{"v":1,"seq":3,"recv_ns":1731000000000000000,"raw":{"a":"11"}}\n') + b'{"torn'
     (run.spool / "repair/open/trades+binance+usdm+laptop+1.jsonl").write_bytes(left)
-    (run.spool / "repair/files").mkdir()
-    (run.spool / "repair/files" / DAY.rpartition("/")[2]).write_bytes(b"half")
+    (run.spool / "repair/files/binance-usdm").mkdir(parents=True)
+    for name in (DAY.rpartition("/")[2], "ETHUSDT-aggTrades-2024-11-05.zip"):
+        (run.spool / "repair/files/binance-usdm" / name).write_bytes(b"half")
     end = run.until(once=True)
     assert counts(end)[2:5] == ({"repaired": 1}, 0, 4)
     assert sorted(run.ids()) == [11, 11, 12, 13, 14]

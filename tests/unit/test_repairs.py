@@ -10,9 +10,9 @@ import pytest
 
 from ingest.continuity import Hole
 from ingest.exchanges import find_exchange
-from ingest.exchanges.exchange import History, Page, Rest
+from ingest.exchanges.exchange import Depth, Feed, History, Page, Request, Rest
 from ingest.plan import Plan
-from ingest.repairs import AGAIN_SECONDS, Repairs, Task
+from ingest.repairs import AGAIN_SECONDS, Repairs, Snapshot, Task
 from ingest.rest import Body, RestError
 from ingest.settings import Rotate
 from ingest.spool import Spool, SpoolError, prepare
@@ -61,7 +61,7 @@ class Desk:
             self.repairs.add(Task(self.plan, "a_b", hole, lambda hole=hole: self.closed.append(hole)))
         while self.repairs.step():
             pass
-        lines = {"trades": [], "events": []}
+        lines = {"trades": [], "events": [], "books": []}
         for path in self.spool.seal(nothing, everything=True):
             for text in segment_lines(path):
                 line = json.loads(text)
@@ -173,6 +173,39 @@ def test_what_rest_cannot_give_any_more_is_left_for_the_dumps(tmp_path):
     old = replace(HOLE, before_ms=AT_MS - 48 * 3_600_000)
     desk = Desk(tmp_path, body(11, 12, 13, 14), reach=timedelta(hours=48))
     assert desk.ends(old, HOLE) == [("too_old", 0), ("repaired", 4)]
+
+
+class Books(Desk):
+    """A stream of changes of a book, whose whole REST tells."""
+
+    def __init__(self, folder, *answers) -> None:
+        super().__init__(folder, *answers)
+        feed = Feed("book_diff", "diffs", lambda pair: pair, dense=True)
+        rest = replace(
+            self.plan.exchange.rest, book=lambda pair, depth: Request(f"/book?{pair}&{depth.depth}", 3), resync=Depth(7)
+        )
+        self.plan = replace(self.plan, exchange=replace(self.plan.exchange, rest=rest), feed=feed)
+
+
+def test_changes_of_a_book_that_were_missed_are_answered_with_the_whole_book(tmp_path):
+    desk = Books(tmp_path, b'{ "bids":[] }')
+    lines = desk.repair(HOLE)
+    assert [(line["kind"], line["pair"], line["stream"], line["source"], line["raw"]) for line in lines["books"]] == [
+        ("book", "A-B", "/book?A-B&7", "rest", {"bids": []})
+    ]
+    assert [(line["raw"]["outcome"], line["raw"]["rows"], line["raw"]["detail"]) for line in lines["events"]] == [
+        ("resynced", 0, "/book?A-B&7")
+    ]
+
+
+def test_the_book_that_changes_begin_with_is_asked_for_until_it_is_there(tmp_path):
+    desk = Books(tmp_path, RestError("HTTP 503"), b"<html>", b'{"bids":[]}')
+    desk.repairs.add(Snapshot(desk.plan, "a_b"))
+    for _ in range(3):
+        assert desk.asked.count("/book?A-B&7") == _
+        books = desk.repair()["books"]
+        desk.time.advance(AGAIN_SECONDS)
+    assert [line["raw"] for line in books] == [{"bids": []}]
 
 
 def test_where_nobody_may_be_asked_the_hole_is_told(tmp_path):

@@ -107,6 +107,20 @@ def test_a_segment_that_changed_on_the_disk_is_mended_before_it_lands(spool, fil
     assert (found.objects, found.failures) == (1, 0)
 
 
+@pytest.mark.parametrize(("cut", "whole"), [(0, []), (11, [b"a\n"]), (15, [b"a\n"])])
+def test_a_segment_that_was_cut_is_told_by_its_name_or_its_end(spool, files, cut, whole):
+    path = sealed(spool, b"a\nb\nc\n")
+    path.write_bytes(path.read_bytes()[:cut])
+    seen = []
+
+    def mend(_path, found):
+        seen.append((found.whole, found.damaged[-1]))
+        return []
+
+    uploaded(spool, files, path, mend=mend)
+    assert seen == [(whole, records.Damage(cut, len(whole), b"", 10**9))]
+
+
 def test_a_segment_that_cannot_be_read_is_said_and_the_next_one_lands(spool, files):
     first, second = sealed(spool, b"a\n"), sealed(spool, b"b\n")
     first.unlink()

@@ -1,0 +1,141 @@
+"""What is wrong with a collector, and what the day was like: judged by its vitals alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from ingest.alerts.alert import Key, Severity
+from ingest.health import conditions, daily
+from ingest.vitals import plain, quantiles, vitals
+from tests.support.vitals import FEED, LINK, MARKET, SPOOL, VITALS
+
+
+def with_(**parts):
+    """The vitals of a healthy collector, but for these."""
+    one = {"links": "link", "feeds": "feed", "markets": "market"}
+    return replace(VITALS, **{name: (value,) if name in one else value for name, value in parts.items()})
+
+
+def test_a_healthy_collector_has_nothing_wrong():
+    assert conditions(VITALS) == {}
+
+
+@pytest.mark.parametrize(
+    ("sick", "key", "severity", "text"),
+    [
+        (
+            with_(links=replace(LINK, is_connected=False, since_seconds=31.0)),
+            Key("stall", "binance spot agg_trade"),
+            Severity.CRITICAL,
+            "not connected for 31 s",
+        ),
+        (
+            with_(links=replace(LINK, is_connected=False, since_seconds=99.0, given_up="HTTP 451")),
+            Key("given up", "binance spot agg_trade"),
+            Severity.CRITICAL,
+            "HTTP 451",
+        ),
+        (
+            with_(links=replace(LINK, lost=3)),
+            Key("lost lines", "binance spot agg_trade"),
+            Severity.WARNING,
+            "3 lines that the spool refused; they are fetched as holes",
+        ),
+        (
+            with_(feeds=replace(FEED, is_mute=True, heard_seconds=12.4)),
+            Key("mute", "binance spot agg_trade BTC-USDT"),
+            Severity.CRITICAL,
+            "silent for 12 s while the venue trades",
+        ),
+        (
+            with_(feeds=replace(FEED, holes=2)),
+            Key("gap", "binance spot agg_trade BTC-USDT"),
+            Severity.WARNING,
+            "2 holes that are not repaired yet",
+        ),
+        (
+            with_(markets=replace(MARKET, waiting=1, failed=4)),
+            Key("repair failed", "binance spot"),
+            Severity.WARNING,
+            "1 holes wait; 4 tries failed",
+        ),
+        (
+            with_(markets=replace(MARKET, polls=3, polls_failed=3)),
+            Key("polls fail", "binance spot"),
+            Severity.WARNING,
+            "none of 3 answers could be had",
+        ),
+        (
+            with_(spool=replace(SPOOL, bytes=80)),
+            Key("spool filling", ""),
+            Severity.WARNING,
+            "80 bytes, 80% of its bound",
+        ),
+        (
+            with_(spool=replace(SPOOL, bytes=100)),
+            Key("spool full", ""),
+            Severity.CRITICAL,
+            "100 bytes: nothing is received until objects land",
+        ),
+        (
+            with_(spool=replace(SPOOL, failing_seconds=61.0, waiting=5)),
+            Key("upload failing", ""),
+            Severity.CRITICAL,
+            "nothing has landed for 61 s; 5 segments wait",
+        ),
+        (
+            with_(spool=replace(SPOOL, conflicts=1)),
+            Key("conflict", ""),
+            Severity.CRITICAL,
+            "1 objects exist with other lines; both are kept",
+        ),
+        (with_(faults=("keeper: bug",)), Key("fault", "keeper"), Severity.CRITICAL, "keeper: bug"),
+    ],
+)
+def test_each_thing_that_can_be_wrong(sick, key, severity, text):
+    assert conditions(sick) == {key: (severity, text)}
+
+
+@pytest.mark.parametrize(
+    "well",
+    [
+        with_(links=replace(LINK, is_connected=False, since_seconds=29.0)),
+        with_(markets=replace(MARKET, failed=4)),  # all holes were closed since
+        with_(markets=replace(MARKET, polls=3, polls_failed=2)),
+        with_(spool=replace(SPOOL, bytes=79)),
+        with_(spool=replace(SPOOL, failing_seconds=59.0)),
+    ],
+)
+def test_what_comes_right_by_itself_is_not_wrong(well):
+    assert conditions(well) == {}
+
+
+def test_the_day_is_what_came_since_the_last_report():
+    later = replace(
+        VITALS,
+        seconds=7200.0,
+        links=(replace(LINK, frames=5000, connections=4),),
+        markets=(replace(MARKET, repaired=3, rows=120, waiting=1),),
+    )
+    assert daily(VITALS, later).splitlines() == [
+        "collector laptop: running for 2.0 h, 0 segments wait",
+        "binance spot agg_trade: 4,000 frames, 3 reconnects, 1 streams",
+        "binance spot: 3 holes repaired, 120 rows fetched, 1 wait",
+    ]
+    assert daily(None, later).splitlines()[1] == "binance spot agg_trade: 5,000 frames, 3 reconnects, 1 streams"
+
+
+def test_vitals_outlive_the_disk():
+    assert vitals(plain(VITALS)) == VITALS
+
+
+@pytest.mark.parametrize("tree", [{}, {"feeds": 1}, {**plain(VITALS), "more": 1}, {**plain(VITALS), "spool": {}}])
+def test_what_is_none_is_refused(tree):
+    with pytest.raises((KeyError, TypeError)):
+        vitals(tree)
+
+
+def test_quantiles():
+    assert quantiles([]) == ()
+    assert quantiles([7.0]) == (7.0, 7.0, 7.0, 7.0)
+    assert quantiles([float(number) for number in range(1000, 0, -1)]) == (1.0, 501.0, 991.0, 1000.0)
