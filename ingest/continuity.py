@@ -141,7 +141,9 @@ class Continuity:
         """Compare with what the venue tells: a trade that was in no frame is missing, whatever its id."""
         assert known.audited is not None
         until = min(until, page.high)
-        ids = sorted(number for number in page.ids if known.audited < number <= until)
+        suspected = [(hole.low, hole.high) for hole in known.holes]  # somebody is after them already
+        there = [number for number in page.ids if not any(low <= number <= high for low, high in suspected)]
+        ids = sorted(number for number in there if known.audited < number <= until)
         received = sorted(known.received)
         firsts = [first for first, _ in received]
         before, missed = known.audited, list[int]()
@@ -162,6 +164,11 @@ class Continuity:
         """Nobody listens any more, or nobody did until now."""
         for known in self.feeds.values():
             known.is_torn = True
+
+    def mend(self) -> None:
+        """What comes next is what came next."""
+        for known in self.feeds.values():
+            known.is_torn = False
 
     def due(self, now: float) -> Iterator[tuple[str, Hole]]:
         """Holes that nobody was told of, and that have stayed open long enough."""

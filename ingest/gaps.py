@@ -27,7 +27,7 @@ class Gaps:
         self._links: list[tuple[Link, Journal]] = []
         self.repairs: dict[str, Repairs] = {}
         self.found = 0
-        self._next_audit = 0.0
+        self._next_audit = world.clock.monotonic() + ingest.repair.audit_every.total_seconds()
         self._begun: dict[Intake, int] = {}  # at which of its connections the books of an intake were asked for
 
     def watch(self, link: Link) -> Repairs:

@@ -101,6 +101,8 @@ class Marks:
 
     def replay(self, now: float) -> None:
         """Take the frames of the open segments, which no mark tells of. Before they are sealed."""
+        for one in self.continuities:
+            one.mend()  # what stands there goes on where the marks end
         marked = [{stream: known.last_id for stream, known in one.feeds.items()} for one in self.continuities]
         for path in sorted((self._folder / OPEN).iterdir(), key=_changed):
             try:

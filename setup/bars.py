@@ -109,6 +109,7 @@ def report(folder: Path, hole: Sequence[str]) -> str:
             tables(rows(QUERY, minutes)),
             "",
             f"The hole in {pair} of {venue} {market} was planted: the simulator kept {count} messages back.",
+            "The collector missed them at once (channel=events below the landing zone says so), and was given no REST to fetch them from.",
             NOTES,
             "",
             "Written:",

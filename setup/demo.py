@@ -36,7 +36,8 @@ def configuration(local: str, port: int) -> str:
         if old not in local:
             raise StepError(f"conf/local.yaml: the demo looks for {old} there, in order to replace it by {new}")
         local = local.replace(old, new)
-    return re.sub(r', rest: \[".+?"\]', "", local)  # else the hole would be repaired before anybody has seen it
+    # else the hole would be repaired before anybody has seen it
+    return re.sub(r'(, |\n +)(rest|dumps): \[".+?"\]', "", local)
 
 
 def minute_before(now: float, seconds: float) -> str:

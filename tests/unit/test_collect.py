@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import threading
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
 
@@ -13,11 +15,13 @@ from ingest.alerts.desk import Alerts
 from ingest.alerts.policy import limits
 from ingest.clock import SYSTEM, iso
 from ingest.collect import Collector, Times, Wanted
+from ingest.exchanges.exchange import Instruments, Request, Rest
 from ingest.feed import connect
 from ingest.landing import Files
 from ingest.link import World
 from ingest.plan import plans
-from ingest.settings import Endpoint, FeedSettings, Ingest, Rotate, Size, Spool
+from ingest.polls import Poll
+from ingest.settings import Endpoint, FeedSettings, Ingest, Limits, Rotate, Size, Spool
 from ingest.spool import SpoolError, prepare
 from tests.support.exchange_server import sends, venue
 from tests.support.exchanges import find
@@ -40,13 +44,15 @@ class Run:
         self.store = self.files
         self.grace = 15.0
         self.alerts = Alerts((), limits(AlertSettings()), "laptop")
+        self.get = nobody
+        self.wanted = None  # what the configuration says
 
     def until(self, is_enough, seconds=20.0):
         stop = threading.Event()
-        world = World(SYSTEM, self.connect, nobody, lambda: 0.0, stop)
+        world = World(SYSTEM, self.connect, self.get, lambda: 0.0, stop)
         collector = Collector(
             self.ingest,
-            Wanted(plans(self.ingest, find, nothing_traded)),
+            self.wanted or Wanted(plans(self.ingest, find, nothing_traded)),
             self.store,
             world,
             alerts=self.alerts,
@@ -243,6 +249,44 @@ def test_a_fault_in_one_thread_ends_the_run_as_failed(tmp_path, monkeypatch):
         "2 segments could not be sealed; the next start tries again",
     ]
     assert not end.is_good
+
+
+@dataclass
+class Answer:
+    data: bytes
+    status: int = 200
+    headers: dict = field(default_factory=dict)
+
+
+def test_what_a_market_begins_to_trade_is_collected_from_then_on(tmp_path):
+    """A pattern of pairs; the venue's list of instruments has one more than at the start."""
+    with venue(sends(frame(1)), sends(frame(7, "c_d"))) as there:
+        run = Run(tmp_path, there.address)
+        run.ingest = replace(run.ingest, limits=Limits(tmp_path / "limits"))
+        run.get = lambda url: Answer(json.dumps([url]).encode())
+        (plan,) = plans(run.ingest, find, nothing_traded)
+        rest = Rest(("http://one",), 100, 60, {}, instruments=Instruments(Request("/all", 1), lambda body: body))
+        exchange = replace(plan.exchange, rest=rest)
+        asked = Poll(exchange, rest.hosts, "instruments", None, timedelta(days=1), lambda _: rest.instruments.request)
+        learned = []
+
+        def replan(exchange, body):
+            learned.append((exchange.name, body))
+            return [replace(plan, pairs={**plan.pairs, "c_d": "C-D"})]
+
+        run.wanted = Wanted([plan], (asked,), replan)
+        end = run.until(lambda now: now.trades == 2)
+    assert learned == [("test spot", b'["http://one/all"]')]
+    assert {(line["pair"], line["raw"]["id"], line["conn"].split("-")[1]) for line in run.lines()} == {
+        ("A-B", 1, run_of(run)),
+        ("C-D", 7, run_of(run)),
+    }
+    assert [line["raw"] for line in run.lines("events") if line["kind"] == "instruments"] == [["http://one/all"]]
+    assert (end.polls, end.connections, end.is_good) == (1, 2, True)
+
+
+def run_of(run):
+    return run.lines()[0]["conn"].split("-")[1]
 
 
 def test_names_are_made_of_content(tmp_path):

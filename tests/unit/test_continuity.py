@@ -119,6 +119,14 @@ def test_an_audit_finds_what_was_in_no_frame():
     assert story.told(0) == [Hole("suspected", 121, 121, 120, None)]
 
 
+def test_an_audit_leaves_alone_what_somebody_is_after():
+    story = Story(is_dense=False).take(70)
+    story.continuity.tear()
+    story.take(90)
+    story.continuity.audit(story.feed, Page([70, 75, 90], 70, 90), 90, story.now)
+    assert story.told() == [hole(71, 89, 70, 90, "suspected")]
+
+
 def test_an_audit_goes_no_further_than_its_page():
     story = Story(is_dense=False).take(70, 80, 90)
     story.continuity.audit(story.feed, Page([70, 75], 70, 75), 90, story.now)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -73,6 +74,18 @@ def test_what_stands_in_open_segments_is_read_again(folder):
     known = far(one)
     assert (known.last_id, known.last_ms, known.last_recv_ns) == (6, 60, 6)
     assert known.holes == [Hole("ids", 3, 4, 2, 5, 20, 50, since=9.0)]
+
+
+def test_what_stands_in_open_segments_joins_the_marks_even_where_ids_are_not_dense(folder):
+    sparse = plan()
+    sparse = replace(sparse, feed=replace(sparse.feed, dense=False))
+    one = marks(folder, sparse)
+    far(one).last_id = 7
+    one.save(one.snapshot())
+    append(folder, 12, 15)
+    two = marks(folder, sparse)
+    two.replay(now=0.0)
+    assert (far(two).last_id, far(two).holes, far(two).is_torn) == (15, [], True)
 
 
 def test_reading_again_what_the_marks_tell_of_changes_nothing(folder):
