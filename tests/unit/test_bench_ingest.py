@@ -75,6 +75,7 @@ def test_figures_are_ratios_of_medians_and_say_what_was_not_measured():
 
 
 LONG = {
+    "peak": 100_000,
     "rate": 80_000.0,
     "seconds": 300.0,
     "frames": 24_000_000,

@@ -20,27 +20,32 @@ from tests.benchmarks import cpu
 from tests.benchmarks.receive.wire import streams
 from tests.benchmarks.worker import HOME, Worker
 
+SLOW = 0.2
 RIVALS = "tests.benchmarks.receive.rivals"
 SUMMARY = re.compile(r"frames=(\d+) trades=(\d+) .* waiting_segments=(\d+) lost_lines=(\d+) .*\bgaps=(\d+)")
 
 
 @dataclass(frozen=True)
 class Contender:
-    """What runs, given a port, the number of frames and a folder; what is asked of its output; whether it ends by itself."""
+    """What runs, given a port, the number of frames and a folder; what is asked of its output."""
 
     command: Callable[[int, int, Path], Sequence[object]]
     check: Callable[[Path, Sequence[bytes]], None]
-    ends: bool = True
+    ends: bool = True  # by itself, when it has all frames
+    share: float = 1.0  # of the frames; the slow ones need not have all
 
 
-def measured(contender: Contender, sender: Worker, hour: Sequence[bytes], folder: Path) -> Mapping[str, float]:
+def measured(
+    contender: Contender, sender: Worker, hour: Sequence[bytes], folder: Path, prefix: Sequence[str] = ()
+) -> Mapping[str, float]:
     """Processor seconds from the subscription to the end of the process, and the messages that one of them takes."""
+    hour = hour[: round(len(hour) * contender.share)]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with running(contender.command(sender.ask("port"), len(hour), folder), folder) as process:
+    with running([*prefix, *contender.command(sender.ask("port"), len(hour), folder)], folder) as process:
         sender.ask("accept")
         before = cpu.seconds(process.pid)
-        told = sender.ask("blast")
+        told = sender.ask("blast", frames=len(hour))
         if not contender.ends:
             process.send_signal(signal.SIGTERM)
         used = ended(process, folder) - before
@@ -144,8 +149,8 @@ def contenders(cryptofeed: str | None) -> dict[str, Contender]:
     found = {
         "ours": Contender(ours, check_ours, ends=False),
         "websockets": Contender(rival("websockets_client"), lambda folder, hour: check_landed(folder / "out", hour)),
-        "websocketapp": Contender(rival("websocketapp"), check_lines),
+        "websocketapp": Contender(rival("websocketapp"), check_lines, share=SLOW),
     }
     if cryptofeed:
-        found["cryptofeed"] = Contender(rival("cryptofeed_handler", cryptofeed), check_lines)
+        found["cryptofeed"] = Contender(rival("cryptofeed_handler", cryptofeed), check_lines, share=SLOW)
     return found

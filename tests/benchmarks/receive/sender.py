@@ -16,6 +16,7 @@ PONG_OPCODE = 10
 END = b"end"
 START = 60.0  # seconds in which a client must have come
 PATIENCE = 600.0  # seconds; the slowest reader takes minutes for a round
+ROUND = 100_000  # frames, after which a long run begins anew with higher ids
 PACE = 0.005  # seconds from one sending of what has become due to the next
 
 
@@ -25,10 +26,7 @@ class Sender:
     def __init__(self, frames: int) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(START)
-        hour = texts(frames)
-        self._wire = b"".join(map(framed, hour))
-        self._frames = len(hour)
-        self._reel = Reel(hour)
+        self._hour = texts(frames)
         self._connection = socket.socket()  # nobody's yet
 
     def port(self) -> int:
@@ -51,17 +49,18 @@ class Sender:
             self._heard()
             self._connection.sendall(framed(b'{"result":null,"id":1}'))
 
-    def blast(self) -> Mapping[str, float]:
-        """Everything, as fast as it is taken; then wait until it was."""
+    def blast(self, frames: int) -> Mapping[str, float]:
+        """The first so many, as fast as they are taken; then wait until they were."""
+        wire = b"".join(map(framed, self._hour[:frames]))
         began = time.monotonic()
-        self._connection.sendall(self._wire)
+        self._connection.sendall(wire)
         self._finish()
-        return {"frames": self._frames, "seconds": time.monotonic() - began}
+        return {"seconds": time.monotonic() - began}
 
     def pace(self, rate: float, seconds: float) -> Mapping[str, float]:
         """So many frames a second, each with the time at which it was sent. `late`: frames that were due and could not be sent."""
+        text, wall = Reel(self._hour[:ROUND]).text, time.time_ns
         began, sent, latest = time.monotonic(), 0, 0
-        text, wall = self._reel.text, time.time_ns
         while (passed := time.monotonic() - began) < seconds:
             due = int(passed * rate)
             latest = max(latest, due - sent - int(2 * PACE * rate))

@@ -13,7 +13,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from tests.benchmarks import cpu
-from tests.benchmarks.receive.contest import ended, landed, ours, running, summary
+from tests.benchmarks.receive.contest import contenders, ended, landed, measured, ours, running, summary
 from tests.benchmarks.worker import Worker
 
 SHARE = 0.8
@@ -24,13 +24,25 @@ _TIMES = re.compile(rb'"recv_ns":(\d+),"raw":\{[^{]*\{"e":"aggTrade","E":(\d+)')
 Lag = tuple[int, float]  # received at (ns), how long after it was sent (ms)
 
 
+def one_core(sender: Worker) -> Sequence[str]:
+    """What a command begins with that is to run on one core. The sender goes to the others."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(sender.process.pid, cores[1:] or cores)
+    return ["taskset", "-c", str(cores[0])]
+
+
+def peak(sender: Worker, hour: Sequence[bytes], folder: Path, per_cpu_second: float, rounds: int = 3) -> float:
+    """Frames a second that one core can take: by the clock where the core has other work, too, else by processor seconds."""
+    ours_ = contenders(None)["ours"]
+    walls = [measured(ours_, sender, hour, folder, one_core(sender))["wall"] for _ in range(rounds)]
+    return min(per_cpu_second, len(hour) / median(walls))
+
+
 def sustained(sender: Worker, rate: float, seconds: float, folder: Path) -> Mapping[str, Any]:
     """Frames a second for so long, and what became of them."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(sender.process.pid, cores[1:] or cores)
-    command = ["taskset", "-c", cores[0], *ours(sender.ask("port"), 0, folder)]
+    command = [*one_core(sender), *ours(sender.ask("port"), 0, folder)]
     with running(command, folder) as process:
         sender.ask("accept")
         before, began = cpu.seconds(process.pid), time.monotonic()
