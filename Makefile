@@ -46,6 +46,10 @@ bench: setup ## How fast the stream is, beside DuckDB; writes docs/benchmarks.md
 bench-ingest: $(VENV) ## How fast the collector is, beside others; CRYPTOFEED=PYTHON names one that has cryptofeed
 	@$(PY) -m tests.benchmarks.receive $(if $(CRYPTOFEED),--cryptofeed $(CRYPTOFEED))
 
+.PHONY: soak
+soak: $(VENV) ## A collector before venues that go wrong all the time, MINUTES=5: nothing lost, memory flat
+	@$(PY) -m tests.benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES))
+
 .PHONY: format-check
 format-check: $(VENV)
 	@$(BIN)/ruff format --check --quiet

@@ -1,9 +1,11 @@
 """Lines as the spool keeps them, each behind its checksum: what a crash cut or a disk changed is known from what is whole. Pure."""
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from zlib import crc32
+
+from isal.isal_zlib import crc32
 
 _HEAD = 9  # eight digits and a space
 _BEGIN = re.compile(rb"[0-9a-f]{8} (?=\{)")
@@ -49,6 +51,11 @@ def read(data: bytes) -> Records:
             damaged.extend(_parts(piece, at, whole))
         at += len(piece) + 1
     return Records(whole, damaged)
+
+
+def bare(data: bytes) -> bytes:
+    """The lines of a segment without a look at their checksums: four times as fast, where a digest tells whether all is whole."""
+    return b"".join([piece[_HEAD:] for piece in io.BytesIO(data)])
 
 
 def _is_whole(piece: bytes) -> bool:

@@ -1,6 +1,7 @@
 """A file of the spool: lines are appended to it, and it is sealed under the name of the object it will be."""
 
 import contextlib
+import hashlib
 import logging
 import os
 import re
@@ -50,14 +51,24 @@ class Segment:
     synced: int = 0  # of it, known to be on the disk
     unsynced: list[tuple[int, bytes]] = field(default_factory=list)  # the rest, with when each part was received
     not_before: float = 0.0  # when to try again what the disk refused
+    lines: "hashlib._Hash | None" = field(default_factory=hashlib.sha256)  # all that were appended; None: only the file tells
 
-    def append(self, recv_ns: int, data: bytes) -> None:
-        """All or nothing, where the disk lets that be."""
+    def append(self, recv_ns: int, data: bytes, lines: bytes | None = None) -> None:
+        """All or nothing, where the disk lets that be. `lines` are those of `data`, where they are known."""
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self.handle, rest) :]
         self.size += len(data)
         self.unsynced.append((recv_ns, data))
+        if lines is None:
+            self.lines = None
+        elif self.lines:
+            self.lines.update(lines)
+
+    @property
+    def sha256(self) -> str | None:
+        """Of the lines that were appended, where that is known."""
+        return self.lines.hexdigest() if self.lines else None
 
     @property
     def end(self) -> tuple[int, int]:
@@ -77,6 +88,8 @@ class Segment:
         except OSError as error:
             _LOG.error("event=not_cut segment=%s error=%r", self.path.name, error)
             return False
+        if size != self.size:
+            self.lines = None
         self.size = size
         return True
 
@@ -108,9 +121,13 @@ def create(folder: Path, name: Name, number: int, opened: float) -> Segment | No
     return segment
 
 
-def seal(folder: Path, path: Path, name: Name) -> Path:
-    """Give a synced segment the name of the object it will be. The name is durable when this returns."""
-    target = folder / SEALED / sealed_name(name, records.read(path.read_bytes()).text)
+def seal(folder: Path, path: Path, name: Name, sha256: str | None = None) -> Path:
+    """Give a synced segment the name of the object it will be. The name is durable when this returns.
+
+    `sha256` is that of the lines that were appended: what the disk has made of them shows when they are read to be uploaded.
+    """
+    found = sha256 or hashlib.sha256(records.read(path.read_bytes()).text).hexdigest()
+    target = folder / SEALED / _file_name(name, found)
     path.rename(target)
     sync_folder(target.parent)
     sync_folder(path.parent)
@@ -118,7 +135,11 @@ def seal(folder: Path, path: Path, name: Name) -> Path:
 
 
 def sealed_name(name: Name, lines: bytes) -> str:
-    """The name of the object that these lines will be."""
+    """The name of a segment that holds these lines, as of the object that it will be."""
+    return _file_name(name, hashlib.sha256(lines).hexdigest())
+
+
+def _file_name(name: Name, sha256: str) -> str:
     place, at = name.place, name.first_recv_ns
     key = object_key(
         channel=place.channel,
@@ -127,7 +148,7 @@ def sealed_name(name: Name, lines: bytes) -> str:
         day=day(at),
         first_recv_ns=at,
         collector=name.collector,
-        lines=lines,
+        sha256=sha256,
     )
     return key.removesuffix(".gz").replace("/", SLASH)
 

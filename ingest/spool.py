@@ -83,7 +83,7 @@ class Spool:
             try:
                 if segment is None:
                     segment = self._segments[place] = self._create(place, recv_ns)
-                segment.append(recv_ns, data)
+                segment.append(recv_ns, data, lines)
             except OSError as error:
                 self._refused_at = self._clock.monotonic()
                 if segment and not segment.cut(segment.size):  # half a line must not stand before the next one
@@ -157,7 +157,8 @@ class Spool:
         path = None
         try:
             if segment.size:
-                path = seal(self._folder, segment.path, Name(segment.place, self._collector, segment.first_recv_ns))
+                name = Name(segment.place, self._collector, segment.first_recv_ns)
+                path = seal(self._folder, segment.path, name, segment.sha256)
                 segment.close()
             else:
                 segment.discard()

@@ -1,11 +1,13 @@
 """The simulated market as it would lie in the landing zone: for tests and benchmarks that are not about sockets."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ingest.envelope import Origin, head, line, members, object_key
+from ingest.envelope import Origin, head, line, object_key
+from ingest.members import members
 from ingest.simulator.ticks import MINUTE
 from ingest.simulator.wire import Frame
 
@@ -33,7 +35,7 @@ def objects(frames: Iterable[Frame], collector: str = "simulated") -> Iterator[t
                 day=f"{datetime.fromtimestamp(first // 1_000_000, UTC):%Y-%m-%d}",
                 first_recv_ns=first * 1000,
                 collector=collector,
-                lines=lines,
+                sha256=hashlib.sha256(lines).hexdigest(),
             )
             yield key, members(lines)
 

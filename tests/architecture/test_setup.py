@@ -288,5 +288,20 @@ def test_nothing_of_this_machine_or_of_a_registry_stands_in_a_file():
 def test_make_alone_lists_the_targets():
     done = subprocess.run(["make"], cwd=HOME, env={**os.environ, "MAKEFLAGS": ""}, capture_output=True, text=True, check=True)
     listed = {line.split()[1] for line in done.stdout.splitlines()}
-    assert listed >= {"help", "setup", "demo", "test", "test-long", "check", "bench", "lock", "lock-jars", "docs", "fmt", "clean"}
+    assert listed >= {
+        "help",
+        "setup",
+        "demo",
+        "test",
+        "test-long",
+        "check",
+        "bench",
+        "bench-ingest",
+        "soak",
+        "lock",
+        "lock-jars",
+        "docs",
+        "fmt",
+        "clean",
+    }
     assert sys.version_info[:2] == (3, 11)

@@ -15,7 +15,7 @@ from ingest.simulator.wire import WIRES, Frame
 
 HOME = Path(__file__).resolve().parents[2]
 CACHE = HOME / ".cache" / "benchmarks"
-FORMAT = 1  # of what is kept: another one when the same parameters give other objects
+FORMAT = 2  # of what is kept: another one when the same parameters give other objects
 SEED = 7
 START = int(datetime(2026, 5, 4, 12, tzinfo=UTC).timestamp()) * 1_000_000
 MINUTES = 60

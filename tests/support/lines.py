@@ -1,5 +1,6 @@
 """Landing lines and landing objects, built for a test: it names what it is about, the rest is filled in."""
 
+import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Sequence
@@ -9,8 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ingest.envelope import Origin, head, line, members, object_key
+from ingest.envelope import Origin, head, line, object_key
 from ingest.landing import Files
+from ingest.members import members
 
 DAY = "2026-04-30"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -117,6 +119,6 @@ def landed(
         day=day,
         first_recv_ns=micros("00:00:00", day) * 1000,
         collector="test",
-        lines=text,
+        sha256=hashlib.sha256(text).hexdigest(),
     )
     return key, members(text, text_limit=text_limit)

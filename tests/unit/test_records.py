@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.records import Damage, Records, read, write
+from ingest.records import Damage, Records, bare, read, write
 
 LINES = [b'{"v":1,"seq":%d,"raw":{"p":"60.10"}}\n' % number for number in range(3)]
 DATA = write(b"".join(LINES))
@@ -15,6 +15,11 @@ def test_what_was_written_is_read():
     assert DATA.startswith(b'948f89c5 {"v":1,"seq":0,"raw":{"p":"60.10"}}\n')
     assert read(DATA) == Records(LINES, [])
     assert read(b"") == Records([], [])
+
+
+def test_bare_lines_are_those_that_were_written():
+    assert bare(DATA) == b"".join(LINES)
+    assert bare(b"") == b""
 
 
 def owner(place):

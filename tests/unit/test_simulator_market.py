@@ -1,6 +1,7 @@
 """The simulated market: repeatable, a function of time, with ids as on each venue, and saying what it means."""
 
 import gzip
+import hashlib
 import json
 import zlib
 from collections import defaultdict
@@ -172,7 +173,13 @@ def test_objects_hold_each_frame_as_a_landing_line(frames: list[Frame]):
         text = gzip.decompress(data)
         first = json.loads(text.split(b"\n", 1)[0])["recv_ns"]
         assert key == object_key(
-            channel="trades", venue=venue, market=market_, day="2024-11-07", first_recv_ns=first, collector="laptop", lines=text
+            channel="trades",
+            venue=venue,
+            market=market_,
+            day="2024-11-07",
+            first_recv_ns=first,
+            collector="laptop",
+            sha256=hashlib.sha256(text).hexdigest(),
         )
         lines[venue, market_].extend(json.loads(line) for line in text.splitlines())
     assert len({key for key, _ in found}) == len(found) == 3 * 4

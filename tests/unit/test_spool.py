@@ -1,6 +1,7 @@
 """The spool: nothing that was appended is lost, whatever happens next."""
 
 import errno
+import hashlib
 import os
 import re
 import threading
@@ -37,6 +38,20 @@ def test_a_sealed_segment_bears_the_name_of_its_object(folder):
     )
     assert text(sealed) == one(0) + one(1) + one(2)
     assert texts(folder, "open") == []
+
+
+def is_named_by(path, lines):
+    return path.name.endswith(f"-{hashlib.sha256(lines).hexdigest()[:12]}.jsonl")
+
+
+def test_a_segment_is_named_by_what_was_appended_so_that_what_the_disk_made_of_it_shows(folder):
+    one_spool = spool(folder)
+    one_spool.append(TRADES, NOW, one(0))
+    one_spool.append(TRADES, NOW, one(1))
+    (path,) = (folder / "open").iterdir()
+    path.write_bytes(path.read_bytes().replace(b'"seq":1', b'"seq":7'))
+    (sealed,) = one_spool.seal(nothing, everything=True)
+    assert is_named_by(sealed, one(0) + one(1))
 
 
 def test_places_have_segments_of_their_own(folder):
@@ -149,6 +164,7 @@ def test_what_a_disk_failed_to_sync_is_written_once_more(folder, monkeypatch, ca
     assert sorted(map(text, (folder / "open").iterdir())) == [one(0), one(1, NOW + 1), one(2, NOW + 2)]
     one_spool.seal(nothing, everything=True)
     assert [text(path) for path in one_spool.sealed()] == [one(0), one(1, NOW + 1), one(2, NOW + 2)]
+    assert all(is_named_by(path, text(path)) for path in one_spool.sealed())  # the first was cut: what it lost is not in its name
     assert one_spool.bytes == sum(path.stat().st_size for path in one_spool.sealed())
     assert "event=not_synced" in caplog.text
     assert "event=rescued" in caplog.text
@@ -318,3 +334,4 @@ def test_any_split_into_segments_keeps_every_line_in_order(tmp_path_factory, app
     else:
         one_spool.seal(nothing, everything=True)
     assert b"".join(map(text, one_spool.sealed())) == b"".join(sent)
+    assert all(is_named_by(path, text(path)) for path in one_spool.sealed())
