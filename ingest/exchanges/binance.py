@@ -19,7 +19,9 @@ from ingest.exchanges.exchange import (
     Reading,
     Request,
     Seen,
+    Shape,
     Source,
+    fields,
 )
 from ingest.settings import PAIR
 
@@ -86,6 +88,15 @@ def aside(widths: Sequence[str]) -> Mapping[str, Feed]:
         "book_diff": Feed("book_diff", "diffs", stream_name("depth@100ms"), dense=True),
         "kline": replace(klines["1m"], variants=klines),
     }
+
+
+def shapes(always: Mapping[str, str], sometimes: Mapping[str, str]) -> Mapping[str, Shape]:
+    """The fields of combined frames, by kind; those of candles are the same everywhere."""
+    found = {kind: (_COMBINED, fields("data", names, sometimes.get(kind, ""))) for kind, names in always.items()}
+    return {**found, "kline": (_COMBINED, fields("data", "e E s k"), fields("data.k", "t T s i f L o c h l v n x q V Q B"))}
+
+
+_COMBINED = fields("", "stream data")
 
 
 def recognise_among(feeds: Mapping[str, Feed]) -> Callable[[Any], Seen]:

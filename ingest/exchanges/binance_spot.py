@@ -14,6 +14,7 @@ from ingest.exchanges.binance import (
     pair_of,
     readings,
     recognise_among,
+    shapes,
     stream_name,
     subscriptions,
     symbol_of,
@@ -47,6 +48,14 @@ _FEEDS = {
     "agg_trade": Feed("agg_trade", "trades", stream_name("aggTrade"), dense=True, counts_trades=True),
     "trade": Feed("trade", "trades", stream_name("trade"), dense=True),
 }
+_ALWAYS = {
+    "agg_trade": "e E s a p q f l T m M",
+    "trade": "e E s t p q T m M",
+    "book_top": "u s b B a A",
+    "book": "lastUpdateId bids asks",
+    "book_diff": "e E s U u b a",
+}
+_SOMETIMES = {"trade": "b a"}  # the ids of the orders, until June 2024
 
 _SYMBOL = partial(symbol_of, quotes=QUOTES)
 _DUMPS = {  # no file of this market begins with a row of names
@@ -80,6 +89,7 @@ BINANCE_SPOT = Exchange(
     address=lambda host, streams: f"{host}/stream",  # noqa: ARG005 - streams are asked for by message, so that each is acknowledged
     subscriptions=subscriptions,
     recognise=recognise_among(_FEEDS),
+    shapes=shapes(_ALWAYS, _SOMETIMES),
     rest=Rest(
         hosts=tuple(f"https://{name}.binance.com" for name in _HOSTS),  # data-api.binance.vision has no historicalTrades
         budget=6000,

@@ -16,6 +16,7 @@ from ingest.exchanges.binance import (
     pair_of,
     readings,
     recognise_among,
+    shapes,
     stream_name,
     subscriptions,
     symbol_of,
@@ -26,6 +27,14 @@ QUOTES = ("USDT", "USDC", "BUSD", "BTC")
 # First and last ids of an aggregate skip the fills of the insurance fund, so they do not count the trades
 _FEEDS = {"agg_trade": Feed("agg_trade", "trades", stream_name("aggTrade"), dense=True)}
 _RECORDED = {"trade": Feed("trade", "trades", stream_name("trade"), dense=True)}
+_ALWAYS = {
+    "agg_trade": "e E s a p q f l T m",
+    "trade": "e E s t p q T X m",
+    "book_top": "e u E T s b B a A",
+    "book": "e E T s U u pu b a",
+    "book_diff": "e E T s U u pu b a",
+}
+_SOMETIMES = {"agg_trade": "nq st", "book_top": "st", "book": "ps st", "book_diff": "ps st"}  # they came in 2025 and 2026
 
 _SYMBOL = partial(symbol_of, quotes=QUOTES)
 
@@ -75,6 +84,7 @@ BINANCE_USDM = Exchange(
     address=_address,
     subscriptions=subscriptions,
     recognise=recognise_among({**_FEEDS, **_RECORDED}),
+    shapes=shapes(_ALWAYS, _SOMETIMES),
     rest=Rest(
         hosts=("https://fapi.binance.com",),
         budget=2400,

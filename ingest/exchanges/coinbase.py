@@ -6,7 +6,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Depth, Exchange, Feed, History, Instruments, Limits, Page, Reading, Request, Rest, Seen
+from ingest.exchanges.exchange import (
+    Depth,
+    Exchange,
+    Feed,
+    History,
+    Instruments,
+    Limits,
+    Page,
+    Reading,
+    Request,
+    Rest,
+    Seen,
+    fields,
+)
 from ingest.settings import PAIR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -104,6 +117,11 @@ _ASIDE = {
         "book_diff", "diffs", lambda pair: f"level2_batch:{pair}", dense=False, ordered=False, also={"book": "books"}
     ),
 }
+_SHAPES = {
+    "trade": (fields("", "type trade_id sequence maker_order_id taker_order_id time product_id size price side"),),
+    "book": (fields("", "type product_id bids asks"),),
+    "book_diff": (fields("", "type product_id time changes"),),
+}
 _MATCH = Reading(
     trade_id="trade_id",
     price="price",
@@ -134,6 +152,7 @@ COINBASE = Exchange(
     address=lambda host, streams: host,  # noqa: ARG005 - streams are asked for by message
     subscriptions=_subscriptions,
     recognise=_recognise,
+    shapes=_SHAPES,
     rest=Rest(
         hosts=("https://api.exchange.coinbase.com",),
         budget=10,

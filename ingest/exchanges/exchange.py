@@ -67,6 +67,23 @@ class Feed:
 
 
 @dataclass(frozen=True)
+class Fields:
+    """Which fields an object within a frame has, as the venue documents them."""
+
+    path: str  # where it stands: dotted, `[]` for each element of an array; "" is the frame itself
+    required: frozenset[str]
+    optional: frozenset[str] = frozenset()
+
+
+Shape = Sequence[Fields]  # of a frame: the outer objects first
+
+
+def fields(path: str, required: str, optional: str = "") -> Fields:
+    """Fields by their names, with spaces between them."""
+    return Fields(path, frozenset(required.split()), frozenset(optional.split()))
+
+
+@dataclass(frozen=True)
 class Limits:
     """What the venue allows a client; exceed none of them."""
 
@@ -180,6 +197,7 @@ class Exchange:
     subscriptions: Callable[[Sequence[str]], Sequence[str]]  # streams -> texts to send once connected
     recognise: Callable[[Any], Seen]  # a parsed frame -> what it is; total: never raises on any JSON value
     readings: Mapping[tuple[str, Source], Reading] = field(default_factory=dict)  # (kind, source) -> how Spark reads it
+    shapes: Mapping[str, Shape] = field(default_factory=dict)  # kind -> the fields of its frames
     rest: Rest | None = None
     aside: Mapping[str, Feed] = field(default_factory=dict)  # kinds that are no trades: order books, best prices, candles
     dumps: Dumps | None = None
