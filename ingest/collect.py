@@ -11,6 +11,7 @@ from functools import partial
 from ingest.clients import client
 from ingest.clock import iso
 from ingest.continuity import Continuity
+from ingest.drift import Drifts
 from ingest.envelope import Origin, head, line
 from ingest.exchanges.exchange import Exchange
 from ingest.gaps import Gaps, numbered
@@ -96,6 +97,7 @@ class Collector:
         self._threads: list[threading.Thread] = []  # that receive, ask and repair
         self._paces: dict[str, Pace] = {}
         self._process_seq = Sequences()
+        self.drifts = Drifts()
 
     def run(self, report: Callable[[Progress], None], seconds: float | None = None) -> Progress:
         """Collect until told to stop, or for so many seconds; then drain. SpoolError: another collector has the spool."""
@@ -168,7 +170,9 @@ class Collector:
         """Keep a plan connected from now on, and its holes repaired."""
         exchange = plan.exchange
         pace = self._paces.setdefault(exchange.name, Pace(exchange.limits.connections_per_5_minutes))
-        link = Link(Intake(plan, continuity, self._spool, self._world.clock), self._world, pace=pace, name=self._conn)
+        link = Link(
+            Intake(plan, continuity, self._spool, self._world.clock, self.drifts), self._world, pace=pace, name=self._conn
+        )
         is_first = exchange.name not in self._gaps.repairs
         repairs = self._gaps.watch(link)
         self._links = [*self._links, link]  # others go through it at any time

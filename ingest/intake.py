@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ingest.clock import Clock
 from ingest.continuity import Continuity, Hole
+from ingest.drift import Drifts, Odd
 from ingest.exchanges.exchange import Page, Seen
 from ingest.feed import Frame
 from ingest.journal import EVENTS, Journal, Taken, missing, time_text
@@ -35,13 +36,14 @@ class Counts:
 class Intake:
     """The spool's side of one plan. Any thread may call."""
 
-    def __init__(self, plan: Plan, continuity: Continuity, spool: Spool, clock: Clock) -> None:
+    def __init__(self, plan: Plan, continuity: Continuity, spool: Spool, clock: Clock, drifts: Drifts | None = None) -> None:
         self.plan = plan
         self.continuity = continuity
         self.lock = threading.Lock()  # of the continuity; held while lines are appended
         self.spool = spool
         self.clock = clock
         self.counts = Counts()
+        self.drifts = drifts or Drifts()  # of the whole process
         self.label = f"venue={plan.exchange.venue} market={plan.exchange.market} kind={plan.kind}"
 
     def keep(self, journal: Journal, batch: Sequence[Frame]) -> Taken:
@@ -66,6 +68,8 @@ class Intake:
             for known, seen in taken.words:
                 continuity.hear(known, seen, now)
         self.counts.frames += len(batch)
+        if taken.odd:
+            self._tell_drift(journal, taken.odd)
         for refusal in refusals:
             raise refusal
         return taken
@@ -132,6 +136,14 @@ class Intake:
         if newest:
             with self.lock:
                 self.continuity.hear(known, newest, now)
+
+    def _tell_drift(self, journal: Journal, odd: Sequence[tuple[Seen, int, Odd]]) -> None:
+        """Frames that are not as documented land like any other; of each set of fields people are told once."""
+        for seen, rows, found in odd:
+            if self.drifts.take(f"{self.plan.exchange.name} {seen.kind}", found):
+                _LOG.warning("event=drift %s feed=%s stream=%s detail=%r", self.label, seen.kind, seen.stream, str(found))
+                told = {"feed": seen.kind, "rows": rows, "detail": str(found)}
+                self.tell([journal.event("drift", self.clock.wall_ns(), stream=seen.stream, **told)])
 
     def _append(self, channel: str, recv_ns: int, lines: Sequence[bytes]) -> None:
         exchange = self.plan.exchange

@@ -1,6 +1,7 @@
 """Fields that come and go are found, told once, and cost next to nothing to look for."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -8,10 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.drift import TOLD, Drifts, Odd, Watch, odd
+from ingest.continuity import Continuity, Known
+from ingest.drift import CLOSELY, TOLD, Drifts, Odd, Watch, odd
 from ingest.exchanges import EXCHANGES, find_exchange
 from ingest.exchanges.exchange import Exchange
+from ingest.intake import Intake
+from ingest.journal import Journal
+from ingest.plan import Plan
+from ingest.settings import Rotate
+from ingest.spool import Spool, prepare
 from tests.support import wire
+from tests.support.fakes import FakeTime, nothing
 
 every_exchange = pytest.mark.parametrize("exchange", EXCHANGES.values(), ids=lambda exchange: exchange.name)
 EVIDENCE = Path(__file__).parents[2] / "docs" / "exchanges.md"
@@ -172,3 +180,109 @@ def test_a_venue_that_makes_up_names_does_not_fill_the_disk():
     drifts = Drifts()
     told = [drifts.take("a", Odd((str(number),), ())) for number in range(TOLD + 10)]
     assert (sum(told), told[TOLD - 1 :], drifts.counts) == (TOLD, [True, *[False] * 10], {"a": TOLD + 10})
+
+
+class Desk:
+    """A connection to a market, and the spool that its lines go to."""
+
+    def __init__(self, folder, exchange, feed, pair, drifts=None) -> None:
+        os.close(prepare(folder))
+        self.time, value = FakeTime(), find_exchange(*exchange.split())
+        self.spool = Spool(folder, "laptop", Rotate(), 10**9, self.time.clock)
+        feed = {**value.feeds, **value.aside}[feed]
+        self.plan = Plan(value, feed, {feed.stream(pair): pair}, ())
+        self.intake = Intake(self.plan, Continuity({feed.stream(pair): Known(feed.dense)}), self.spool, self.time.clock, drifts)
+        self.connect()
+
+    def connect(self):
+        self.journal = Journal(self.plan, "laptop-5-1", self.intake.continuity.feeds)
+
+    def receive(self, *frames):
+        self.intake.keep(self.journal, [(self.time.wall, json.dumps(frame, separators=(",", ":")).encode()) for frame in frames])
+
+    def lines(self):
+        found = [
+            json.loads(text) for path in self.spool.seal(nothing, everything=True) for text in path.read_bytes().splitlines()
+        ]
+        return {
+            channel: [line for line in found if line["channel"] == channel] for channel in ("trades", "books", "diffs", "events")
+        }
+
+
+def match(number, **changes):
+    return {**MATCH, "trade_id": number, **changes}
+
+
+def test_what_is_odd_is_told_once_and_lands_all_the_same(tmp_path, caplog):
+    desk = Desk(tmp_path, "coinbase spot", "trade", "BTC-USD")
+    sent = [match(1), match(2), match(3, user_id="u"), match(4, user_id="u"), without(match(5), "side"), match(6)]
+    desk.receive(*sent[:3])
+    desk.receive(*sent[3:])
+    desk.connect()
+    desk.receive(match(7, user_id="u"))
+    lines = desk.lines()
+    assert [line["raw"] for line in lines["trades"]] == [*sent, match(7, user_id="u")]
+    shared = {
+        "v": 1,
+        "venue": "coinbase",
+        "market": "spot",
+        "channel": "events",
+        "kind": "control",
+        "pair": "BTC-USD",
+        "stream": "matches:BTC-USD",
+        "source": "ws",
+        "conn": "laptop-5-1",
+        "recv_ns": 1_731_000_000_000_000_000,
+    }
+    raw = {
+        "event": "drift",
+        "feed": "trade",
+        "stream": "matches:BTC-USD",
+        "at": "2024-11-07T17:20:00.000000Z",
+        **dict.fromkeys(("before_id", "after_id", "first_missing_id", "last_missing_id", "before_ts", "after_ts", "outcome")),
+    }
+    assert lines["events"] == [
+        {**shared, "seq": 0, "raw": {**raw, "rows": 3, "detail": "new: user_id"}},
+        {**shared, "seq": 1, "raw": {**raw, "rows": 5, "detail": "gone: side"}},
+    ]
+    assert desk.intake.drifts.counts == {"coinbase spot trade": 4}
+    assert [record.getMessage() for record in caplog.records] == [
+        "event=drift venue=coinbase market=spot kind=trade feed=trade stream=matches:BTC-USD detail='new: user_id'",
+        "event=drift venue=coinbase market=spot kind=trade feed=trade stream=matches:BTC-USD detail='gone: side'",
+    ]
+
+
+def told(desk):
+    return [(line["raw"]["feed"], line["raw"]["rows"], line["raw"]["detail"]) for line in desk.lines()["events"]]
+
+
+def test_a_field_that_is_called_otherwise_is_found_at_the_next_close_look_and_then_always(tmp_path):
+    desk = Desk(tmp_path, "coinbase spot", "trade", "BTC-USD")
+    renamed = [{**without(match(number), "side"), "edis": "sell"} for number in range(2, CLOSELY + 10)]
+    desk.receive(match(1), *renamed)
+    assert desk.intake.drifts.counts == {"coinbase spot trade": 10}
+    assert told(desk) == [("trade", CLOSELY, "new: edis; gone: side")]
+
+
+def test_connections_of_one_process_tell_of_a_feed_once(tmp_path):
+    drifts = Drifts()
+    for folder, pair in (("a", "BTC-USD"), ("b", "ETH-USD")):
+        desk = Desk(tmp_path / folder, "coinbase spot", "trade", pair, drifts)
+        desk.receive(match(1, product_id=pair, zz=1))
+        assert len(told(desk)) == (folder == "a")
+    assert drifts.counts == {"coinbase spot trade": 2}
+
+
+def test_another_kind_that_comes_down_the_stream_has_its_own_fields(tmp_path):
+    desk = Desk(tmp_path, "coinbase spot", "book_diff", "BTC-USD")
+    change = {"type": "l2update", "product_id": "BTC-USD", "time": "2014-11-07T08:19:27Z", "changes": []}
+    snapshot = {"type": "snapshot", "product_id": "BTC-USD", "bids": [], "asks": []}
+    desk.receive(snapshot, change, {**snapshot, "zz": 1}, {**change, "zz": 1})
+    lines = desk.lines()
+    assert [line["raw"] for line in lines["books"]] == [snapshot, {**snapshot, "zz": 1}]
+    assert [line["raw"] for line in lines["diffs"]] == [change, {**change, "zz": 1}]
+    assert [(line["raw"]["feed"], line["raw"]["rows"], line["raw"]["detail"]) for line in lines["events"]] == [
+        ("book", 1, "new: zz"),
+        ("book_diff", 2, "new: zz"),
+    ]
+    assert desk.intake.drifts.counts == {"coinbase spot book": 1, "coinbase spot book_diff": 1}
