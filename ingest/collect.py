@@ -11,10 +11,10 @@ from functools import partial
 from ingest.clients import client
 from ingest.clock import iso
 from ingest.continuity import Continuity
-from ingest.drift import Drifts
 from ingest.envelope import Origin, head, line
 from ingest.exchanges.exchange import Exchange
 from ingest.gaps import Gaps, numbered
+from ingest.honesty import Honesty
 from ingest.intake import Intake
 from ingest.journal import EVENTS, Sequences, event_text
 from ingest.landing import Store
@@ -97,7 +97,7 @@ class Collector:
         self._threads: list[threading.Thread] = []  # that receive, ask and repair
         self._paces: dict[str, Pace] = {}
         self._process_seq = Sequences()
-        self.drifts = Drifts()
+        self.honesty = Honesty(ingest, world, self._conn)
 
     def run(self, report: Callable[[Progress], None], seconds: float | None = None) -> Progress:
         """Collect until told to stop, or for so many seconds; then drain. SpoolError: another collector has the spool."""
@@ -170,15 +170,16 @@ class Collector:
         """Keep a plan connected from now on, and its holes repaired."""
         exchange = plan.exchange
         pace = self._paces.setdefault(exchange.name, Pace(exchange.limits.connections_per_5_minutes))
-        link = Link(
-            Intake(plan, continuity, self._spool, self._world.clock, self.drifts), self._world, pace=pace, name=self._conn
-        )
+        intake = Intake(plan, continuity, self._spool, self._world.clock, self.honesty.drifts)
+        link = Link(intake, self._world, pace=pace, name=self._conn)
         is_first = exchange.name not in self._gaps.repairs
         repairs = self._gaps.watch(link)
         self._links = [*self._links, link]  # others go through it at any time
         self._threads.append(self._thread(f"link-{len(self._links)}", link.run))
         if is_first:
             self._threads.append(self._thread(f"repair {exchange.name}", repairs.run))
+        if checks := self.honesty.watch(intake):
+            self._threads.append(self._thread(f"check {exchange.name}", checks.run))
 
     def _learn(self, exchange: Exchange, body: bytes) -> None:
         """A market has told what it trades: collect what is wanted and new."""
@@ -194,8 +195,8 @@ class Collector:
                 self._connect(replace(plan, pairs=new), self._marks.add(replace(plan, pairs=new)))
 
     def _is_at_work(self) -> bool:
-        """Whether anything is still received or asked. Repairs alone are no work: all that is wanted was given up."""
-        return any(thread.is_alive() for thread in self._threads if not thread.name.startswith("repair "))
+        """Whether anything is still received or asked. Repairs and checks are no work: all that is wanted was given up."""
+        return any(thread.is_alive() for thread in self._threads if not thread.name.startswith(("repair ", "check ")))
 
     def _poller(self, polls: Sequence[Poll]) -> Poller:
         asker = client(self._ingest, polls[0].exchange, polls[0].hosts, Purpose("poll"), self._world)

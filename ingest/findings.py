@@ -38,13 +38,17 @@ class Findings:
         self.spool.append(Place(plan.channel, exchange.venue, exchange.market), recv_ns, b"".join(lines))
 
     def end(self, plan: Plan, stream: str, source: Source, told: Mapping[str, Any], *, feed: str | None = None) -> None:
-        """A `repair` event. One that the spool refuses is logged, and the missing `seq` tells of it."""
+        """A `repair` event."""
+        self.tell(plan, "repair", {"feed": feed or plan.kind, "stream": stream, **told}, source)
+
+    def tell(self, plan: Plan, event: str, told: Mapping[str, Any], source: Source = "rest") -> None:
+        """One of our own events. One that the spool refuses is logged, and the missing `seq` tells of it."""
         at = self._clock.wall_ns()
-        exchange = plan.exchange
-        origin = Origin(exchange.venue, exchange.market, EVENTS, "control", plan.pairs[stream], stream, source, self._conn)
-        raw = event_text("repair", at, feed=feed or plan.kind, stream=stream, **told)
-        text = line(head(origin), self._next(EVENTS), at, raw, is_json=True)
+        exchange, stream = plan.exchange, told.get("stream")
+        pair = plan.pairs[stream] if stream else None
+        origin = Origin(exchange.venue, exchange.market, EVENTS, "control", pair, stream, source, self._conn)
+        text = line(head(origin), self._next(EVENTS), at, event_text(event, at, **told), is_json=True)
         try:
             self.spool.append(Place(EVENTS, exchange.venue, exchange.market), at, text)
         except SpoolError as error:
-            _LOG.warning("event=lost_event name=repair stream=%s detail=%r", stream, str(error))
+            _LOG.warning("event=lost_event name=%s stream=%s detail=%r", event, stream, str(error))

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from ingest.clock import Clock
 from ingest.continuity import Continuity, Hole
-from ingest.drift import Drifts, Odd
+from ingest.drift import Drifts
 from ingest.exchanges.exchange import Page, Seen
 from ingest.feed import Frame
 from ingest.journal import EVENTS, Journal, Taken, missing, time_text
 from ingest.plan import Plan
 from ingest.settings import Silence
+from ingest.sides import Samples
 from ingest.spool import Place, Spool, SpoolError
 
 TRADES = "trades"
@@ -44,6 +45,7 @@ class Intake:
         self.clock = clock
         self.counts = Counts()
         self.drifts = drifts or Drifts()  # of the whole process
+        self.samples = Samples()
         self.label = f"venue={plan.exchange.venue} market={plan.exchange.market} kind={plan.kind}"
 
     def keep(self, journal: Journal, batch: Sequence[Frame]) -> Taken:
@@ -68,8 +70,7 @@ class Intake:
             for known, seen in taken.words:
                 continuity.hear(known, seen, now)
         self.counts.frames += len(batch)
-        if taken.odd:
-            self._tell_drift(journal, taken.odd)
+        self._check(journal, taken)
         for refusal in refusals:
             raise refusal
         return taken
@@ -137,9 +138,10 @@ class Intake:
             with self.lock:
                 self.continuity.hear(known, newest, now)
 
-    def _tell_drift(self, journal: Journal, odd: Sequence[tuple[Seen, int, Odd]]) -> None:
+    def _check(self, journal: Journal, taken: Taken) -> None:
         """Frames that are not as documented land like any other; of each set of fields people are told once."""
-        for seen, rows, found in odd:
+        self.samples.take(taken, self.plan.channel)
+        for seen, rows, found in taken.odd:
             if self.drifts.take(f"{self.plan.exchange.name} {seen.kind}", found):
                 _LOG.warning("event=drift %s feed=%s stream=%s detail=%r", self.label, seen.kind, seen.stream, str(found))
                 told = {"feed": seen.kind, "rows": rows, "detail": str(found)}

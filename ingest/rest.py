@@ -15,7 +15,7 @@ from ingest.delays import Verdict, by_status, delays
 from ingest.exchanges.exchange import Rest
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
-THREADS = 4  # that may ask one venue at once: polls and repairs of two markets
+THREADS = 6  # that may ask one venue at once: polls, repairs and checks of two markets
 TRIES = 8  # of one question, with ever longer pauses: two minutes in all
 OK = 200
 NEVER = (400, 404, 422)  # the question is wrong, or there is no such pair: other questions may be right

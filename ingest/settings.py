@@ -125,6 +125,7 @@ class Repair:
 
     weight_share: float = 0.3  # of what the venue allows
     audit_every: timedelta = timedelta(minutes=1)  # where ids are not dense
+    side_every: timedelta = timedelta(hours=1)  # who took: by stream and by REST
 
 
 @dataclass(frozen=True)
@@ -254,6 +255,7 @@ def _rules(found: Settings) -> Iterator[tuple[str, Any, str, bool]]:
     yield "ingest.silence.at_most", str(silence.at_most), "at_least or more", silence.at_most >= silence.at_least
     share = ingest.repair.weight_share
     yield "ingest.repair.audit_every", str(ingest.repair.audit_every), "1s or more", ingest.repair.audit_every >= second
+    yield "ingest.repair.side_every", str(ingest.repair.side_every), "1s or more", ingest.repair.side_every >= second
     yield "ingest.repair.weight_share", share, "above 0, at most 1", 0 < share <= 1
     for number, epoch in enumerate(ingest.epochs):
         yield _range(f"ingest.epochs[{number}].n", epoch.n, 2, 10**6)

@@ -1,0 +1,149 @@
+"""Whether a venue's market says over REST who took what its stream says; a thread a market. What it finds is an event and a value."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ingest.clients import client
+from ingest.clock import Clock
+from ingest.drift import Drifts
+from ingest.exchanges.exchange import History
+from ingest.findings import Findings
+from ingest.intake import Intake
+from ingest.link import World
+from ingest.rest import Client, Purpose, RestError
+from ingest.settings import Ingest
+from ingest.sides import Sample, Stated, Verdict, parsed, stated, verdict
+
+AGAIN_SECONDS = 60.0  # after a failure, doubling to what is usual
+SETTLE_SECONDS = 1.0  # REST may be so far behind the stream
+PART = 0.25  # of the repairs' share of the budget: holes are more urgent
+LOOK_SECONDS = 0.5
+TRIES = 3  # of one question: what is not answered is asked later
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Turn:
+    """A stream of trades that is compared from time to time."""
+
+    intake: Intake
+    stream: str
+    history: History
+    at: float  # when the next time
+    again: float = 0.0  # the last pause after a failure
+    sample: Sample | None = None
+    full_at: float | None = None
+
+    @property
+    def feed(self) -> str:
+        """As people say it."""
+        return f"{self.intake.plan.kind} {self.intake.plan.pairs[self.stream]}"
+
+
+class Checks:
+    """One venue's market."""
+
+    def __init__(self, asker: Client, findings: Findings, clock: Clock, stop: threading.Event, ingest: Ingest) -> None:
+        self._client = asker
+        self._findings = findings
+        self._clock = clock
+        self._stop = stop
+        self._repair = ingest.repair
+        self._turns: list[Turn] = []
+        self._next_opening = 0.0
+        self.sides: dict[str, Verdict] = {}  # by feed; the last one of each
+
+    def watch(self, intake: Intake) -> None:
+        """Compare the streams of this plan, too, where REST tells the same trades."""
+        plan = intake.plan
+        history = plan.exchange.rest.histories.get(plan.kind) if plan.exchange.rest else None
+        if history is not None and {(plan.kind, "ws"), (plan.kind, "rest")} <= plan.exchange.readings.keys():
+            now = self._clock.monotonic()
+            self._turns += [Turn(intake, stream, history, now) for stream in plan.pairs]
+
+    def run(self) -> None:
+        while not self._stop.wait(LOOK_SECONDS):
+            self.step()
+
+    def step(self) -> None:
+        """Do what is due."""
+        for turn in list(self._turns):
+            now = self._clock.monotonic()
+            if turn.sample is None:
+                if now >= turn.at and now >= self._next_opening:
+                    self._open(turn, now)
+            elif turn.full_at is None:
+                turn.full_at = now if turn.sample.is_full else None
+            elif now - turn.full_at >= SETTLE_SECONDS:
+                self._compare(turn, turn.sample)
+
+    def _open(self, turn: Turn, now: float) -> None:
+        """Collect the next trades of a stream. Not of all at once: each ends in a question."""
+        plan = turn.intake.plan
+        assert plan.exchange.rest is not None
+        turn.sample = turn.intake.samples.open(turn.stream, plan.exchange.readings[plan.kind, "ws"])
+        share = plan.exchange.rest.budget / plan.exchange.rest.seconds * self._repair.weight_share * PART
+        self._next_opening = now + turn.history.weight / share
+
+    def _compare(self, turn: Turn, sample: Sample) -> None:
+        turn.intake.samples.close(turn.stream)
+        turn.sample = turn.full_at = None
+        told = self._told(turn)
+        found = None if told is None else verdict(sample.trades, told)
+        usual = self._repair.side_every.total_seconds()
+        if found is None:
+            turn.again = min(usual, turn.again * 2 or AGAIN_SECONDS)
+            turn.at = self._clock.monotonic() + turn.again
+            if told is not None:
+                _LOG.info("event=side_unknown %s stream=%s again_in=%.0fs", turn.intake.label, turn.stream, turn.again)
+            return
+        turn.again, turn.at = 0.0, self._clock.monotonic() + usual
+        self.sides[turn.feed] = found
+        level = logging.INFO if found.outcome == "agrees" else logging.ERROR
+        _LOG.log(level, "event=side %s stream=%s outcome=%s detail=%r", turn.intake.label, turn.stream, *found[::2])
+        told_of = {"feed": turn.intake.plan.kind, "stream": turn.stream, **found._asdict()}
+        self._findings.tell(turn.intake.plan, "side", told_of)
+
+    def _told(self, turn: Turn) -> Mapping[int, Stated] | None:
+        """The newest trades as REST tells them; None: it could not be asked."""
+        plan = turn.intake.plan
+        path = turn.history.latest(plan.pairs[turn.stream])
+        try:
+            body = self._client.ask(path, turn.history.weight)
+        except RestError as error:
+            if not self._stop.is_set():
+                _LOG.warning("event=side_not_asked %s stream=%s detail=%r", turn.intake.label, turn.stream, str(error))
+            return None
+        return dict(stated(plan.exchange.readings[plan.kind, "rest"], parsed(body.raw)))
+
+
+class Honesty:
+    """What one collector knows of how honest its venues are, and its own clock."""
+
+    def __init__(self, ingest: Ingest, world: World, conn: Callable[[], str]) -> None:
+        self._ingest = ingest
+        self._world = world
+        self._conn = conn
+        self._checks: dict[str, Checks] = {}
+        self.drifts = Drifts()
+
+    def watch(self, intake: Intake) -> Checks | None:
+        """Check this plan, too. The checks of a market that is new, which somebody has to run."""
+        plan, is_new = intake.plan, intake.plan.exchange.name not in self._checks
+        if plan.exchange.rest is None or not plan.rest:
+            return None
+        if is_new:
+            purpose = Purpose("repair", self._ingest.repair.weight_share, TRIES)  # of that name: it is the repairs' share
+            asker = client(self._ingest, plan.exchange, plan.rest, purpose, self._world)
+            findings = Findings(intake.spool, self._world.clock, self._conn())
+            checks = Checks(asker, findings, self._world.clock, self._world.stop, self._ingest)
+            self._checks = {**self._checks, plan.exchange.name: checks}  # others read it at any time
+        self._checks[plan.exchange.name].watch(intake)
+        return self._checks[plan.exchange.name] if is_new else None
+
+    @property
+    def sides(self) -> Mapping[str, Verdict]:
+        """The last comparison of each feed, such as `bitso spot trade BTC-MXN`."""
+        return {f"{name} {feed}": found for name, one in self._checks.items() for feed, found in dict(one.sides).items()}
