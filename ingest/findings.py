@@ -6,7 +6,7 @@ from typing import Any
 
 from ingest.clock import Clock
 from ingest.envelope import Origin, head, line
-from ingest.exchanges.exchange import Source
+from ingest.exchanges.exchange import Exchange, Source
 from ingest.journal import EVENTS, Sequences, event_text
 from ingest.plan import Plan
 from ingest.rest import Body
@@ -39,13 +39,14 @@ class Findings:
 
     def end(self, plan: Plan, stream: str, source: Source, told: Mapping[str, Any], *, feed: str | None = None) -> None:
         """A `repair` event."""
-        self.tell(plan, "repair", {"feed": feed or plan.kind, "stream": stream, **told}, source)
+        raw = {"feed": feed or plan.kind, "stream": stream, **told}
+        self.tell(plan.exchange, "repair", raw, pair=plan.pairs[stream], source=source)
 
-    def tell(self, plan: Plan, event: str, told: Mapping[str, Any], source: Source = "rest") -> None:
+    def tell(
+        self, exchange: Exchange, event: str, told: Mapping[str, Any], *, pair: str | None = None, source: Source = "rest"
+    ) -> None:
         """One of our own events. One that the spool refuses is logged, and the missing `seq` tells of it."""
-        at = self._clock.wall_ns()
-        exchange, stream = plan.exchange, told.get("stream")
-        pair = plan.pairs[stream] if stream else None
+        at, stream = self._clock.wall_ns(), told.get("stream")
         origin = Origin(exchange.venue, exchange.market, EVENTS, "control", pair, stream, source, self._conn)
         text = line(head(origin), self._next(EVENTS), at, event_text(event, at, **told), is_json=True)
         try:

@@ -21,6 +21,7 @@ from ingest.exchanges.exchange import (
     Seen,
     Shape,
     Source,
+    Time,
     fields,
 )
 from ingest.settings import PAIR
@@ -211,6 +212,18 @@ def instruments(path: str, weight: int) -> Instruments:
         ]
 
     return Instruments(Request(path, weight), symbols)
+
+
+def time(path: str) -> Time:
+    """Milliseconds."""
+
+    def read(body: Any) -> int:  # noqa: ANN401 - any JSON value
+        found = _whole(body["serverTime"])
+        if found is None:
+            raise TypeError(f"no time: {body!r:.200}")
+        return found * 1000
+
+    return Time(Request(path, 1), read)
 
 
 def dump(  # noqa: PLR0913 - what differs between two kinds of files, by keyword

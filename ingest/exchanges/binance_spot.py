@@ -18,6 +18,7 @@ from ingest.exchanges.binance import (
     stream_name,
     subscriptions,
     symbol_of,
+    time,
 )
 from ingest.exchanges.exchange import Exchange, Feed, Limits, Rest
 
@@ -101,6 +102,7 @@ BINANCE_SPOT = Exchange(
         book=book("/api/v3/depth", _SYMBOL, {100: 5, 500: 25, 1000: 50, 5000: 250}, exact=False),
         instruments=instruments("/api/v3/exchangeInfo", weight=20),
         candles=candles("/api/v3/klines", _SYMBOL, ("1s", *WIDTHS), weight=2),
+        time=time("/api/v3/time"),
         used_header="x-mbx-used-weight-1m",
     ),
     dumps=dumps(_DUMPS),

@@ -20,6 +20,7 @@ from ingest.exchanges.binance import (
     stream_name,
     subscriptions,
     symbol_of,
+    time,
 )
 from ingest.exchanges.exchange import Exchange, Feed, Limits, Rest
 
@@ -95,6 +96,7 @@ BINANCE_USDM = Exchange(
         book=book("/fapi/v1/depth", _SYMBOL, {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}, exact=True),
         instruments=instruments("/fapi/v1/exchangeInfo", weight=1),
         candles=candles("/fapi/v1/klines", _SYMBOL, WIDTHS, weight=5),
+        time=time("/fapi/v1/time"),
         used_header="x-mbx-used-weight-1m",
     ),
     dumps=dumps(_DUMPS),

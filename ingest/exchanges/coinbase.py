@@ -18,6 +18,7 @@ from ingest.exchanges.exchange import (
     Request,
     Rest,
     Seen,
+    Time,
     fields,
 )
 from ingest.settings import PAIR
@@ -107,6 +108,10 @@ def _asked_book(pair: str, asked: Depth) -> Request:
     return Request(f"/products/{pair}/book?level={level}", 1)
 
 
+def _time(body: Any) -> int:  # noqa: ANN401 - any JSON value
+    return (datetime.fromisoformat(body["iso"]) - _EPOCH) // timedelta(microseconds=1)  # `epoch` beside it is a float
+
+
 def _traded(body: Any) -> Sequence[str]:  # noqa: ANN401 - any JSON value
     return [item["id"] for item in body if item["status"] == "online" and not item.get("trading_disabled")]
 
@@ -160,6 +165,7 @@ COINBASE = Exchange(
         histories={"trade": History(_ask, _read, lambda pair: f"/products/{pair}/trades?limit={_PAGE}", weight=1)},
         book=_asked_book,
         instruments=Instruments(Request("/products", 1), _traded),
+        time=Time(Request("/time", 1), _time),
     ),
     readings={("trade", "ws"): _MATCH, ("trade", "rest"): replace(_MATCH, items="")},
 )

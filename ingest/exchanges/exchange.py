@@ -149,6 +149,14 @@ class Instruments:
 
 
 @dataclass(frozen=True)
+class Time:
+    """How the venue tells what time it is."""
+
+    request: Request
+    read: Callable[[Any], int]  # the parsed body -> microseconds since 1970; raises where it does not tell
+
+
+@dataclass(frozen=True)
 class Rest:
     """The venue's REST half."""
 
@@ -159,6 +167,7 @@ class Rest:
     book: Callable[[str, Depth], Request] | None = None  # ValueError: that depth is not to be had; says which is
     instruments: Instruments | None = None
     candles: Candles | None = None
+    time: Time | None = None  # None: it does not tell
     used_header: str | None = None  # of a response: the weight that was spent
 
 

@@ -2,18 +2,22 @@
 
 import json
 import os
-from datetime import timedelta
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from ingest.budget import Budget
 from ingest.continuity import Continuity, Known
-from ingest.exchanges import find_exchange
+from ingest.exchanges import EXCHANGES, find_exchange
 from ingest.findings import Findings
-from ingest.honesty import AGAIN_SECONDS, LOOK_SECONDS, Checks, Honesty
+from ingest.honesty import AGAIN_SECONDS, CLOCK_SECONDS, LOOK_SECONDS, Checks, Honesty
 from ingest.intake import Intake
 from ingest.journal import Journal
 from ingest.link import World
+from ingest.offsets import Offset
 from ingest.plan import Plan
 from ingest.rest import Body, RestError
 from ingest.settings import Ingest, Limits, Repair, Rotate
@@ -21,7 +25,8 @@ from ingest.sides import Verdict
 from ingest.spool import Spool, prepare
 from tests.support.fakes import FakeTime, Stop, nobody, nothing
 
-COINBASE = find_exchange("coinbase", "spot")
+TELLS_TIME = find_exchange("coinbase", "spot")
+COINBASE = replace(TELLS_TIME, rest=replace(TELLS_TIME.rest, time=None))  # where the time is not the test's matter
 HOUR = 3600
 
 
@@ -34,8 +39,9 @@ class Desk:
         self.stop = Stop(self.time, 10**9)
         self.spool = Spool(folder / "spool", "laptop", Rotate(), 10**9, self.time.clock)
         self.answers, self.asked = list(answers), []
-        ingest = Ingest("laptop", repair=Repair(weight_share=share))
-        self.checks = Checks(self, Findings(self.spool, self.time.clock, "laptop-5-9"), self.time.clock, self.stop, ingest)
+        findings = Findings(self.spool, self.time.clock, "laptop-5-9")
+        world = World(self.time.clock, nobody, nobody, lambda: 1.0, self.stop)
+        self.checks = Checks(exchange, self, findings, world, Repair(weight_share=share))
         feed = {**exchange.feeds, **exchange.aside}[kind]
         self.plan = Plan(exchange, feed, {feed.stream(pair): pair for pair in pairs}, (), ("http://one",))
         continuity = Continuity({stream: Known(feed.dense) for stream in self.plan.pairs})
@@ -48,6 +54,9 @@ class Desk:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
+        if isinstance(answer, tuple):  # and how long it took
+            self.time.advance(answer[1])
+            return Body(self.time.clock.wall_ns(), answer[0], {}, answer[1])
         return Body(self.time.clock.wall_ns(), answer, {})
 
     def receive(self, *numbers, pair="BTC-USD", **changes):
@@ -215,6 +224,105 @@ def test_several_trades_in_a_frame_are_several_trades(tmp_path):
     assert desk.checks.sides == {"trade BTC-MXN": Verdict("differs", 20, "taker of 1: 7")}
 
 
+def clock(seconds, took=0.1):
+    """What Coinbase answers when its clock is so far ahead of the test's at the start, and after which time."""
+    at = datetime(2024, 11, 7, 17, 20, tzinfo=UTC) + timedelta(seconds=seconds)
+    return json.dumps({"iso": f"{at:%Y-%m-%dT%H:%M:%S.%f}Z", "epoch": 1.5}).encode(), took
+
+
+def test_the_clocks_are_compared_by_the_answer_that_came_back_soonest(tmp_path):
+    """Half a second after the start, 0.4 s later, 0.1 s later; the last one was on its way for 0.02 s, and so in the middle at 1.01 s."""
+    desk = Desk(tmp_path, clock(0.7, 0.4), clock(0.9, 0.1), clock(1.26, 0.02), exchange=TELLS_TIME)
+    desk.wait(0.5)
+    assert [(path, weight) for _, path, weight in desk.asked] == [("/time", 1)] * 3
+    raw = {
+        "event": "clock",
+        "feed": None,
+        "stream": None,
+        "at": "2024-11-07T17:20:01.020000Z",
+        **dict.fromkeys(("before_id", "after_id", "first_missing_id", "last_missing_id", "before_ts", "after_ts", "rows")),
+        "outcome": "ok",
+        "detail": "offset +250.0 ms, round trip 20.0 ms",
+    }
+    assert desk.events() == [
+        {
+            "v": 1,
+            "venue": "coinbase",
+            "market": "spot",
+            "channel": "events",
+            "kind": "control",
+            "pair": None,
+            "stream": None,
+            "source": "rest",
+            "conn": "laptop-5-9",
+            "seq": 0,
+            "recv_ns": 1_731_000_001_020_000_000,
+            "raw": raw,
+        }
+    ]
+    assert desk.checks.offset == Offset(250.0, 20.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "outcome", "detail"),
+    [
+        (1.55, "ok", "offset +1000.0 ms, round trip 100.0 ms"),
+        (1.551, "off", "offset +1001.0 ms, round trip 100.0 ms"),
+        (-0.451, "off", "offset -1001.0 ms, round trip 100.0 ms"),
+        (3600.55, "off", "offset +3600000.0 ms, round trip 100.0 ms"),
+    ],
+)
+def test_a_clock_that_is_more_than_a_second_off_is_told(tmp_path, seconds, outcome, detail):
+    desk = Desk(tmp_path, clock(seconds), clock(seconds, 0.2), clock(seconds, 0.2), exchange=TELLS_TIME)
+    desk.wait(0.5)
+    assert desk.told() == [("clock", outcome, None, detail)]
+
+
+def test_the_clocks_are_compared_every_ten_minutes_and_after_a_failure_sooner(tmp_path, caplog):
+    wrong = [RestError("HTTP 503"), b"<html>", b'{"iso":"7"}', b'{"message":"NotFound"}', b"[]", b'{"iso":"2024-11-07T17:20:00"}']
+    failures = [wrong[0], *(answer for answer in wrong[1:] for _ in range(3))]
+    desk = Desk(tmp_path, *failures, *[clock(0)] * 6, exchange=TELLS_TIME)
+    for _ in range(5):
+        desk.wait(CLOCK_SECONDS)
+    began = [at for at, *_ in desk.asked]
+    assert [round(began[place]) for place in (0, 1, 4, 7, 10, 13, 16, 19)] == [0, 60, 180, 420, 900, 1500, 2100, 2701]
+    assert len([text for text in caplog.messages if text.startswith("event=clock_not_measured exchange='coinbase spot'")]) == 6
+    assert [event for event, *_ in desk.told()] == ["clock", "clock"]
+
+
+@pytest.mark.parametrize(
+    ("venue", "market", "path", "body", "microseconds"),
+    [
+        ("binance", "spot", "/api/v3/time", {"serverTime": 1731000000123}, 1_731_000_000_123_000),
+        ("binance", "usdm", "/fapi/v1/time", {"serverTime": 1731000000123}, 1_731_000_000_123_000),
+        ("coinbase", "spot", "/time", {"iso": "2024-11-07T17:20:00.123Z", "epoch": 1731000000.123}, 1_731_000_000_123_000),
+        ("coinbase", "spot", "/time", {"iso": "2024-11-07T17:20:00Z", "epoch": 1731000000}, 1_731_000_000_000_000),
+    ],
+)
+def test_each_venue_tells_its_time_as_it_documents(venue, market, path, body, microseconds):
+    time = find_exchange(venue, market).rest.time
+    assert (time.request, time.read(body)) == ((path, 1), microseconds)
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES.values(), ids=lambda exchange: exchange.name)
+def test_an_exchange_has_evidence_of_how_it_tells_its_time(exchange):
+    page = (
+        (Path(__file__).parents[2] / "docs/exchanges.md").read_text().partition(f"## `{exchange.name}`")[2].partition("\n## ")[0]
+    )
+    (row,) = re.findall(r"^\| time \| (.+?) \| (.+?) \|", page, re.MULTILINE)
+    time = exchange.rest.time
+    assert row == (("none", "none") if time is None else (f"`{time.request.path}`", str(time.request.weight)))
+
+
+@pytest.mark.parametrize("exchange", [one for one in EXCHANGES.values() if one.rest.time], ids=lambda exchange: exchange.name)
+@pytest.mark.parametrize(
+    "body", [{}, [], None, 7, {"serverTime": "7", "iso": 7}, {"serverTime": True, "iso": "x"}, {"serverTime": 1e300}]
+)
+def test_what_is_no_time_is_refused(exchange, body):
+    with pytest.raises((TypeError, KeyError, ValueError)):
+        exchange.rest.time.read(body)
+
+
 class Collectors:
     """What a collector has for them."""
 
@@ -246,13 +354,16 @@ def test_a_market_is_checked_by_one_thread_whatever_comes_later_and_only_where_i
     assert desk.honesty.watch(desk.intake(COINBASE, "trade", "ETH-USD")) is None
     assert isinstance(desk.honesty.watch(desk.intake(find_exchange("bitso", "spot"), "trade", "BTC-MXN")), Checks)
     first.sides["trade BTC-USD"] = Verdict("agrees", 20, None)
+    first.offset = Offset(12.5, 34.0)
     assert desk.honesty.sides == {"coinbase spot trade BTC-USD": Verdict("agrees", 20, None)}
+    assert desk.honesty.offsets_ms == {"coinbase spot": 12.5}
 
 
 def test_what_checks_ask_is_of_the_repairs_share(tmp_path):
     desk = Collectors(tmp_path)
     intake = desk.intake(COINBASE, "trade", "BTC-USD")
     checks = desk.honesty.watch(intake)
+    checks._next_clock = 10.0**9
     checks.step()
     journal = Journal(intake.plan, "laptop-5-1", intake.continuity.feeds)
     intake.keep(journal, [(5, json.dumps(match(number)).encode()) for number in range(20)])
