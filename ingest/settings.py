@@ -125,6 +125,7 @@ class Repair:
 
     weight_share: float = 0.3  # of what the venue allows
     audit_every: timedelta = timedelta(minutes=1)  # where ids are not dense
+    side_every: timedelta = timedelta(hours=1)  # who took: by stream and by REST
 
 
 @dataclass(frozen=True)
@@ -251,6 +252,7 @@ def _ingest_rules(ingest: Ingest) -> Iterator[Rule]:
     yield _at_least("ingest.silence.at_least", silence.at_least, second)
     yield "ingest.silence.at_most", str(silence.at_most), "at_least or more", silence.at_most >= silence.at_least
     yield _at_least("ingest.repair.audit_every", ingest.repair.audit_every, second)
+    yield _at_least("ingest.repair.side_every", ingest.repair.side_every, second)
     yield "ingest.repair.weight_share", share, "above 0, at most 1", 0 < share <= 1
     if ingest.metrics is not None:
         right = bool(re.fullmatch(r"[^:\s]+:\d{1,5}", ingest.metrics.address))
