@@ -40,6 +40,7 @@ from ingest.upload import Uploader
 from ingest.vitals import MarketVitals, SpoolVitals, Vitals
 from ingest.watch import Watch
 
+SEALINGS = 3  # tries at the end, where the disk refuses
 _LOG = logging.getLogger(__name__)
 
 
@@ -171,7 +172,7 @@ class Collector:
         self._process_events("stop")
         enough.set()
         keeper.join(max(0.0, end - self._seconds()))
-        self._guarded("drain", lambda: self._seal(everything=True))
+        self._guarded("drain", self._drain)
         self._uploader.finish()
         uploads.join(max(0.0, end - self._seconds()))
         if unsealed := self._spool.unsealed + len(self._left):
@@ -265,6 +266,12 @@ class Collector:
         with self._keeping:
             for path in self._spool.seal(self._remember, everything=everything):
                 self._uploader.add(path)
+
+    def _drain(self) -> None:
+        for _ in range(SEALINGS):
+            self._seal(everything=True)
+            if not self._spool.unsealed:
+                break
 
     def _salvage_again(self) -> None:
         found = salvage(self._folder, self._left)
