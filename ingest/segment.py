@@ -125,7 +125,7 @@ def seal(folder: Path, path: Path, name: Name, sha256: str | None = None) -> Pat
     `sha256` is that of the lines that were appended: what the disk has made of them shows when they are read to be uploaded.
     """
     found = sha256 or hashlib.sha256(records.read(path.read_bytes()).text).hexdigest()
-    target = folder / SEALED / _file_name(name, found)
+    target = folder / SEALED / file_name(name, found)
     path.rename(target)
     sync_folder(target.parent)
     sync_folder(path.parent)
@@ -134,10 +134,11 @@ def seal(folder: Path, path: Path, name: Name, sha256: str | None = None) -> Pat
 
 def sealed_name(name: Name, lines: bytes) -> str:
     """The name of a segment that holds these lines, as of the object that it will be."""
-    return _file_name(name, hashlib.sha256(lines).hexdigest())
+    return file_name(name, hashlib.sha256(lines).hexdigest())
 
 
-def _file_name(name: Name, sha256: str) -> str:
+def file_name(name: Name, sha256: str) -> str:
+    """The same, of lines with that sum."""
     place, at = name.place, name.first_recv_ns
     key = object_key(
         channel=place.channel,

@@ -1,6 +1,7 @@
 """Sealed segments into the landing zone: written once, read back where somebody was there first, forgotten only then."""
 
 import gzip
+import hashlib
 import logging
 import queue
 import threading
@@ -13,8 +14,8 @@ from typing import Literal
 
 from ingest import records
 from ingest.landing import Store
-from ingest.members import members
-from ingest.segment import key_of, of_sealed, sealed_name
+from ingest.members import LIMIT, members
+from ingest.segment import file_name, key_of, of_sealed, sealed_name
 from ingest.spool import Spool
 
 Outcome = Literal["landed", "there", "conflict"]
@@ -24,28 +25,50 @@ _ANY = 10**9  # bytes; nobody knows how many there were
 _LOG = logging.getLogger(__name__)
 
 
-def land(store: Store, path: Path, lines: bytes) -> tuple[str, Outcome]:
+@dataclass(frozen=True)
+class Packed:
+    """An object as it will be."""
+
+    data: bytes
+    size: int  # of its text
+
+
+def pack(path: Path) -> Packed | None:
+    """A sealed segment's object, a member at a time, so that no whole segment stands in memory. None: it is not what its name says.
+
+    The sum of all lines is that of the name: to ask each line for its own would take four times as long.
+    """
+    name, sha256, parts, size = of_sealed(path), hashlib.sha256(), [], 0
+    with path.open("rb") as file:
+        while lines := file.readlines(LIMIT):
+            text = records.bare(lines)
+            sha256.update(text)
+            parts.append(members(text))
+            size += len(text)
+    if name is None or file_name(name, sha256.hexdigest()) != path.name:
+        return None
+    return Packed(b"".join(parts), size)
+
+
+def land(store: Store, path: Path, data: bytes) -> tuple[str, Outcome]:
     """Write a sealed segment's object. `there`: an earlier try had done it. `conflict`: the key has other lines."""
     key = key_of(path)
-    data = members(lines)
     for _ in range(_ASK_AGAIN):
         if store.create(key, data):
             return key, "landed"
         found = store.get(key)
         if found:  # else it vanished in between, or the other write was still under way
-            return key, "there" if _text(found[0]) == lines else "conflict"
+            return key, "there" if _text(found[0]) == _text(data) else "conflict"
     raise OSError(f"object {key}: neither created nor there, {_ASK_AGAIN} times")
 
 
-def _read(path: Path) -> records.Records:
-    """What a sealed segment holds; its name and its end tell whether that is everything."""
-    data, name = path.read_bytes(), of_sealed(path)
-    text = records.bare(data)
-    if name is not None and sealed_name(name, text) == path.name:
-        return records.Records((text,), ())  # the sum of all lines is right: to ask each of them takes four times as long
+def _damaged(path: Path) -> records.Records:
+    """What a sealed segment holds that is not what its name says; its end tells whether something is not even there."""
+    data = path.read_bytes()
     found = records.read(data)
-    is_cut = not data.endswith(b"\n") or not found.damaged
-    if name is None or sealed_name(name, found.text) == path.name or not is_cut:
+    name = of_sealed(path)
+    is_all = name is not None and sealed_name(name, found.text) == path.name
+    if is_all or (data.endswith(b"\n") and found.damaged):
         return found
     return records.Records(found.whole, [*found.damaged, records.Damage(len(data), len(found.whole), b"", _ANY)])
 
@@ -111,15 +134,15 @@ class Uploader:
     def _tried(self, path: Path) -> Sequence[Path] | None:
         """What is to land in its place, which is nothing once it has landed itself; None: it is to be tried again."""
         try:
-            found = _read(path)
+            found = pack(path) or _damaged(path)
         except OSError as error:
             self.landed.conflicts.append(f"{path} cannot be read: {error}")
             _LOG.error("event=segment_unreadable path=%s error=%r detail=tried_again_by_the_next_start", path, error)
             return ()
         try:
-            if found.damaged:
+            if isinstance(found, records.Records):
                 return self._mend(path, found)
-            self._land(path, found.text)
+            self._land(path, found)
         except Exception as error:  # noqa: BLE001 - boto3 and disks fail in many ways; none is a reason to drop a segment
             self.landed.failures += 1
             self.landed.failing_since = self.landed.failing_since or self._spool.now()
@@ -127,8 +150,8 @@ class Uploader:
             return None
         return ()
 
-    def _land(self, path: Path, text: bytes) -> None:
-        key, outcome = land(self._store, path, text)
+    def _land(self, path: Path, packed: Packed) -> None:
+        key, outcome = land(self._store, path, packed.data)
         if outcome == "conflict":
             aside = self._spool.set_aside(path)
             self.landed.conflicts.append(f"{key} has other lines; ours are kept in {aside}")
@@ -138,5 +161,5 @@ class Uploader:
         self.landed.failing_since = None
         self.landed.recent.append(key)
         self.landed.objects += 1
-        self.landed.bytes += len(text)
-        _LOG.info("event=landed key=%s outcome=%s bytes=%d", key, outcome, len(text))
+        self.landed.bytes += packed.size
+        _LOG.info("event=landed key=%s outcome=%s bytes=%d", key, outcome, packed.size)

@@ -10,6 +10,7 @@ import pytest
 
 from ingest.envelope import Origin, head, line
 from ingest.landing import Files
+from ingest.members import members
 from ingest.settings import Rotate
 from ingest.spool import Place, Spool
 from ingest.upload import land
@@ -42,7 +43,7 @@ def landed(folder: Path, lake: Path) -> dict[str, bytes]:
     """Everything sealed, landed: key -> text."""
     store = Files(lake)
     for path in spool(folder).sealed():
-        land(store, path, text(path))
+        land(store, path, members(text(path)))
     return {key: gzip.decompress(found[0]) for key in store.keys("landing/") if (found := store.get(key))}
 
 

@@ -18,8 +18,8 @@ def test_what_was_written_is_read():
 
 
 def test_bare_lines_are_those_that_were_written():
-    assert bare(DATA) == b"".join(LINES)
-    assert bare(b"") == b""
+    assert bare(DATA.splitlines(keepends=True)) == b"".join(LINES)
+    assert bare([]) == b""
 
 
 def owner(place):

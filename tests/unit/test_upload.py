@@ -9,6 +9,7 @@ import pytest
 
 from ingest import records
 from ingest.landing import Files
+from ingest.members import members
 from ingest.settings import Rotate
 from ingest.spool import Place, Spool, prepare
 from ingest.upload import Uploader, land
@@ -61,7 +62,7 @@ class Flaky:
 def test_an_object_holds_the_lines_in_small_members(spool, files):
     lines = b"".join(b"%07d" % number + b"x" * 992 + b"\n" for number in range(2500))
     path = sealed(spool, lines)
-    key, outcome = land(files, path, text(path))
+    key, outcome = land(files, path, members(text(path)))
     data, _ = files.get(key)
     assert outcome == "landed"
     assert gzip.decompress(data) == lines
@@ -73,22 +74,22 @@ def test_what_is_there_already_is_ours_if_its_lines_are(spool, files):
     path = sealed(spool)
     key = f"{path.name.replace('+', '/')}.gz"
     files.create(key, gzip.compress(b"a\n", 9) + gzip.compress(b"b\n", 9))  # other bytes, as another zlib writes them
-    assert land(files, path, text(path)) == (key, "there")
+    assert land(files, path, members(text(path))) == (key, "there")
 
 
 @pytest.mark.parametrize("data", [gzip.compress(b"other\n", mtime=0), b"no gzip", gzip.compress(b"a\nb\n", mtime=0)[:-3], b""])
 def test_other_lines_under_our_name_are_a_conflict(spool, files, data):
     path = sealed(spool)
     files.create(f"{path.name.replace('+', '/')}.gz", data)
-    assert land(files, path, text(path))[1] == "conflict"
+    assert land(files, path, members(text(path)))[1] == "conflict"
 
 
 def test_a_write_that_was_still_under_way_is_asked_for_again(spool, files):
     flaky, path = Flaky(files, "busy", "busy"), sealed(spool)
-    assert land(flaky, path, text(path))[1] == "landed"
-    assert land(Flaky(files, *["busy"] * 9), path, text(path))[1] == "there"
+    assert land(flaky, path, members(text(path)))[1] == "landed"
+    assert land(Flaky(files, *["busy"] * 9), path, members(text(path)))[1] == "there"
     with pytest.raises(OSError, match="neither created nor there, 5 times"):
-        land(Flaky(Files(files.root / "other"), *["busy"] * 9), path, text(path))
+        land(Flaky(Files(files.root / "other"), *["busy"] * 9), path, members(text(path)))
 
 
 def test_a_segment_that_changed_on_the_disk_is_mended_before_it_lands(spool, files):
