@@ -28,17 +28,15 @@ demo: setup ## A simulated market, collected and turned into minute bars before 
 
 .PHONY: test
 test: setup ## All tests but the long ones
-	@setup/prerequisites.sh tests >/dev/null
 	@$(BIN)/pytest $(PARALLEL)
 
 .PHONY: test-long
 test-long: setup ## All tests, with more seeds and bigger data
-	@setup/prerequisites.sh tests >/dev/null
 	@$(BIN)/pytest $(PARALLEL) -m "long or not long" --hypothesis-profile=long
 
 .PHONY: faults
-faults: setup ## All crash points with all seeds, and the other sweeps
-	@setup/prerequisites.sh tests >/dev/null
+faults: setup ## All crash points with all seeds, and the other sweeps; wants strace and root
+	@setup/prerequisites.sh faults >/dev/null
 	@$(BIN)/pytest -n 2 -m "long or not long" tests/unit/test_sweep.py $(addprefix tests/e2e/,test_crash_points.py test_damage.py test_disk.py test_s3_faults.py)
 
 .PHONY: bench

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a machine must bring: Python 3.11 and Java 17; for the tests strace, too. And what set-up made of it: the pair of pyspark and Delta.
+# What a machine must bring: Python 3.11 and Java 17; for `make faults` strace, too. And what set-up made of it: the pair of pyspark and Delta.
 # Run it to check the machine (prints the Python to use; with `tests`, what those need as well); source it for the functions.
 
 installer() { # names of the package on Debian, in Homebrew, on Red Hat -> the command that brings it
@@ -62,11 +62,11 @@ refuse() { # faults -> one message
   printf '  %s\n' "$@" >&2
 }
 
-machine() { # nothing, or `tests`
+machine() { # nothing, or `faults`
   local python=${PYTHON:-python3.11} fault faults=()
   fault=$(python_fault "$python") && [[ -z $fault ]] || faults+=("$fault")
   fault=$(java_fault) && [[ -z $fault ]] || faults+=("$fault")
-  [[ ${1:-} != tests ]] || { fault=$(strace_fault) && [[ -z $fault ]] || faults+=("$fault"); }
+  [[ ${1:-} != faults ]] || { fault=$(strace_fault) && [[ -z $fault ]] || faults+=("$fault"); }
   if ((${#faults[@]})); then
     refuse "${faults[@]}"
     return 1

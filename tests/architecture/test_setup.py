@@ -75,9 +75,9 @@ def test_a_wrong_python_is_named_with_what_fixes_it(machine: Machine, has: dict[
     assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
 
 
-def test_for_the_tests_a_machine_brings_strace_too(machine: Machine):
+def test_for_the_sweeps_a_machine_brings_strace_too(machine: Machine):
     machine.has("python3.11", "Python 3.11.9").has("java", JAVA_17)
-    check = f"{HOME}/setup/prerequisites.sh tests"
+    check = f"{HOME}/setup/prerequisites.sh faults"
     expected = "strace: it is not here, and makes system calls fail in tests: sudo apt-get install strace"
     assert machine.run(check).stderr == f"ticklake cannot run here:\n  {expected}\n"
     assert machine.has("strace").run(check).stderr == ""
