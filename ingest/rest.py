@@ -3,9 +3,9 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import urllib3
 
@@ -13,6 +13,7 @@ from ingest.budget import Budget
 from ingest.clock import Clock
 from ingest.delays import Verdict, by_status, delays
 from ingest.exchanges.exchange import Rest
+from ingest.pools import NO_PROXIES, pools
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
 THREADS = 6  # that may ask one venue at once: polls, repairs and checks of two markets
@@ -42,13 +43,11 @@ class Get(Protocol):
     def __call__(self, url: str) -> "urllib3.BaseHTTPResponse": ...
 
 
-def get(proxy: str | None = None) -> Get:
+def get(proxies: Mapping[str, str] = NO_PROXIES) -> Get:
     """Connections that are kept, and no policy: that is ours."""
-    headers = {"User-Agent": "ticklake"}  # Coinbase refuses who has none
     timeout = urllib3.Timeout(CONNECT_SECONDS, READ_SECONDS)
-    options: dict[str, Any] = {"headers": headers, "maxsize": THREADS}
-    pool = urllib3.PoolManager(**options) if proxy is None else urllib3.ProxyManager(proxy, **options)
-    return lambda url: pool.request("GET", url, redirect=False, retries=False, timeout=timeout)
+    pool = pools(proxies, headers={"User-Agent": "ticklake"}, maxsize=THREADS)  # Coinbase refuses who has no name
+    return lambda url: pool(url).request("GET", url, redirect=False, retries=False, timeout=timeout)
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ class Endpoint:
     websocket: Sequence[str] = ()  # ws://host:port/prefix; tried in order
     rest: Sequence[str] = ()  # http://host:port/prefix; tried in order
     dumps: Sequence[str] = ()  # the same, of published files
+    proxy: str | None = None  # http://host:port, for all of them
 
 
 @dataclass(frozen=True)
@@ -271,8 +272,15 @@ def _feed_rules(where: str, feed: FeedSettings) -> Iterator[Rule]:
 
 
 def _endpoint_rules(where: str, endpoint: Endpoint) -> Iterator[Rule]:
-    there = bool(endpoint.websocket or endpoint.rest or endpoint.dumps)
-    yield where, {}, "at least one address, of websocket, rest or dumps", there
+    there = bool(endpoint.websocket or endpoint.rest or endpoint.dumps or endpoint.proxy)
+    yield where, {}, "at least one address, of websocket, rest, dumps or a proxy", there
+    if endpoint.proxy is not None:
+        yield (
+            f"{where}.proxy",
+            endpoint.proxy,
+            "http://host:port",
+            bool(re.fullmatch(r"http://[^/:@\s]+:\d{1,5}", endpoint.proxy)),
+        )
     for address in endpoint.websocket:
         right = address.startswith(("wss://", "ws://"))
         yield f"{where}.websocket", address, "an address that begins with wss:// or ws://", right
