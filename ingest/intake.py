@@ -75,6 +75,7 @@ class Intake:
                 if channel == self.plan.channel:
                     for known, seen, at in taken.steps:
                         continuity.take(known, seen, at, now)
+                        known.conn = journal.conn
                 self.counts.trades += len(lines) if channel == TRADES else 0
             for known, seen in taken.words:
                 continuity.hear(known, seen, now)

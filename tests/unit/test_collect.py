@@ -224,7 +224,7 @@ def test_a_store_that_is_away_costs_nothing_but_time(tmp_path):
 
     with venue(sends(frame(1))) as there:
         run = Run(tmp_path, there.address)
-        run.store, run.grace = Away(tmp_path / "lake"), 0.5
+        run.store, run.grace = Away(tmp_path / "lake"), 1.5  # a third of it for the links, which look five times a second
         end = run.until(lambda now: now.trades == 1)
         assert (end.is_good, end.waiting) == (False, 2)
         run.store, run.grace = run.files, 15.0
