@@ -19,9 +19,9 @@ from ingest.clock import SYSTEM
 from ingest.collect import Collector, Progress, Wanted
 from ingest.exchanges import find_exchange
 from ingest.exchanges.exchange import Exchange, Request
-from ingest.feed import connect
+from ingest.feed import connector
 from ingest.link import World
-from ingest.plan import Plan, plans, rest_hosts
+from ingest.plan import Plan, plans, proxies, rest_hosts
 from ingest.polls import polls
 from ingest.rest import Purpose, get
 from ingest.settings import Ingest, SettingsError, load
@@ -89,9 +89,10 @@ def _collect(args: argparse.Namespace) -> int:
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s level=%(levelname)s %(message)s", force=True)
     logging.getLogger("botocore").setLevel(logging.WARNING)
     stop = _stopping()
-    world = World(SYSTEM, connect, get(), random.random, stop)
     try:
         settings = load(args.conf)
+        through = proxies(settings.ingest, find_exchange)
+        world = World(SYSTEM, connector(through), get(through), random.random, stop)
         wanted = _wanted(settings.ingest, world)
         alerts = open_alerts(settings.alerts, settings.ingest.collector)
     except SettingsError as error:

@@ -18,6 +18,7 @@ from ingest.envelope import Origin, head, line
 from ingest.exchanges.exchange import Exchange
 from ingest.gaps import Gaps, numbered
 from ingest.health import Conditions
+from ingest.honesty import Honesty
 from ingest.intake import Intake
 from ingest.journal import EVENTS, Sequences, event_text
 from ingest.landing import Store
@@ -39,6 +40,7 @@ from ingest.upload import Uploader
 from ingest.vitals import MarketVitals, SpoolVitals, Vitals
 from ingest.watch import Watch
 
+SEALINGS = 3  # tries at the end, where the disk refuses
 _LOG = logging.getLogger(__name__)
 
 
@@ -122,6 +124,7 @@ class Collector:
         self._folder = ingest.spool.path / "collect"
         self._keeping = threading.RLock()  # one at a time syncs, seals and remembers
         self._left: Sequence[Path] = ()  # open segments of former runs that the disk does not let be sealed
+        self._honesty = Honesty(ingest, world, self._conn)
 
     def run(self, report: Callable[[Progress], None], seconds: float | None = None) -> Progress:
         """Collect until told to stop, or for so many seconds; then drain. SpoolError: another collector has the spool."""
@@ -169,7 +172,7 @@ class Collector:
         self._process_events("stop")
         enough.set()
         keeper.join(max(0.0, end - self._seconds()))
-        self._guarded("drain", lambda: self._seal(everything=True))
+        self._guarded("drain", self._drain)
         self._uploader.finish()
         uploads.join(max(0.0, end - self._seconds()))
         if unsealed := self._spool.unsealed + len(self._left):
@@ -217,6 +220,8 @@ class Collector:
             spool=spool,
             gaps=self._gaps.found,
             faults=tuple(self._faults),
+            drifts=dict(self._honesty.drifts.counts),
+            sides={feed: found.detail or "" for feed, found in self._honesty.sides.items() if found.outcome == "differs"},
         )
 
     def _exchanges(self) -> Sequence[Exchange]:
@@ -242,6 +247,7 @@ class Collector:
             polls_late=sum(one.late for one in polls),
             weight_used=budget(self._ingest, exchange).used(now) if rest else 0.0,
             weight_limit=rest.budget if rest else 0.0,
+            clock_ms=self._honesty.offsets_ms.get(exchange.name),
         )
 
     def _keep(self, enough: threading.Event) -> None:
@@ -260,6 +266,12 @@ class Collector:
         with self._keeping:
             for path in self._spool.seal(self._remember, everything=everything):
                 self._uploader.add(path)
+
+    def _drain(self) -> None:
+        for _ in range(SEALINGS):
+            self._seal(everything=True)
+            if not self._spool.unsealed:
+                break
 
     def _salvage_again(self) -> None:
         found = salvage(self._folder, self._left)
@@ -293,13 +305,16 @@ class Collector:
         """Keep a plan connected from now on, and its holes repaired."""
         exchange = plan.exchange
         pace = self._paces.setdefault(exchange.name, Pace(exchange.limits.connections_per_5_minutes))
-        link = Link(Intake(plan, continuity, self._spool, self._world.clock), self._world, pace=pace, name=self._conn)
+        intake = Intake(plan, continuity, self._spool, self._world.clock, self._honesty.drifts)
+        link = Link(intake, self._world, pace=pace, name=self._conn)
         is_first = exchange.name not in self._gaps.repairs
         repairs = self._gaps.watch(link)
         self._links = [*self._links, link]  # others go through it at any time
         self._threads.append(self._thread(f"link-{len(self._links)}", link.run))
         if is_first:
             self._threads.append(self._thread(f"repair {exchange.name}", repairs.run))
+        if checks := self._honesty.watch(intake):
+            self._threads.append(self._thread(f"check {exchange.name}", checks.run))
 
     def _learn(self, exchange: Exchange, body: bytes) -> None:
         """A market has told what it trades: collect what is wanted and new."""
@@ -315,8 +330,8 @@ class Collector:
                 self._connect(replace(plan, pairs=new), self._marks.add(replace(plan, pairs=new)))
 
     def _is_at_work(self) -> bool:
-        """Whether anything is still received or asked. Repairs alone are no work: all that is wanted was given up."""
-        return any(thread.is_alive() for thread in self._threads if not thread.name.startswith("repair "))
+        """Whether anything is still received or asked. Repairs and checks are no work: all that is wanted was given up."""
+        return any(thread.is_alive() for thread in self._threads if not thread.name.startswith(("repair ", "check ")))
 
     def _poller(self, polls: Sequence[Poll]) -> Poller:
         asker = client(self._ingest, polls[0].exchange, polls[0].hosts, Purpose("poll"), self._world)

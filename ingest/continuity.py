@@ -57,6 +57,7 @@ class Known:
     last_trade: int | None = None  # of the newest aggregate, where trades are numbered without holes, too
     holes: list[Hole] = field(default_factory=list)
     is_torn: bool = False  # nobody listened for a while: what comes next may not be what came next
+    conn: str | None = None  # the connection of the newest frame
     is_forgotten: bool = False  # frames were received, and nobody knows how far
     rhythm: Rhythm = field(default_factory=Rhythm)
     audited: int | None = None  # ids that are not dense: up to here the venue was asked whether there were others
@@ -237,5 +238,5 @@ def known(is_dense: bool, told: Mapping[str, Any] | None) -> Known:  # noqa: FBT
 
 
 _RHYTHM = ("pauses", "mean", "longest")
-_FEED = ("last_id", "last_ms", "last_recv_ns", "last_trade", "is_forgotten")
+_FEED = ("last_id", "last_ms", "last_recv_ns", "last_trade", "conn", "is_forgotten")
 _HOLE = ("sort", "low", "high", "before_id", "after_id", "before_ms", "after_ms", "is_told")

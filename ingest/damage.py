@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import orjson
 
@@ -10,6 +11,8 @@ from ingest.exchanges.exchange import Seen
 from ingest.plan import Plan
 from ingest.records import Records
 
+_REST = b'"source":"rest"'  # rows that were fetched: the hole that they filled is closed, and no frame tells of them
+_FORGOTTEN = Hole("forgotten", 1, 0, None, None)
 _LINE_BYTES = 100  # no line is shorter: so many frames at most can have stood in a piece
 
 
@@ -25,7 +28,9 @@ def missed(
     pieces: dict[int, int] = {}  # where in the segment -> how many frames at most
     for damage in found.damaged:
         pieces[damage.after] = pieces.get(damage.after, 0) + (len(damage.data) + damage.gone) // _LINE_BYTES + 1
-    for stream in plan.pairs:
+    for stream, pair in plan.pairs.items():
+        if any(_REST in damage.data and pair.encode() in damage.data for damage in found.damaged):
+            yield stream, replace(_FORGOTTEN, since=now)
         seen = frames.get(stream, [])
         for at, count in pieces.items():
             place = bisect_left(seen, at, key=lambda one: one[0])

@@ -14,6 +14,7 @@ import urllib3
 
 from ingest.clock import Clock
 from ingest.delays import Verdict, by_status, delays
+from ingest.pools import NO_PROXIES, pools
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
 TRIES = 8  # of one file, each going on where the last one ended, with ever longer pauses: a minute of them in all
@@ -48,15 +49,15 @@ class Fetch(Protocol):
     def __call__(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse: ...
 
 
-def fetch() -> Fetch:
+def fetch(proxies: Mapping[str, str] = NO_PROXIES) -> Fetch:
     """Connections that are kept, and no policy: that is ours."""
     own = {"User-Agent": "ticklake", "Accept-Encoding": "identity"}  # what is packed on the way has another length and place
     timeout = urllib3.Timeout(CONNECT_SECONDS, READ_SECONDS)
-    pool = urllib3.PoolManager()
+    pool = pools(proxies)
 
     def get(url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         told = {**own, **headers}
-        return pool.request("GET", url, headers=told, redirect=False, retries=False, timeout=timeout, preload_content=False)
+        return pool(url).request("GET", url, headers=told, redirect=False, retries=False, timeout=timeout, preload_content=False)
 
     return get
 

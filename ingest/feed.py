@@ -1,8 +1,9 @@
 """One connection to a venue: subscribes, keeps the venue's rules, and hands on what arrives, with the time at which it did."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import websocket
 
@@ -43,9 +44,16 @@ Connect = Callable[[str], Socket]
 class _Client:
     """websocket-client's handshake, TLS, proxy and masking; its receive loop is not used."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, proxy: str | None) -> None:
+        parts = urlsplit(proxy or "")
         self._ws = websocket.create_connection(
-            address, timeout=HANDSHAKE_SECONDS, enable_multithread=False, skip_utf8_validation=True
+            address,
+            timeout=HANDSHAKE_SECONDS,
+            enable_multithread=False,
+            skip_utf8_validation=True,
+            http_proxy_host=parts.hostname,
+            http_proxy_port=parts.port or 0,
+            proxy_type="http",
         )
         self._ws.settimeout(POLL_SECONDS)
 
@@ -59,9 +67,14 @@ class _Client:
         self._ws.close(timeout=0)
 
 
+def connector(proxies: Mapping[str, str]) -> Connect:
+    """Opens websockets, through a proxy where the host and port of an address have one."""
+    return lambda address: _Client(address, proxies.get(urlsplit(address).netloc))
+
+
 def connect(address: str) -> Socket:
     """Open a websocket."""
-    return _Client(address)
+    return _Client(address, None)
 
 
 class Connection:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ingest.clock import Clock
 from ingest.envelope import Origin, head, line
-from ingest.exchanges.exchange import Source
+from ingest.exchanges.exchange import Exchange, Source
 from ingest.journal import EVENTS, Sequences, event_text
 from ingest.plan import Plan
 from ingest.rest import Body
@@ -45,9 +45,14 @@ class Findings:
 
     def end(self, plan: Plan, stream: str, source: Source, told: Mapping[str, Any], *, feed: str | None = None) -> None:
         """A `repair` event. SpoolError: it is not told, so the hole is not dealt with."""
-        at = self._clock.wall_ns()
-        exchange = plan.exchange
-        origin = Origin(exchange.venue, exchange.market, EVENTS, "control", plan.pairs[stream], stream, source, self._conn)
-        raw = event_text("repair", at, feed=feed or plan.kind, stream=stream, **told)
-        text = line(head(origin), self._next(EVENTS), at, raw, is_json=True)
+        raw = {"feed": feed or plan.kind, "stream": stream, **told}
+        self.tell(plan.exchange, "repair", raw, pair=plan.pairs[stream], source=source)
+
+    def tell(
+        self, exchange: Exchange, event: str, told: Mapping[str, Any], *, pair: str | None = None, source: Source = "rest"
+    ) -> None:
+        """One of our own events. SpoolError: the spool does not take it."""
+        at, stream = self._clock.wall_ns(), told.get("stream")
+        origin = Origin(exchange.venue, exchange.market, EVENTS, "control", pair, stream, source, self._conn)
+        text = line(head(origin), self._next(EVENTS), at, event_text(event, at, **told), is_json=True)
         self.spool.append(Place(EVENTS, exchange.venue, exchange.market), at, text)

@@ -7,6 +7,7 @@ from ingest.vitals import FeedVitals, LinkVitals, MarketVitals, SpoolVitals, Vit
 
 STALL_SECONDS = 30.0  # a connection that is gone for less comes back by itself
 UPLOAD_SECONDS = 60.0
+OFF_MS = 1000.0
 FILLING = 0.8  # of the spool's bound
 Conditions = Mapping[Key, tuple[Severity, str]]
 
@@ -21,6 +22,10 @@ def conditions(now: Vitals) -> Conditions:
     for market in now.markets:
         found.update(_market(market))
     found.update(_spool(now.spool))
+    for name, detail in now.sides.items():
+        found[Key("side", name)] = Severity.CRITICAL, f"stream and REST differ: {detail}"
+    for name, count in now.drifts.items():
+        found[Key("drift", name)] = Severity.WARNING, f"{count} frames with other fields than documented; the events say which"
     for fault in now.faults:
         found[Key("fault", fault.partition(":")[0])] = Severity.CRITICAL, fault
     return found
@@ -48,6 +53,8 @@ def _market(market: MarketVitals) -> Iterator[tuple[Key, tuple[Severity, str]]]:
     where = f"{market.venue} {market.market}"
     if market.failed and market.waiting:
         yield Key("repair failed", where), (Severity.WARNING, f"{market.waiting} holes wait; {market.failed} tries failed")
+    if market.clock_ms is not None and abs(market.clock_ms) > OFF_MS:
+        yield Key("clock", where), (Severity.WARNING, f"{market.clock_ms / 1000:+.1f} s from ours")
     if market.polls_failed and market.polls_failed == market.polls:
         yield Key("polls fail", where), (Severity.WARNING, f"none of {market.polls} answers could be had")
 

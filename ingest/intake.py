@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from ingest.clock import Clock
 from ingest.continuity import Continuity, Hole
+from ingest.drift import Drifts
 from ingest.exchanges.exchange import Page, Seen
 from ingest.feed import Frame
 from ingest.journal import EVENTS, Journal, Taken, missing, time_text
 from ingest.plan import Plan
 from ingest.settings import Silence
+from ingest.sides import Samples
 from ingest.spool import Place, Spool, SpoolError
 from ingest.spreads import Book
 from ingest.vitals import FeedVitals, LinkVitals, quantiles
@@ -41,7 +43,7 @@ class Counts:
 class Intake:
     """The spool's side of one plan. Any thread may call."""
 
-    def __init__(self, plan: Plan, continuity: Continuity, spool: Spool, clock: Clock) -> None:
+    def __init__(self, plan: Plan, continuity: Continuity, spool: Spool, clock: Clock, drifts: Drifts | None = None) -> None:
         self.plan = plan
         self.continuity = continuity
         self.lock = threading.Lock()  # of the continuity; held while lines are appended
@@ -51,6 +53,8 @@ class Intake:
         self.lags: deque[float] = deque(maxlen=LAGS)  # ms, of the last frame of each read
         self._top = plan.exchange.tops.get((plan.kind, "ws"))
         self._books: dict[str, bytes] = {}  # stream -> the newest book or best price
+        self.drifts = drifts or Drifts()  # of the whole process
+        self.samples = Samples()
         self.label = f"venue={plan.exchange.venue} market={plan.exchange.market} kind={plan.kind}"
 
     def keep(self, journal: Journal, batch: Sequence[Frame]) -> Taken:
@@ -71,6 +75,7 @@ class Intake:
                 if channel == self.plan.channel:
                     for known, seen, at in taken.steps:
                         continuity.take(known, seen, at, now)
+                        known.conn = journal.conn
                 self.counts.trades += len(lines) if channel == TRADES else 0
             for known, seen in taken.words:
                 continuity.hear(known, seen, now)
@@ -78,6 +83,7 @@ class Intake:
         self._note_lag(taken)
         if self._top is not None and len(taken.steps) == len(batch):
             self._note_books(batch, taken)
+        self._check(journal, taken)
         for refusal in refusals:
             raise refusal
         return taken
@@ -207,6 +213,15 @@ class Intake:
         if newest:
             with self.lock:
                 self.continuity.hear(known, newest, now)
+
+    def _check(self, journal: Journal, taken: Taken) -> None:
+        """Frames that are not as documented land like any other; of each set of fields people are told once."""
+        self.samples.take(taken, self.plan.channel)
+        for seen, rows, found in taken.odd:
+            if self.drifts.take(f"{self.plan.exchange.name} {seen.kind}", found):
+                _LOG.warning("event=drift %s feed=%s stream=%s detail=%r", self.label, seen.kind, seen.stream, str(found))
+                told = {"feed": seen.kind, "rows": rows, "detail": str(found)}
+                self.tell([journal.event("drift", self.clock.wall_ns(), stream=seen.stream, **told)])
 
     def _append(self, channel: str, recv_ns: int, lines: Sequence[bytes]) -> None:
         exchange = self.plan.exchange

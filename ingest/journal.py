@@ -11,6 +11,7 @@ import orjson
 
 from ingest.clock import iso
 from ingest.continuity import Hole, Known
+from ingest.drift import CLOSELY, Odd, Watch
 from ingest.envelope import Origin, head, line
 from ingest.exchanges.exchange import Seen
 from ingest.plan import Plan
@@ -32,6 +33,7 @@ class Track:
     head: bytes
     also: Mapping[str, tuple[str, bytes]]  # other kinds that come down it: channel, head
     known: Known  # the feed's, over all connections
+    watches: Mapping[str, Watch]  # by kind
     last_id: int | None = None
     last_ms: int | None = None
     rows: int = 0
@@ -46,6 +48,7 @@ class Taken:
     words: Sequence[tuple[Known, Seen]] = ()  # how far a feed is, as the venue says
     refused: str | None = None  # the venue refused something; its words
     is_end: bool = False  # the venue will close the connection
+    odd: Sequence[tuple[Seen, int, Odd]] = ()  # a frame that is not as documented, how many came until then, what is odd
 
 
 class Sequences:
@@ -72,6 +75,7 @@ class Journal:
                 head(self._origin(plan.channel, plan.kind, pair, stream)),
                 {kind: (channel, head(self._origin(channel, kind, pair, stream))) for kind, channel in plan.feed.also.items()},
                 feeds[stream],
+                {kind: Watch(plan.exchange.shapes.get(kind, ())) for kind in (plan.kind, *plan.feed.also)},
             )
             for stream, pair in plan.pairs.items()
         }
@@ -91,6 +95,7 @@ class Journal:
         aside: dict[str, tuple[int, list[bytes]]] = {}
         steps: list[tuple[Known, Seen, int]] = []
         words: list[tuple[Known, Seen]] = []
+        odd: list[tuple[Seen, int, Odd]] = []
         ours_at = others_at = 0
         refused, is_end = None, False
         for recv_ns, raw in batch:
@@ -109,6 +114,7 @@ class Journal:
             if track is not None and seen.kind in track.also:
                 other, start = track.also[seen.kind]
                 aside.setdefault(other, (recv_ns, []))[1].append(line(start, next_seq(other), recv_ns, raw, is_json=is_json))
+                odd += [(seen, track.rows, found) for found in track.watches[seen.kind].look(raw, tree)]
                 continue
             if track is None or seen.kind != kind:
                 others_at = others_at or recv_ns
@@ -121,18 +127,21 @@ class Journal:
             ours_at = ours_at or recv_ns
             ours.append(line(track.head, next_seq(channel), recv_ns, raw, is_json=is_json))
             track.rows += 1
+            watch = track.watches[kind]
+            if raw.count(b":") not in watch.usual or not track.rows % CLOSELY:
+                odd += [(seen, track.rows, found) for found in watch.look(raw, tree)]
             steps.append((track.known, seen, recv_ns))
             if seen.last_id is not None:
                 track.last_id, track.last_ms = seen.last_id, seen.event_ms
         parts = [part for part in ((channel, ours_at, ours), (EVENTS, others_at, others)) if part[2]]
         parts += [(other, at, lines) for other, (at, lines) in aside.items()]
-        return Taken(parts, steps, words, refused, is_end)
+        return Taken(parts, steps, words, refused, is_end, odd)
 
     def event(self, event: str, at_ns: int, *, stream: str | None = None, **told: Any) -> bytes:  # noqa: ANN401 - see _BLANK
         """One of our own events, about the connection or about one of its streams."""
         pair = self._plan.pairs.get(stream) if stream else None
         origin = self._origin(EVENTS, "control", pair, stream)
-        raw = event_text(event, at_ns, feed=self._plan.kind, stream=stream, **told)
+        raw = event_text(event, at_ns, **{"feed": self._plan.kind, "stream": stream, **told})
         return line(head(origin), self._next(EVENTS), at_ns, raw, is_json=True)
 
     def farewells(self, at_ns: int, outcome: str, detail: str | None) -> Sequence[bytes]:

@@ -5,10 +5,10 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import urlsplit
 
 from ingest.settings import Lake
@@ -16,6 +16,8 @@ from ingest.settings import Lake
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+REFUSED = (401, 403)
+EXPIRED = ("ExpiredToken", "RequestExpired", "TokenRefreshRequired")  # with 400
 PRECONDITION_FAILED = (409, 412)  # 409: another conditional write of the key was under way; nothing was written, ask again
 
 
@@ -119,7 +121,7 @@ class Files:
             yield
 
 
-@dataclass(frozen=True)
+@dataclass
 class Bucket:
     """A lake in an S3 bucket."""
 
@@ -127,6 +129,7 @@ class Bucket:
     bucket: str
     prefix: str  # empty, or ending with a slash
     kms_key: str | None = None
+    connect: Callable[[], "S3Client"] | None = None  # another client, which looks for credentials anew
 
     def create(self, key: str, data: bytes) -> bool:
         return self._put(key, data, {"IfNoneMatch": "*"}) is not None
@@ -150,15 +153,26 @@ class Bucket:
                 yield found["Key"].removeprefix(self.prefix)
 
     def _put(self, key: str, data: bytes, condition: dict[str, Any]) -> str | None:
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 takes half a second to import; a lake on files never pays it
+        from botocore.exceptions import ClientError, NoCredentialsError  # noqa: PLC0415 - boto3 takes half a second to import; a lake on files never pays it
 
         encryption: dict[str, Any] = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key} if self.kms_key else {}
         try:
             return self.client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, **condition, **encryption)["ETag"]
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in PRECONDITION_FAILED:
-                return None
+        except NoCredentialsError:
+            self._connect_again()
             raise
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status in PRECONDITION_FAILED:
+                return None
+            if status in REFUSED or error.response["Error"]["Code"] in EXPIRED:
+                self._connect_again()
+            raise
+
+    def _connect_again(self) -> None:
+        """Credentials of a file are read once a client: whoever puts new ones there must not have to restart us."""
+        if self.connect is not None:
+            self.client = self.connect()
 
 
 def store(lake: Lake) -> Store:
@@ -169,18 +183,34 @@ def store(lake: Lake) -> Store:
     from botocore.config import Config  # noqa: PLC0415 - see above
 
     where = urlsplit(lake.path)
-    client = boto3.Session().client(  # a session of its own: the default one remembers the credentials of whoever came first
-        "s3",
-        endpoint_url=lake.endpoint,
-        region_name=lake.region,
-        config=Config(
-            s3={"addressing_style": "path" if lake.path_style else "auto"},
-            retries={"mode": "standard", "max_attempts": 5},
-            connect_timeout=5,  # seconds; a stalled request must not outlive the grace period of a stop by much
-            read_timeout=20,
-        ),
-    )
-    return Bucket(client, where.netloc, f"{where.path.strip('/')}/" if where.path.strip("/") else "", lake.kms_key)
+
+    def connect() -> "S3Client":
+        client = boto3.Session().client(  # a session of its own: the default one remembers the credentials of whoever came first
+            "s3",
+            endpoint_url=lake.endpoint,
+            region_name=lake.region,
+            config=Config(
+                s3={"addressing_style": "path" if lake.path_style else "auto"},
+                retries={"mode": "standard", "max_attempts": 5},
+                connect_timeout=5,  # seconds; a stalled request must not outlive the grace period of a stop by much
+                read_timeout=20,
+            ),
+        )
+        if lake.endpoint:
+            client.meta.events.register("before-call.s3.HeadBucket", cast("Any", _no_other_region))
+        return client
+
+    prefix = where.path.strip("/")
+    return Bucket(connect(), where.netloc, f"{prefix}/" if prefix else "", lake.kms_key, connect)
+
+
+def _no_other_region(**_: object) -> tuple[Any, dict[str, Any]]:
+    """After a 301 botocore looks for the bucket's region; a store that answers that with a 301, too, is asked hundreds of times."""
+    from botocore.awsrequest import AWSResponse  # noqa: PLC0415 - see above
+    from botocore.compat import HTTPHeaders  # noqa: PLC0415 - see above
+
+    refusal = {"Error": {"Code": "301"}, "ResponseMetadata": {"HTTPStatusCode": 301, "HTTPHeaders": {}}}
+    return AWSResponse("", 301, HTTPHeaders(), None), refusal
 
 
 def _version(data: bytes) -> str:

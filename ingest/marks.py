@@ -102,7 +102,7 @@ class Marks:
     def replay(self, now: float) -> None:
         """Take the frames of the open segments, which no mark tells of. Before they are sealed."""
         for one in self.continuities:
-            one.mend()  # what stands there goes on where the marks end
+            one.mend()  # what stands there goes on where the marks end, on the same connection
         marked = [{stream: known.last_id for stream, known in one.feeds.items()} for one in self.continuities]
         for path in sorted((self._folder / OPEN).iterdir(), key=_changed):
             try:
@@ -141,6 +141,8 @@ class Marks:
             line = orjson.loads(text)
             plan, one, known = self._streams[line["venue"], line["market"], line["kind"], line["stream"]]
             if line["source"] == "ws":
+                known.is_torn = known.is_torn or line["conn"] != known.conn
+                known.conn = line["conn"]
                 one.take(known, plan.exchange.recognise(line["raw"]), line["recv_ns"], now)
         except Exception:  # noqa: BLE001 - of a feed that is not asked for any more, or odd: it lands all the same
             _LOG.debug("event=not_replayed line=%r", text[:200])

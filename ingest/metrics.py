@@ -69,6 +69,10 @@ def families(now: Vitals) -> Iterator[Metric]:
         yield _family(name, text, False, _FEED_LABELS, ((labels, value) for labels, value in values if value is not None))
     for name, text, is_counter, of_market in _MARKET:
         yield _family(name, text, is_counter, _MARKET_LABELS, ((_market(one), of_market(one)) for one in now.markets))
+    clocks = ((_market(one), one.clock_ms / 1000) for one in now.markets if one.clock_ms is not None)
+    yield _family("clock_offset_seconds", "the venue's clock less ours", False, _MARKET_LABELS, clocks)
+    drifts = (((feed,), count) for feed, count in now.drifts.items())
+    yield _family("odd_frames", "frames with other fields than the venue documents", True, ("feed",), drifts)
     for name, text, is_counter, of_spool in _SPOOL:
         yield _family(name, text, is_counter, (), [((), of_spool(now.spool))])
     yield _family("gaps", "holes found", True, (), [((), now.gaps)])

@@ -5,6 +5,7 @@ import itertools
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from ingest.exchanges.exchange import Exchange, Feed
 from ingest.settings import Endpoint, FeedSettings, Ingest, SettingsError
@@ -94,6 +95,19 @@ def dump_hosts(ingest: Ingest, exchange: Exchange) -> Sequence[str]:
     """Where published files are, by the same rule."""
     other = _endpoint(ingest, exchange)
     return other.dumps or (() if other.websocket or exchange.dumps is None else exchange.dumps.hosts)
+
+
+def proxies(ingest: Ingest, find: Callable[[str, str], Exchange]) -> Mapping[str, str]:
+    """Host and port of an address -> the proxy through which it is reached."""
+    found: dict[str, str] = {}
+    for venue, markets in ingest.endpoints.items():
+        for market, endpoint in markets.items():
+            if endpoint.proxy is None:
+                continue
+            exchange = exchange_at(find, venue, market, f"ingest.endpoints.{venue}.{market}")
+            addresses = [*(endpoint.websocket or exchange.hosts), *rest_hosts(ingest, exchange), *dump_hosts(ingest, exchange)]
+            found.update({urlsplit(address).netloc: endpoint.proxy for address in addresses})
+    return found
 
 
 def _endpoint(ingest: Ingest, exchange: Exchange) -> Endpoint:

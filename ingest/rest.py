@@ -3,9 +3,9 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import urllib3
 
@@ -13,9 +13,10 @@ from ingest.budget import Budget
 from ingest.clock import Clock
 from ingest.delays import Verdict, by_status, delays
 from ingest.exchanges.exchange import Rest
+from ingest.pools import NO_PROXIES, pools
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
-THREADS = 4  # that may ask one venue at once: polls and repairs of two markets
+THREADS = 6  # that may ask one venue at once: polls, repairs and checks of two markets
 TRIES = 8  # of one question, with ever longer pauses: two minutes in all
 OK = 200
 NEVER = (400, 404, 422)  # the question is wrong, or there is no such pair: other questions may be right
@@ -33,6 +34,7 @@ class Body:
     recv_ns: int
     raw: bytes
     headers: "urllib3.HTTPHeaderDict"
+    seconds: float = 0.0  # from the question to the answer
 
 
 class Get(Protocol):
@@ -41,13 +43,11 @@ class Get(Protocol):
     def __call__(self, url: str) -> "urllib3.BaseHTTPResponse": ...
 
 
-def get(proxy: str | None = None) -> Get:
+def get(proxies: Mapping[str, str] = NO_PROXIES) -> Get:
     """Connections that are kept, and no policy: that is ours."""
-    headers = {"User-Agent": "ticklake"}  # Coinbase refuses who has none
     timeout = urllib3.Timeout(CONNECT_SECONDS, READ_SECONDS)
-    options: dict[str, Any] = {"headers": headers, "maxsize": THREADS}
-    pool = urllib3.PoolManager(**options) if proxy is None else urllib3.ProxyManager(proxy, **options)
-    return lambda url: pool.request("GET", url, redirect=False, retries=False, timeout=timeout)
+    pool = pools(proxies, headers={"User-Agent": "ticklake"}, maxsize=THREADS)  # Coinbase refuses who has no name
+    return lambda url: pool(url).request("GET", url, redirect=False, retries=False, timeout=timeout)
 
 
 @dataclass(frozen=True)
@@ -150,18 +150,19 @@ class Client:
     def _try(self, path: str) -> Body | Verdict:
         url = self._hosts[0] + path
         self.counts.requests += 1
+        began = self._clock.monotonic()
         try:
             answer = self._get(url)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             _LOG.warning("event=rest_failed url=%s error=%r", url, error)
             return Verdict("again", f"{type(error).__name__}: {error}")
-        recv_ns = self._clock.wall_ns()
+        recv_ns, seconds = self._clock.wall_ns(), self._clock.monotonic() - began
         used = answer.headers.get(self._rest.used_header, "") if self._rest.used_header else ""
         if used.isdecimal():
             with self._budget.account() as account:
                 account.told(self._clock.monotonic(), float(used))
         if answer.status == OK:
-            return Body(recv_ns, answer.data, answer.headers)
+            return Body(recv_ns, answer.data, answer.headers, seconds)
         _LOG.warning("event=rest_refused url=%s status=%d body=%r", url, answer.status, answer.data[:200])
         why = f"HTTP {answer.status} {answer.data[:200].decode('utf-8', 'replace')}"
         if answer.status in NEVER:

@@ -52,6 +52,7 @@ class Segment:
     unsynced: list[tuple[int, bytes]] = field(default_factory=list)  # the rest, with when each part was received
     not_before: float = 0.0  # when to try again what the disk refused
     lines: "hashlib._Hash | None" = field(default_factory=hashlib.sha256)  # all that were appended; None: only the file tells
+    is_named: bool = False  # its name is on the disk
 
     def append(self, recv_ns: int, data: bytes, lines: bytes | None = None) -> None:
         """All or nothing, where the disk lets that be. `lines` are those of `data`, where they are known."""
@@ -76,7 +77,10 @@ class Segment:
         return self.size, len(self.unsynced)
 
     def sync(self, end: tuple[int, int]) -> None:
-        """Make durable what was there at that end; more may be appended meanwhile."""
+        """Make durable what was there at that end, and the name; more may be appended meanwhile."""
+        if not self.is_named:
+            sync_folder(self.path.parent)
+            self.is_named = True
         os.fsync(self.handle)
         self.synced = end[0]
         del self.unsynced[: end[1]]
@@ -105,20 +109,14 @@ class Segment:
 
 
 def create(folder: Path, name: Name, number: int, opened: float) -> Segment | None:
-    """A new segment whose name is durable; None: there is one of that name."""
+    """A new segment; None: there is one of that name."""
     place = name.place
     path = folder / OPEN / SLASH.join([place.channel, place.venue, place.market, name.collector, f"{number}.jsonl"])
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
     except FileExistsError:
         return None
-    segment = Segment(place, path, handle, opened, name.first_recv_ns)
-    try:
-        sync_folder(path.parent)
-    except OSError:
-        segment.discard()
-        raise
-    return segment
+    return Segment(place, path, handle, opened, name.first_recv_ns)
 
 
 def seal(folder: Path, path: Path, name: Name, sha256: str | None = None) -> Path:

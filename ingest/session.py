@@ -48,7 +48,7 @@ class Session:
             at = intake.clock.wall_ns()
             intake.tell([self.journal.event("subscribed", at, stream=stream) for stream in intake.plan.pairs])
         if intake.spool.is_full:
-            raise SpoolError(f"the spool holds {intake.spool.bytes} bytes, its bound")
+            raise SpoolError(f"the spool holds {intake.spool.bytes} bytes and takes no more")
 
     def end(self, outcome: str, detail: str | None) -> None:
         """Say goodbye, and say of each stream how far it had come."""

@@ -89,6 +89,7 @@ class Endpoint:
     websocket: Sequence[str] = ()  # ws://host:port/prefix; tried in order
     rest: Sequence[str] = ()  # http://host:port/prefix; tried in order
     dumps: Sequence[str] = ()  # the same, of published files
+    proxy: str | None = None  # http://host:port, for all of them
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ class Repair:
 
     weight_share: float = 0.3  # of what the venue allows
     audit_every: timedelta = timedelta(minutes=1)  # where ids are not dense
+    side_every: timedelta = timedelta(hours=1)  # who took: by stream and by REST
 
 
 @dataclass(frozen=True)
@@ -251,6 +253,7 @@ def _ingest_rules(ingest: Ingest) -> Iterator[Rule]:
     yield _at_least("ingest.silence.at_least", silence.at_least, second)
     yield "ingest.silence.at_most", str(silence.at_most), "at_least or more", silence.at_most >= silence.at_least
     yield _at_least("ingest.repair.audit_every", ingest.repair.audit_every, second)
+    yield _at_least("ingest.repair.side_every", ingest.repair.side_every, second)
     yield "ingest.repair.weight_share", share, "above 0, at most 1", 0 < share <= 1
     if ingest.metrics is not None:
         right = bool(re.fullmatch(r"[^:\s]+:\d{1,5}", ingest.metrics.address))
@@ -269,8 +272,15 @@ def _feed_rules(where: str, feed: FeedSettings) -> Iterator[Rule]:
 
 
 def _endpoint_rules(where: str, endpoint: Endpoint) -> Iterator[Rule]:
-    there = bool(endpoint.websocket or endpoint.rest or endpoint.dumps)
-    yield where, {}, "at least one address, of websocket, rest or dumps", there
+    there = bool(endpoint.websocket or endpoint.rest or endpoint.dumps or endpoint.proxy)
+    yield where, {}, "at least one address, of websocket, rest, dumps or a proxy", there
+    if endpoint.proxy is not None:
+        yield (
+            f"{where}.proxy",
+            endpoint.proxy,
+            "http://host:port",
+            bool(re.fullmatch(r"http://[^/:@\s]+:\d{1,5}", endpoint.proxy)),
+        )
     for address in endpoint.websocket:
         right = address.startswith(("wss://", "ws://"))
         yield f"{where}.websocket", address, "an address that begins with wss:// or ws://", right

@@ -46,7 +46,7 @@ class Spool:
         self._handles = threading.RLock()  # held while any is synced or closed: its number may be another file's soon
         self._opened = 0
         self._is_full = False
-        self._refused_at: float | None = None
+        self._is_refused = False
         self.bytes = 0
         self.count()
 
@@ -54,7 +54,7 @@ class Spool:
     def is_full(self) -> bool:
         """Nobody should add frames now: the configured bound is reached, or the disk takes no more."""
         self._is_full = self.bytes >= self._max_bytes * (ROOM if self._is_full else 1)
-        return self._is_full or bool(self._distrusted) or self._is_refused()
+        return self._is_full or bool(self._distrusted) or self._has_no_room()
 
     @property
     def unsealed(self) -> int:
@@ -85,7 +85,7 @@ class Spool:
                     segment = self._segments[place] = self._create(place, recv_ns)
                 segment.append(recv_ns, data, lines)
             except OSError as error:
-                self._refused_at = self._clock.monotonic()
+                self._is_refused = True
                 if segment and not segment.cut(segment.size):  # half a line must not stand before the next one
                     self._finished.append(self._segments.pop(place))
                 raise SpoolError(f"spool {self._folder}: {error.strerror}; {len(lines)} bytes were not written") from error
@@ -222,13 +222,10 @@ class Spool:
             raise
         return segment
 
-    def _is_refused(self) -> bool:
-        if self._refused_at is None:
-            return False
-        if self._clock.monotonic() - self._refused_at < AGAIN_SECONDS or _free(self._folder) < RESERVE_BYTES:
-            return True
-        self._refused_at = None
-        return False
+    def _has_no_room(self) -> bool:
+        """Asked only where something was refused."""
+        self._is_refused = self._is_refused and _free(self._folder) < RESERVE_BYTES
+        return self._is_refused
 
 
 def prepare(folder: Path, who: str = "collector") -> int:

@@ -1,7 +1,7 @@
 """How a collector is: plain values, taken at one moment, for its status, its metrics and its alerts."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -57,6 +57,7 @@ class MarketVitals:
     polls_late: int
     weight_used: float
     weight_limit: float
+    clock_ms: float | None  # how far the venue's clock is ahead of ours; None: not measured, or it does not tell
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ class Vitals:
     spool: SpoolVitals
     gaps: int  # holes found by this process
     faults: Sequence[str]
+    drifts: Mapping[str, int] = field(default_factory=dict)  # feed -> frames with other fields than the venue documents
+    sides: Mapping[str, str] = field(default_factory=dict)  # feed -> in what the stream and REST differ
 
 
 def plain(vitals: Vitals) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a machine must bring: Python 3.11 and Java 17. And what set-up made of it: the pair of pyspark and Delta.
-# Run it to check the machine (prints the Python to use); source it for the functions.
+# What a machine must bring: Python 3.11 and Java 17; for `make faults` strace, too. And what set-up made of it: the pair of pyspark and Delta.
+# Run it to check the machine (prints the Python to use; with `tests`, what those need as well); source it for the functions.
 
 installer() { # names of the package on Debian, in Homebrew, on Red Hat -> the command that brings it
   if command -v apt-get >/dev/null; then
@@ -37,6 +37,10 @@ java_fault() { # nothing if Spark will start with the right one
   fi
 }
 
+strace_fault() { # nothing if the tests can make system calls fail
+  command -v strace >/dev/null || echo "strace: it is not here, and makes system calls fail in tests: $(installer strace strace strace)"
+}
+
 pair_fault() { # the project's folder -> nothing if the venv holds the locked pair and Delta's jar is of the same version
   local home=$1 name needed found wrong="" jars
   for name in pyspark delta-spark; do
@@ -58,10 +62,11 @@ refuse() { # faults -> one message
   printf '  %s\n' "$@" >&2
 }
 
-machine() {
+machine() { # nothing, or `faults`
   local python=${PYTHON:-python3.11} fault faults=()
   fault=$(python_fault "$python") && [[ -z $fault ]] || faults+=("$fault")
   fault=$(java_fault) && [[ -z $fault ]] || faults+=("$fault")
+  [[ ${1:-} != faults ]] || { fault=$(strace_fault) && [[ -z $fault ]] || faults+=("$fault"); }
   if ((${#faults[@]})); then
     refuse "${faults[@]}"
     return 1
@@ -70,5 +75,5 @@ machine() {
 }
 
 if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
-  machine
+  machine "$@"
 fi

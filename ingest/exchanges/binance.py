@@ -19,7 +19,10 @@ from ingest.exchanges.exchange import (
     Reading,
     Request,
     Seen,
+    Shape,
     Source,
+    Time,
+    fields,
 )
 from ingest.settings import PAIR
 
@@ -86,6 +89,15 @@ def aside(widths: Sequence[str]) -> Mapping[str, Feed]:
         "book_diff": Feed("book_diff", "diffs", stream_name("depth@100ms"), dense=True),
         "kline": replace(klines["1m"], variants=klines),
     }
+
+
+def shapes(always: Mapping[str, str], sometimes: Mapping[str, str]) -> Mapping[str, Shape]:
+    """The fields of combined frames, by kind; those of candles are the same everywhere."""
+    found = {kind: (_COMBINED, fields("data", names, sometimes.get(kind, ""))) for kind, names in always.items()}
+    return {**found, "kline": (_COMBINED, fields("data", "e E s k"), fields("data.k", "t T s i f L o c h l v n x q V Q B"))}
+
+
+_COMBINED = fields("", "stream data")
 
 
 def recognise_among(feeds: Mapping[str, Feed]) -> Callable[[Any], Seen]:
@@ -205,6 +217,18 @@ def instruments(path: str, weight: int) -> Instruments:
         ]
 
     return Instruments(Request(path, weight), symbols)
+
+
+def time(path: str) -> Time:
+    """Milliseconds."""
+
+    def read(body: Any) -> int:  # noqa: ANN401 - any JSON value
+        found = _whole(body["serverTime"])
+        if found is None:
+            raise TypeError(f"no time: {body!r:.200}")
+        return found * 1000
+
+    return Time(Request(path, 1), read)
 
 
 def dump(  # noqa: PLR0913 - what differs between two kinds of files, by keyword

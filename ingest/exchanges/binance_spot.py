@@ -14,9 +14,11 @@ from ingest.exchanges.binance import (
     pair_of,
     readings,
     recognise_among,
+    shapes,
     stream_name,
     subscriptions,
     symbol_of,
+    time,
 )
 from ingest.exchanges.exchange import Depth, Exchange, Feed, Limits, Rest, Top
 
@@ -47,6 +49,14 @@ _FEEDS = {
     "agg_trade": Feed("agg_trade", "trades", stream_name("aggTrade"), dense=True, counts_trades=True),
     "trade": Feed("trade", "trades", stream_name("trade"), dense=True),
 }
+_ALWAYS = {
+    "agg_trade": "e E s a p q f l T m M",
+    "trade": "e E s t p q T m M",
+    "book_top": "u s b B a A",
+    "book": "lastUpdateId bids asks",
+    "book_diff": "e E s U u b a",
+}
+_SOMETIMES = {"trade": "b a"}  # the ids of the orders, until June 2024
 
 _SYMBOL = partial(symbol_of, quotes=QUOTES)
 _DUMPS = {  # no file of this market begins with a row of names
@@ -85,6 +95,7 @@ BINANCE_SPOT = Exchange(
         ("book", "ws"): Top("data.bids", "data.asks"),
         ("book", "rest"): Top("bids", "asks"),
     },
+    shapes=shapes(_ALWAYS, _SOMETIMES),
     rest=Rest(
         hosts=tuple(f"https://{name}.binance.com" for name in _HOSTS),  # data-api.binance.vision has no historicalTrades
         budget=6000,
@@ -97,6 +108,7 @@ BINANCE_SPOT = Exchange(
         resync=Depth(depth=1000),
         instruments=instruments("/api/v3/exchangeInfo", weight=20),
         candles=candles("/api/v3/klines", _SYMBOL, ("1s", *WIDTHS), weight=2),
+        time=time("/api/v3/time"),
         used_header="x-mbx-used-weight-1m",
     ),
     dumps=dumps(_DUMPS),

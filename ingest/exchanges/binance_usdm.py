@@ -16,9 +16,11 @@ from ingest.exchanges.binance import (
     pair_of,
     readings,
     recognise_among,
+    shapes,
     stream_name,
     subscriptions,
     symbol_of,
+    time,
 )
 from ingest.exchanges.exchange import Depth, Exchange, Feed, Limits, Rest, Top
 
@@ -26,6 +28,14 @@ QUOTES = ("USDT", "USDC", "BUSD", "BTC")
 # First and last ids of an aggregate skip the fills of the insurance fund, so they do not count the trades
 _FEEDS = {"agg_trade": Feed("agg_trade", "trades", stream_name("aggTrade"), dense=True)}
 _RECORDED = {"trade": Feed("trade", "trades", stream_name("trade"), dense=True)}
+_ALWAYS = {
+    "agg_trade": "e E s a p q f l T m",
+    "trade": "e E s t p q T X m",
+    "book_top": "e u E T s b B a A",
+    "book": "e E T s U u pu b a",
+    "book_diff": "e E T s U u pu b a",
+}
+_SOMETIMES = {"agg_trade": "nq st", "book_top": "st", "book": "ps st", "book_diff": "ps st"}  # they came in 2025 and 2026
 
 _SYMBOL = partial(symbol_of, quotes=QUOTES)
 
@@ -80,6 +90,7 @@ BINANCE_USDM = Exchange(
         ("book", "ws"): Top("data.b", "data.a"),
         ("book", "rest"): Top("bids", "asks"),
     },
+    shapes=shapes(_ALWAYS, _SOMETIMES),
     rest=Rest(
         hosts=("https://fapi.binance.com",),
         budget=2400,
@@ -91,6 +102,7 @@ BINANCE_USDM = Exchange(
         resync=Depth(depth=1000),
         instruments=instruments("/fapi/v1/exchangeInfo", weight=1),
         candles=candles("/fapi/v1/klines", _SYMBOL, WIDTHS, weight=5),
+        time=time("/fapi/v1/time"),
         used_header="x-mbx-used-weight-1m",
     ),
     dumps=dumps(_DUMPS),

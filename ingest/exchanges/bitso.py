@@ -6,7 +6,21 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Depth, Exchange, Feed, History, Instruments, Limits, Page, Reading, Request, Rest, Seen, Top
+from ingest.exchanges.exchange import (
+    Depth,
+    Exchange,
+    Feed,
+    History,
+    Instruments,
+    Limits,
+    Page,
+    Reading,
+    Request,
+    Rest,
+    Seen,
+    Top,
+    fields,
+)
 from ingest.settings import PAIR
 
 _BOOK = re.compile(r"[a-z0-9]+_[a-z0-9]+")
@@ -103,6 +117,17 @@ _ASIDE = {
     "book": Feed("book", "books", _stream("orders"), dense=False, ordered=False),
     "book_diff": Feed("book_diff", "diffs", _stream("diff-orders"), dense=True),  # each order; `sequence` counts the messages
 }
+_ORDER = "o d r t s a v"
+_SHAPES = {
+    "trade": (fields("", "type book payload sent"), fields("payload[]", "i a r v mo to t x")),
+    "book": (
+        fields("", "type book payload sent"),
+        fields("payload", "bids asks"),
+        fields("payload.bids[]", _ORDER),
+        fields("payload.asks[]", _ORDER),
+    ),
+    "book_diff": (fields("", "type book sequence payload sent"), fields("payload[]", "o d r t s", "a v z")),
+}
 
 BITSO = Exchange(
     venue="bitso",
@@ -127,6 +152,7 @@ BITSO = Exchange(
         ("book", "ws"): Top("payload.bids", "payload.asks", "r"),
         ("book", "rest"): Top("payload.bids", "payload.asks", "price"),
     },
+    shapes=_SHAPES,
     rest=Rest(
         hosts=("https://api.bitso.com",),
         budget=60,

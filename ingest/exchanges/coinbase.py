@@ -6,7 +6,22 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest.exchanges.exchange import Depth, Exchange, Feed, History, Instruments, Limits, Page, Reading, Request, Rest, Seen, Top
+from ingest.exchanges.exchange import (
+    Depth,
+    Exchange,
+    Feed,
+    History,
+    Instruments,
+    Limits,
+    Page,
+    Reading,
+    Request,
+    Rest,
+    Seen,
+    Time,
+    Top,
+    fields,
+)
 from ingest.settings import PAIR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -94,6 +109,10 @@ def _asked_book(pair: str, asked: Depth) -> Request:
     return Request(f"/products/{pair}/book?level={level}", 1)
 
 
+def _time(body: Any) -> int:  # noqa: ANN401 - any JSON value
+    return (datetime.fromisoformat(body["iso"]) - _EPOCH) // timedelta(microseconds=1)  # `epoch` beside it is a float
+
+
 def _traded(body: Any) -> Sequence[str]:  # noqa: ANN401 - any JSON value
     return [item["id"] for item in body if item["status"] == "online" and not item.get("trading_disabled")]
 
@@ -103,6 +122,11 @@ _ASIDE = {
     "book_diff": Feed(
         "book_diff", "diffs", lambda pair: f"level2_batch:{pair}", dense=False, ordered=False, also={"book": "books"}
     ),
+}
+_SHAPES = {
+    "trade": (fields("", "type trade_id sequence maker_order_id taker_order_id time product_id size price side"),),
+    "book": (fields("", "type product_id bids asks"),),
+    "book_diff": (fields("", "type product_id time changes"),),
 }
 _MATCH = Reading(
     trade_id="trade_id",
@@ -135,6 +159,7 @@ COINBASE = Exchange(
     subscriptions=_subscriptions,
     recognise=_recognise,
     tops={("book", "ws"): Top("bids", "asks"), ("book", "rest"): Top("bids", "asks")},
+    shapes=_SHAPES,
     rest=Rest(
         hosts=("https://api.exchange.coinbase.com",),
         budget=10,
@@ -142,6 +167,7 @@ COINBASE = Exchange(
         histories={"trade": History(_ask, _read, lambda pair: f"/products/{pair}/trades?limit={_PAGE}", weight=1)},
         book=_asked_book,
         instruments=Instruments(Request("/products", 1), _traded),
+        time=Time(Request("/time", 1), _time),
     ),
     readings={("trade", "ws"): _MATCH, ("trade", "rest"): replace(_MATCH, items="")},
 )

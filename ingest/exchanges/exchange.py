@@ -67,6 +67,23 @@ class Feed:
 
 
 @dataclass(frozen=True)
+class Fields:
+    """Which fields an object within a frame has, as the venue documents them."""
+
+    path: str  # where it stands: dotted, `[]` for each element of an array; "" is the frame itself
+    required: frozenset[str]
+    optional: frozenset[str] = frozenset()
+
+
+Shape = Sequence[Fields]  # of a frame: the outer objects first
+
+
+def fields(path: str, required: str, optional: str = "") -> Fields:
+    """Fields by their names, with spaces between them."""
+    return Fields(path, frozenset(required.split()), frozenset(optional.split()))
+
+
+@dataclass(frozen=True)
 class Limits:
     """What the venue allows a client; exceed none of them."""
 
@@ -147,6 +164,14 @@ class Instruments:
 
 
 @dataclass(frozen=True)
+class Time:
+    """How the venue tells what time it is."""
+
+    request: Request
+    read: Callable[[Any], int]  # the parsed body -> microseconds since 1970; raises where it does not tell
+
+
+@dataclass(frozen=True)
 class Rest:
     """The venue's REST half."""
 
@@ -158,6 +183,7 @@ class Rest:
     resync: Depth = _UNASKED  # the book from which changes go on
     instruments: Instruments | None = None
     candles: Candles | None = None
+    time: Time | None = None  # None: it does not tell
     used_header: str | None = None  # of a response: the weight that was spent
 
 
@@ -197,6 +223,7 @@ class Exchange:
     recognise: Callable[[Any], Seen]  # a parsed frame -> what it is; total: never raises on any JSON value
     readings: Mapping[tuple[str, Source], Reading] = field(default_factory=dict)  # (kind, source) -> how Spark reads it
     tops: Mapping[tuple[str, Source], Top] = field(default_factory=dict)  # (kind, source) -> the best prices in it
+    shapes: Mapping[str, Shape] = field(default_factory=dict)  # kind -> the fields of its frames
     rest: Rest | None = None
     aside: Mapping[str, Feed] = field(default_factory=dict)  # kinds that are no trades: order books, best prices, candles
     dumps: Dumps | None = None

@@ -11,7 +11,7 @@ from ingest import landing
 from ingest.clock import SYSTEM
 from ingest.download import fetch
 from ingest.exchanges import find_exchange
-from ingest.plan import check_endpoints, check_feeds
+from ingest.plan import check_endpoints, check_feeds, proxies
 from ingest.repair.market import World
 from ingest.repair.run import Progress, Repair
 from ingest.rest import get
@@ -50,7 +50,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> int:
     except SettingsError as error:
         sys.stderr.write(f"repair: {error}\n")
         return USAGE
-    world = World(SYSTEM, get(), fetch(), random.random, stop)
+    through = proxies(settings.ingest, find_exchange)
+    world = World(SYSTEM, get(through), fetch(through), random.random, stop)
     has_terminal = sys.stderr.isatty()
     try:
         repair = Repair(settings.ingest, find_exchange, landing.store(settings.lake), world)

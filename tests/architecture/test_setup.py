@@ -75,6 +75,14 @@ def test_a_wrong_python_is_named_with_what_fixes_it(machine: Machine, has: dict[
     assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
 
 
+def test_for_the_sweeps_a_machine_brings_strace_too(machine: Machine):
+    machine.has("python3.11", "Python 3.11.9").has("java", JAVA_17)
+    check = f"{HOME}/setup/prerequisites.sh faults"
+    expected = "strace: it is not here, and makes system calls fail in tests: sudo apt-get install strace"
+    assert machine.run(check).stderr == f"ticklake cannot run here:\n  {expected}\n"
+    assert machine.has("strace").run(check).stderr == ""
+
+
 def test_a_python_that_makes_no_environments_is_named(machine: Machine):
     machine.has("java", JAVA_17)
     python = machine.path / "python3.11"

@@ -1,6 +1,5 @@
 """A collector that is killed at every point there is: the next start needs no human, and the landing zone has everything once."""
 
-import json
 import random
 import signal
 from collections import Counter
@@ -10,11 +9,11 @@ import pytest
 from ingest import records
 from ingest.landing import store
 from ingest.settings import Lake
-from tests.support.desk import Desk, collected, ended
+from tests.support.desk import Desk, ended
 from tests.support.dying import ANY_LAKE, FILES, S3
 from tests.support.processes import ingest, python, simulator, until
 from tests.support.seaweedfs import seaweedfs
-from tests.support.venues import FEEDS, PATIENCE, YAML, Venues, invented, landed, missing, newest
+from tests.support.venues import PATIENCE, YAML, Venues, caught_up, invented, landed, missing
 
 SPEED = 60
 CHAIN = 6  # deaths, one after the other, of one spool
@@ -54,10 +53,6 @@ def whole_lines(desk):
     return [line.rstrip(b"\n") for path in paths for line in records.read(path.read_bytes()).whole]
 
 
-def is_trade(text):
-    return b'"channel":"trades"' in text and b'"raw":' in text
-
-
 def assert_survived(desk, chain, lake=None, environment=None):
     """Killed again and again; then started once more."""
     venues = Venues(SPEED)
@@ -70,15 +65,8 @@ def assert_survived(desk, chain, lake=None, environment=None):
                 output = collector.communicate(timeout=30)
                 assert collector.returncode == -signal.SIGKILL, (point, passage, output)
             written += whole_lines(desk)
-        before = newest({feed: set(trades) for feed, trades in collected(map(json.loads, filter(is_trade, written))).items()})
         with ingest("collect", "--conf", conf, environment=environment) as collector:
-
-            def is_complete():
-                found = landed(desk)
-                went_on = all(last > before.get(feed, 0) for feed, last in newest(found).items())
-                return set(found) == FEEDS and went_on and not missing(venues.truth(), found)
-
-            until(is_complete, collector, f"the truth after {chain}", every=0.3)
+            until(caught_up(desk, venues), collector, f"the truth after {chain}", every=0.3)
             collector.send_signal(signal.SIGTERM)
             code, summary, errors = ended(collector)
     found, there = landed(desk), venues.truth()

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.desk import Desk, ended
 from tests.support.processes import ingest, simulator, until
-from tests.support.venues import FEEDS, PATIENCE, YAML, Venues, invented, landed, missing
+from tests.support.venues import PATIENCE, YAML, Venues, caught_up, invented, landed, missing
 
 AWAY = '{path: "s3://nowhere/lake", endpoint: "http://127.0.0.1:9", region: us-east-1, path_style: true}'  # nobody listens there
 KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
@@ -41,12 +41,7 @@ def test_a_bit_in_every_segment_and_in_the_marks(desk):
             flip(path, chance)
         conf = desk.conf(port, feeds=YAML, has_rest=True, more=PATIENCE)
         with ingest("collect", "--conf", conf) as collector:
-
-            def is_complete():
-                found = landed(desk)
-                return set(found) == FEEDS and not sealed(desk)[8:] and not missing(venues.truth(), found)
-
-            until(is_complete, collector, "the truth", every=0.3)
+            until(caught_up(desk, venues), collector, "the truth", every=0.3)
             collector.send_signal(signal.SIGTERM)
             code, summary, errors = ended(collector)
     found, there = landed(desk), venues.truth()

@@ -88,7 +88,16 @@ def test_a_wrong_key_is_an_error_and_no_answer(s3, bucket, monkeypatch):
 
 
 def test_a_collect_run_lands_on_s3(s3, bucket, tmp_path):
-    frames = [json.dumps({"type": "match", "trade_id": n, "product_id": "BTC-USD", "price": "1.10"}) for n in range(1000)]
+    fixed = {
+        "type": "match",
+        "product_id": "BTC-USD",
+        "price": "1.10",
+        "size": "1",
+        "side": "buy",
+        "time": "2026-11-21T00:00:00Z",
+    }
+    ids = {"sequence": 1, "maker_order_id": "m", "taker_order_id": "t"}
+    frames = [json.dumps({**fixed, **ids, "trade_id": n}) for n in range(1000)]
     with venue(sends(*frames)) as there:
         conf = tmp_path / "conf.yaml"
         conf.write_text(f"""

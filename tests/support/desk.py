@@ -87,7 +87,15 @@ ingest:
     def in_spool(self, part: str) -> list[Path]:
         """Segments that hold something."""
         folder = self.spool / part
-        return [path for path in folder.iterdir() if path.stat().st_size] if folder.is_dir() else []
+        return [path for path in folder.iterdir() if size(path)] if folder.is_dir() else []
+
+
+def size(path: Path) -> int:
+    """In bytes; 0 where it is gone."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0  # it was sealed, or it has landed, since the folder was listed
 
 
 def ended(process: Process, seconds: float = 20) -> tuple[int, str, str]:

@@ -49,14 +49,14 @@ def after(real: Call, is_it: IsIt) -> Call:
     return call
 
 
-def half(_real: Call, is_it: IsIt) -> Call:
+def half(real: Call, is_it: IsIt) -> Call:
     """Half of the bytes are written."""
 
-    def append(self: segment.Segment, recv_ns: int, data: bytes) -> None:
+    def append(self: segment.Segment, recv_ns: int, data: bytes, *more: bytes) -> None:
         if is_it():
             os.write(self.handle, data[: len(data) // 2])
             die()
-        _real(self, recv_ns, data)
+        real(self, recv_ns, data, *more)
 
     return append
 

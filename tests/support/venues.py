@@ -1,7 +1,7 @@
 """The simulated venues for a while, and what they truly had: from the market itself, nothing of the simulator's server is asked."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -57,7 +57,7 @@ def landed(desk: Desk) -> Mapping[FeedName, AbstractSet[TradeText]]:
     return {feed: set(trades) for feed, trades in collected(desk.lines()).items()}
 
 
-def newest(found: Mapping[FeedName, AbstractSet[TradeText]]) -> Mapping[FeedName, int]:
+def newest(found: Mapping[FeedName, Collection[TradeText]]) -> Mapping[FeedName, int]:
     """The greatest id of each feed."""
     return {feed: max(trade[0] for trade in trades) for feed, trades in found.items()}
 
@@ -79,3 +79,16 @@ def invented(
     """What landed and never was."""
     odd = {feed: trades - set(there.get(feed, [])) for feed, trades in found.items()}
     return {feed: trades for feed, trades in odd.items() if trades}
+
+
+def caught_up(desk: Desk, venues: Venues) -> Callable[[], bool]:
+    """Whether everything is there, up to what the venues have not sent yet when this is called."""
+    since = dict(newest(venues.truth()))
+
+    def is_complete() -> bool:
+        found = landed(desk)
+        if set(found) != FEEDS or any(newest(found)[feed] <= since[feed] for feed in FEEDS):
+            return False
+        return not missing(venues.truth(), found)
+
+    return is_complete

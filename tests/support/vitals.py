@@ -43,6 +43,7 @@ MARKET = MarketVitals(
     polls_late=0,
     weight_used=40.0,
     weight_limit=6000.0,
+    clock_ms=12.5,
 )
 SPOOL = SpoolVitals(
     bytes=0,

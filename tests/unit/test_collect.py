@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ import pytest
 from ingest.alert_settings import AlertSettings
 from ingest.alerts.desk import Alerts
 from ingest.alerts.policy import limits
-from ingest.clock import SYSTEM, iso
+from ingest.clock import SYSTEM, Clock, iso
 from ingest.collect import Collector, Times, Wanted
 from ingest.exchanges.exchange import Instruments, Request, Rest
 from ingest.feed import connect
@@ -45,11 +46,12 @@ class Run:
         self.grace = 15.0
         self.alerts = Alerts((), limits(AlertSettings()), "laptop")
         self.get = nobody
+        self.clock = SYSTEM
         self.wanted = None  # what the configuration says
 
     def until(self, is_enough, seconds=20.0):
         stop = threading.Event()
-        world = World(SYSTEM, self.connect, self.get, lambda: 0.0, stop)
+        world = World(self.clock, self.connect, self.get, lambda: 0.0, stop)
         collector = Collector(
             self.ingest,
             self.wanted or Wanted(plans(self.ingest, find, nothing_traded)),
@@ -222,7 +224,7 @@ def test_a_store_that_is_away_costs_nothing_but_time(tmp_path):
 
     with venue(sends(frame(1))) as there:
         run = Run(tmp_path, there.address)
-        run.store, run.grace = Away(tmp_path / "lake"), 0.5
+        run.store, run.grace = Away(tmp_path / "lake"), 1.5  # a third of it for the links, which look five times a second
         end = run.until(lambda now: now.trades == 1)
         assert (end.is_good, end.waiting) == (False, 2)
         run.store, run.grace = run.files, 15.0
@@ -299,3 +301,24 @@ def test_names_are_made_of_content(tmp_path):
         name = key.rsplit("/", 1)[1]
         assert name == f"{first['recv_ns']}-laptop-{hashlib.sha256(text).hexdigest()[:12]}.jsonl.gz"
         assert key.startswith(f"landing/channel={first['channel']}/venue=test/market=spot/dt=20")
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_jumps_by_an_hour_seals_and_misses_nothing(tmp_path, hours):
+    """The wall clock dates what is received; ages, silences and time-outs are measured by the other one."""
+    jump = 0
+
+    def jumped(now):
+        nonlocal jump
+        jump = hours * 3_600_000_000_000 if now.trades >= 1 else 0
+        return now.trades == 4 and now.objects >= 1
+
+    with venue(sends(frame(1), frame(2), then="close"), sends(frame(3), frame(4))) as there:
+        run = Run(tmp_path, there.address)
+        run.ingest = replace(run.ingest, rotate=Rotate(1, 64))
+        run.clock = Clock(lambda: time.time_ns() + jump, time.monotonic)
+        end = run.until(jumped)
+    assert end.is_good
+    assert (end.gaps, end.reconnects, end.seconds < 10) == (0, 1, True)
+    assert sorted(line["raw"]["id"] for line in run.lines()) == [1, 2, 3, 4]
+    assert {outcome for event, outcome, _ in run.events() if event in ("gap", "mute", "disconnect")} == {"closed", "stopped"}

@@ -97,3 +97,10 @@ def test_of_the_newest_segment_the_last_ids_are_gone_where_no_frame_is_left():
     assert list(missed(plan(), Records([], cut), {"a_b": 9}, 5.0, is_newest=True)) == [
         ("a_b", Hole("ids", 7, 9, None, None, since=5.0))
     ]
+
+
+def test_rows_that_were_fetched_are_told_as_forgotten_for_their_pair():
+    damage = Damage(0, 2, row(5, source="rest").replace(b'"id"', b'"ie"'))
+    assert holes([1, (7, "c_d"), 2, (8, "c_d")], [damage], known={"a_b": 2, "c_d": 8}, pairs=("a_b", "c_d")) == [
+        ("a_b", "forgotten", 1, 0, None, None)
+    ]

@@ -89,6 +89,24 @@ def test_a_healthy_collector_has_nothing_wrong():
             Severity.CRITICAL,
             "1 objects exist with other lines; both are kept",
         ),
+        (
+            with_(markets=replace(MARKET, clock_ms=-1500.0)),
+            Key("clock", "binance spot"),
+            Severity.WARNING,
+            "-1.5 s from ours",
+        ),
+        (
+            with_(sides={"bitso spot trade BTC-MXN": "taker of 7"}),
+            Key("side", "bitso spot trade BTC-MXN"),
+            Severity.CRITICAL,
+            "stream and REST differ: taker of 7",
+        ),
+        (
+            with_(drifts={"binance spot trade": 3}),
+            Key("drift", "binance spot trade"),
+            Severity.WARNING,
+            "3 frames with other fields than documented; the events say which",
+        ),
         (with_(faults=("keeper: bug",)), Key("fault", "keeper"), Severity.CRITICAL, "keeper: bug"),
     ],
 )

@@ -4,6 +4,9 @@ import os
 import threading
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ClientError
 
 from ingest.landing import Bucket, Files, store
 from ingest.settings import Lake
@@ -129,6 +132,34 @@ def test_a_lake_on_s3_speaks_boto3_with_its_own_addresses():
     assert place.client.meta.endpoint_url == "http://127.0.0.1:1"
     assert place.client.meta.region_name == "eu-west-1"
     assert store(Lake("s3://ticks", region="eu-west-1")).prefix == ""
+
+
+def refuse(code, status):
+    """An S3 that answers so to everything."""
+
+    def answer(**_):
+        return AWSResponse("", status, HTTPHeaders(), None), {
+            "Error": {"Code": code},
+            "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}},
+        }
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "is_asked_anew"),
+    [("ExpiredToken", 400, True), ("AccessDenied", 403, True), ("NoSuchBucket", 404, False), ("SlowDown", 503, False)],
+)
+def test_refused_credentials_are_looked_for_anew(monkeypatch, code, status, is_asked_anew):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "old")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    place = store(Lake("s3://ticks", endpoint="http://127.0.0.1:1", region="eu-west-1", path_style=True))
+    place.client.meta.events.register("before-call.s3.PutObject", refuse(code, status))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "new")
+    with pytest.raises(ClientError, match=code):
+        place.create(KEY, b"data")
+    used = place.client._request_signer._credentials.access_key
+    assert used == ("new" if is_asked_anew else "old")
 
 
 def test_a_lake_on_files_is_a_folder(tmp_path, monkeypatch):

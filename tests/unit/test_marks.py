@@ -76,16 +76,19 @@ def test_what_stands_in_open_segments_is_read_again(folder):
     assert known.holes == [Hole("ids", 3, 4, 2, 5, 20, 50, since=9.0)]
 
 
-def test_what_stands_in_open_segments_joins_the_marks_even_where_ids_are_not_dense(folder):
+@pytest.mark.parametrize(("conn", "suspected"), [("laptop-5-1", []), ("laptop-4-1", [(8, 11)]), (None, [(8, 11)])])
+def test_what_stands_in_open_segments_joins_the_marks_where_it_came_on_the_same_connection(folder, conn, suspected):
+    """Killed after a start or a new connection, before marks were written: whether ids that are not dense join is in doubt."""
     sparse = plan()
     sparse = replace(sparse, feed=replace(sparse.feed, dense=False))
     one = marks(folder, sparse)
-    far(one).last_id = 7
+    far(one).last_id, far(one).conn = 7, conn
     one.save(one.snapshot())
     append(folder, 12, 15)
     two = marks(folder, sparse)
     two.replay(now=0.0)
-    assert (far(two).last_id, far(two).holes, far(two).is_torn) == (15, [], True)
+    assert [(hole.low, hole.high) for hole in far(two).holes] == suspected
+    assert (far(two).last_id, far(two).conn, far(two).is_torn) == (15, "laptop-5-1", True)
 
 
 def test_reading_again_what_the_marks_tell_of_changes_nothing(folder):

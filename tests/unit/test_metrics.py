@@ -42,6 +42,7 @@ def test_every_vital_is_there(scraped):
     assert samples["ticklake_ingest_lag_seconds", PLACE | {("quantile", "0.99")}] == 0.02
     assert samples["ticklake_ingest_silence_seconds", PLACE | {("pair", "BTC-USDT")}] == 0.2
     assert samples["ticklake_ingest_weight_used", PLACE - {("kind", "agg_trade")}] == 40
+    assert samples["ticklake_ingest_clock_offset_seconds", PLACE - {("kind", "agg_trade")}] == 0.0125
     assert samples["ticklake_ingest_objects_total", frozenset()] == 3
     assert samples["ticklake_ingest_spool_max_bytes", frozenset()] == 100
     assert samples["ticklake_ingest_gaps_total", frozenset()] == 0

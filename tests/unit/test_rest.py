@@ -47,6 +47,14 @@ def test_an_answer_is_an_answer(tmp_path):
     assert (desk.ask(), desk.asked) == (b"[1]", [(0, "http://one/x?y=1")])
 
 
+def test_an_answer_says_when_it_came_and_how_long_that_took(tmp_path):
+    desk = Desk(tmp_path, Answer(503), Answer(data=b"[1]"))
+    get = desk.get
+    desk.client._get = lambda url: (desk.time.advance(0.25), get(url))[1]
+    body = desk.client.ask("/x?y=1", 1)
+    assert (body.raw, body.recv_ns, body.seconds) == (b"[1]", 1_731_000_001_000_000_000, 0.25)  # half a second between the two
+
+
 def test_what_may_pass_is_asked_again_ever_more_slowly_of_each_host(tmp_path):
     errors = [Answer(503), urllib3.exceptions.ProtocolError("cut"), TimeoutError("slow"), Answer(500)]
     desk = Desk(tmp_path, *errors, Answer(data=b"[1]"))

@@ -118,6 +118,11 @@ EPOCH = {**FEED, "pair": "A-B", "n": 2, "from": "2026-05-01T00:00:00Z"}
             {"binance": {"spot": {"dumps": ["data.example"]}}},
             "ingest.endpoints.binance.spot.dumps is 'data.example': an address that begins with https:// or http://",
         ),
+        (
+            "ingest.endpoints",
+            {"bitso": {"spot": {"proxy": "socks5://x:1"}}},
+            "ingest.endpoints.bitso.spot.proxy is 'socks5://x:1': http://host:port",
+        ),
         ("ingest.silence", {"at_least": "0s"}, "ingest.silence.at_least is '0:00:00': 1s or more"),
         ("ingest.silence", {"at_most": "5s"}, "ingest.silence.at_most is '0:00:05': at_least or more"),
         ("ingest.repair", {"weight_share": 0}, "ingest.repair.weight_share is 0.0: above 0, at most 1"),
