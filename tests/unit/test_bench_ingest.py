@@ -98,7 +98,7 @@ def test_our_part_of_the_page_leaves_the_streams_part_and_all_notes_alone():
     assert once.startswith(above)
     assert "| `ingest collect` | 1 | 100.0 | 100.0 | 100.0 |" in once
     assert "| at least 1.3 | 2 | met |" in once
-    assert "80,000 frames a second for 300 s" in once
+    assert "80,000 a second for 300 s" in once
     assert "lag_growth_ms" in once
     noted = once + "\nIdeas.\n"
     again = report.page({**found, "ours": [{"rate": 150_000.0}]}, told, {"Memory": "17 GB"}, noted)
