@@ -20,6 +20,6 @@ def test_a_few_seconds_of_trouble():
         "spool_end": 0,
         "exit_code": 0,
     }
-    assert told["trades"] > 5000
+    assert told["trades"] >= told["market"] > 1000  # how many 71 seconds have differs from hour to hour
     assert told["faults"] > 2
     assert 0 < told["rss_mb"] < 200

@@ -39,15 +39,22 @@ def marks(*trades: tuple[int, str, str]) -> dict[run.FeedName, set[int]]:
     ("found", "count"),
     [
         ([(5, "1.0", "2"), (6, "1.0", "2"), (7, "1.1", "2")], 0),
-        ([(6, "1.0", "2"), (7, "1.1", "2")], 0),  # nobody listened before the first
-        ([(5, "1.0", "2"), (7, "1.1", "2")], 1),
+        ([(4, "0.9", "2"), (5, "1.0", "2"), (6, "1.0", "2"), (7, "1.1", "2")], 0),  # one of before the market began
+        ([(6, "1.0", "2"), (7, "1.1", "2")], 1),
         ([(5, "1.0", "2"), (6, "1.0", "3"), (7, "1.1", "2")], 1),  # another quantity is another trade
         ([], 3),
     ],
 )
-def test_missing_is_what_did_not_land_from_the_first_that_did(found: list[tuple[int, str, str]], count: int):
-    there = marks((5, "1.0", "2"), (6, "1.0", "2"), (7, "1.1", "2"))
-    assert len(run.missing(there, marks(*found) if found else {})[FEED]) == count
+def test_missing_is_what_the_market_had_and_did_not_land(found: list[tuple[int, str, str]], count: int):
+    owed = marks((5, "1.0", "2"), (6, "1.0", "2"), (7, "1.1", "2"))
+    assert run.missing(owed, marks(*found) if found else {}) == count
+
+
+def test_foreign_is_what_landed_and_the_market_never_had():
+    there = marks((5, "1.0", "2"), (6, "1.0", "2")), marks((4, "0.9", "2"))
+    found = marks((4, "0.9", "2"), (5, "1.0", "2"), (6, "1.0", "3"), (9, "1.1", "2"))
+    assert run.foreign(there, found) == 2
+    assert run.foreign(there, {("bitso", "spot", "trade", "BTC-MXN"): {1}}) == 1
 
 
 def test_memory_is_told_by_its_most_and_its_growth_after_the_start():

@@ -5,7 +5,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,13 +52,17 @@ def soak(folder: Path, minutes: float, rate: float, every: float, seed: int) -> 
     (folder / "faults.yaml").write_text(yaml.safe_dump(faults), encoding="utf-8")
     options = ["--speed", speed, "--seed", SEED, "--start", start.isoformat(), "--span", f"{span}s", "--stay"]
     options += ["--faults", folder / "faults.yaml", "--wait-for", len(FEEDS)]
-    there = marks((_name(frame), _texts(frame)) for frame in _market(start, span))
-    tell(f"{sum(map(len, there.values()))} trades in {span} s of the market, {len(faults)} faults")
+    begin = int(start.timestamp()) * 1_000_000
+    owed, before = Marks(), Marks()
+    for frame in _market(begin, span):
+        marks([(_name(frame), _texts(frame))], owed if frame.at >= begin else before)
+    count = sum(map(len, owed.values()))
+    tell(f"{count} trades in {span} s of the market, {len(faults)} faults")
     desk = Desk(folder)
     with simulator(*options) as (_, port):
         command = [sys.executable, "-m", "ingest", "collect", "--conf", _conf(desk, port)]
         with running(command, folder) as collector:
-            looks, landed = _watched(collector.pid, desk, there, seconds)
+            looks, landed = _watched(collector.pid, desk, owed, seconds)
             collector.send_signal(signal.SIGTERM)
             code = collector.wait(PATIENCE)
     landed.read()
@@ -67,9 +71,10 @@ def soak(folder: Path, minutes: float, rate: float, every: float, seed: int) -> 
         "minutes": minutes,
         "rate": rate,
         "faults": len(faults),
+        "market": count,
         "trades": sum(map(len, landed.found.values())),
-        "missing": sum(map(len, missing(there, landed.found).values())),
-        "foreign": sum(len(found - there[feed]) for feed, found in landed.found.items()),
+        "missing": missing(owed, landed.found),
+        "foreign": foreign((owed, before), landed.found),
         **landed.events(),
         **memory(looks),
         "spool_end": len(desk.in_spool("open")) + len(desk.in_spool("sealed")),
@@ -78,12 +83,14 @@ def soak(folder: Path, minutes: float, rate: float, every: float, seed: int) -> 
     }
 
 
-def missing(there: Mapping[FeedName, set[int]], found: Mapping[FeedName, set[int]]) -> dict[FeedName, list[int]]:
-    """Trades that a feed has from the first one on that landed, and that did not land; all, where nothing did."""
-    return {
-        feed: sorted(mark for mark in marks - found.get(feed, set()) if mark >= min(found.get(feed, ()), default=0))
-        for feed, marks in there.items()
-    }
+def missing(owed: Marks, found: Marks) -> int:
+    """Trades since the market began, with everybody there, that did not land."""
+    return sum(len(trades - found.get(feed, set())) for feed, trades in owed.items())
+
+
+def foreign(there: Sequence[Marks], found: Marks) -> int:
+    """Trades that landed and that the market never had."""
+    return sum(len(trades.difference(*(part.get(feed, ()) for part in there))) for feed, trades in found.items())
 
 
 def memory(looks: list[int]) -> Mapping[str, float]:
@@ -145,7 +152,7 @@ def _trades(line: Mapping[str, Any]) -> list[tuple[int, str, str]]:
     return list((TRADES if is_frame else PAST)[line["venue"]](raw))
 
 
-def _watched(process: int, desk: Desk, there: Marks, seconds: float) -> tuple[list[int], Landed]:
+def _watched(process: int, desk: Desk, owed: Marks, seconds: float) -> tuple[list[int], Landed]:
     """Look at the memory each second, and read what lands, until nothing is missing or it is too late."""
     looks, landed, began = list[int](), Landed(desk), time.monotonic()
     while (passed := time.monotonic() - began) < seconds + SETTLE:
@@ -153,7 +160,7 @@ def _watched(process: int, desk: Desk, there: Marks, seconds: float) -> tuple[li
             looks.append(cpu.resident(process))
         if len(looks) % 10 == 0:
             landed.read()
-            if passed > seconds and not any(missing(there, landed.found).values()):
+            if passed > seconds and not missing(owed, landed.found):
                 break
         time.sleep(1)
     return looks, landed
@@ -170,9 +177,8 @@ def _conf(desk: Desk, port: int) -> Path:
     return path
 
 
-def _market(start: datetime, seconds: int) -> Iterable[Frame]:
-    """With the minute before: Coinbase begins with the last match that there was."""
-    begin = int(start.timestamp()) * 1_000_000
+def _market(begin: int, seconds: int) -> Iterable[Frame]:
+    """From a moment (microseconds) on, with the minute before: Coinbase begins with the last match that there was."""
     end = begin + seconds * 1_000_000
     return market(SEED, begin - MINUTE, end, wanted=lambda series: (*series[:3], series.pair) in FEEDS)
 
