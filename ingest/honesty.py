@@ -121,7 +121,7 @@ class Checks:
     def _compare(self, turn: Turn, sample: Sample) -> None:
         turn.intake.samples.close(turn.stream)
         turn.sample = turn.full_at = None
-        told = self._told(turn)
+        told = self._told(turn, sample.trades)
         found = None if told is None else verdict(sample.trades, told)
         usual = self._repair.side_every.total_seconds()
         if found is None:
@@ -145,10 +145,10 @@ class Checks:
         except SpoolError as error:
             _LOG.warning("event=lost_event name=%s pair=%s detail=%r", event, pair, str(error))
 
-    def _told(self, turn: Turn) -> Mapping[int, Stated] | None:
-        """The newest trades as REST tells them; None: it could not be asked."""
+    def _told(self, turn: Turn, trades: Mapping[int, Stated]) -> Mapping[int, Stated] | None:
+        """The same trades as REST tells them, by their ids: the newest may be others by now. None: it could not be asked."""
         plan = turn.intake.plan
-        path = turn.history.latest(plan.pairs[turn.stream])
+        path = turn.history.ask(plan.pairs[turn.stream], min(trades), max(trades))
         try:
             body = self._client.ask(path, turn.history.weight)
         except RestError as error:

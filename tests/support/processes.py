@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, cast
 
 ROOT = Path(__file__).parents[2]
+SHOWN = 4000  # characters: enough to see what a process waited for
 Process = subprocess.Popen[str]
 
 
@@ -19,9 +20,15 @@ def until(condition: Callable[[], bool], process: Process, what: str, seconds: f
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, f"ended with {process.returncode} before {what}: {process.communicate()}"
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}; what was said:\n{_said(process)}"
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(every)
+
+
+def _said(process: Process) -> str:
+    """The end of what a process wrote; it is over with it."""
+    process.kill()
+    return "".join((text or "")[-SHOWN:] for text in process.communicate())
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@ def match(number, **changes):
     }
 
 
-def newest(*numbers, **changes):
+def past(*numbers, **changes):
     trades = [
         {"time": "2024-11-07T17:20:00Z", "trade_id": number, "price": "60000.20", "size": "0.50", "side": "sell"}
         for number in numbers
@@ -109,12 +109,12 @@ def newest(*numbers, **changes):
     return json.dumps([{**trade, **changes} for trade in trades]).encode()
 
 
-def test_the_next_trades_of_a_stream_are_compared_with_the_newest_that_rest_tells(tmp_path):
-    desk = Desk(tmp_path, newest(*range(100)))
+def test_the_next_trades_of_a_stream_are_compared_with_what_rest_tells_of_them(tmp_path):
+    desk = Desk(tmp_path, past(*range(100)))
     desk.wait(1)
     desk.receive(*range(50))
     desk.wait()
-    assert desk.asked == [(2.5, "/products/BTC-USD/trades?limit=1000", 1)]
+    assert desk.asked == [(2.5, "/products/BTC-USD/trades?limit=20&after=20", 1)]
     raw = {
         "event": "side",
         "feed": "trade",
@@ -153,7 +153,7 @@ def test_the_next_trades_of_a_stream_are_compared_with_the_newest_that_rest_tell
     ],
 )
 def test_a_venue_that_contradicts_itself_is_told_until_it_agrees_again(tmp_path, caplog, changes, detail):
-    desk = Desk(tmp_path, newest(*range(100), **changes), newest(*range(100)))
+    desk = Desk(tmp_path, past(*range(100), **changes), past(*range(100)))
     desk.wait(1)
     desk.receive(*range(20))
     desk.wait()
@@ -170,15 +170,15 @@ def test_a_venue_that_contradicts_itself_is_told_until_it_agrees_again(tmp_path,
 
 
 def test_it_is_done_once_an_hour(tmp_path):
-    desk = Desk(tmp_path, *[newest(*range(200))] * 3)
+    desk = Desk(tmp_path, *[past(*range(200))] * 3)
     began = [desk.sample(*range(20 * hour, 20 * hour + 20)) for hour in range(3)]
     assert began == [0.5, 0.5 + 1.5 + HOUR, 0.5 + 3 + 2 * HOUR]  # a second and a half for REST to catch up
     assert [at for at, _, _ in desk.asked] == [at + 1.5 for at in began]
 
 
-@pytest.mark.parametrize("answer", [newest(16, 17, 18, 19), b"<html>", b'{"message":"NotFound"}', RestError("HTTP 503")])
+@pytest.mark.parametrize("answer", [past(16, 17, 18, 19), b"<html>", b'{"message":"NotFound"}', RestError("HTTP 503")])
 def test_what_proves_nothing_is_tried_again_ever_more_seldom_with_other_trades(tmp_path, answer):
-    desk = Desk(tmp_path, answer, answer, newest(*range(100)))
+    desk = Desk(tmp_path, answer, answer, past(*range(100)))
     desk.receive(999)  # nobody waits for it
     began = [desk.sample(*range(20 * number, 20 * number + 20)) for number in range(3)]
     assert began == [0.5, 2 + AGAIN_SECONDS, 3.5 + 3 * AGAIN_SECONDS]
@@ -196,7 +196,7 @@ def test_a_stop_ends_it_without_a_word(tmp_path):
 def test_streams_take_turns_so_that_holes_are_not_kept_waiting(tmp_path):
     """Coinbase allows ten a second; repairs may take a tenth of it, these checks a quarter of that: one in four seconds."""
     pairs = ("BTC-USD", "ETH-USD", "SOL-USD")
-    desk = Desk(tmp_path, *[newest(*range(100))] * 3, pairs=pairs, share=0.1)
+    desk = Desk(tmp_path, *[past(*range(100))] * 3, pairs=pairs, share=0.1)
     for _ in range(40):
         for pair in pairs:
             desk.receive(*range(20), pair=pair)
@@ -369,6 +369,6 @@ def test_what_checks_ask_is_of_the_repairs_share(tmp_path):
     for _ in range(4):
         checks.step()
         desk.time.advance(LOOK_SECONDS)
-    assert desk.asked[0] == "http://one/products/BTC-USD/trades?limit=1000"
+    assert desk.asked[0] == "http://one/products/BTC-USD/trades?limit=20&after=20"
     with Budget(desk.limits / "coinbase-spot.json", 10, 1000).account() as account:
         assert {purpose for _, _, purpose in account.spent} == {"repair"}
