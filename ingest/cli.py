@@ -14,19 +14,19 @@ from types import FrameType
 
 from ingest import landing
 from ingest.alerts.desk import open_alerts
-from ingest.clients import client
 from ingest.clock import SYSTEM
-from ingest.collect import Collector, Progress, Wanted
+from ingest.collector.feed import connector
+from ingest.collector.link import World
+from ingest.collector.run import Collector, Progress, Wanted
 from ingest.exchanges import find_exchange
 from ingest.exchanges.exchange import Exchange, Request
-from ingest.feed import connector
-from ingest.link import World
 from ingest.plan import Plan, plans, proxies, rest_hosts
-from ingest.polls import polls
-from ingest.rest import Purpose, get
+from ingest.rest.client import Purpose, get
+from ingest.rest.clients import client
+from ingest.rest.polls import polls
+from ingest.rest.traded import Traded
 from ingest.settings import Ingest, SettingsError, load
-from ingest.spool import SpoolError
-from ingest.traded import Traded
+from ingest.spool.spool import SpoolError
 
 EXAMPLE = """example:
   python -m ingest collect --conf conf/local.yaml --for 60s
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command.run(parser.parse_args(given))
     status = commands.add_parser("status", help="how a collector is")
     if given[:1] == ["status"]:
-        from ingest import status as status_command  # noqa: PLC0415 - see above
+        from ingest.watch import status as status_command  # noqa: PLC0415 - see above
 
         status_command.add_arguments(status)
         return status_command.run(parser.parse_args(given))

@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from ingest.continuity import Hole
-from ingest.download import Refusal
 from ingest.exchanges.exchange import Exchange, Page, Source
 from ingest.plan import Plan, past_of
 from ingest.repair.files import Part, days, proven
 from ingest.repair.opengaps import OpenGap, times_text
-from ingest.search import Search, Span
+from ingest.rest.download import Refusal
+from ingest.rest.search import Search, Span
 from ingest.settings import Ingest
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from ingest import landing
 from ingest.clock import SYSTEM
-from ingest.download import fetch
 from ingest.exchanges import find_exchange
 from ingest.plan import check_endpoints, check_feeds, proxies
 from ingest.repair.market import World
 from ingest.repair.run import Progress, Repair
-from ingest.rest import get
+from ingest.rest.client import get
+from ingest.rest.download import fetch
 from ingest.settings import Settings, SettingsError, load
-from ingest.spool import SpoolError
+from ingest.spool.spool import SpoolError
 
 EXAMPLE = """example:
   python -m ingest repair --conf conf/local.yaml --once

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from ingest.exchanges.exchange import Dump
-from ingest.search import Span
+from ingest.rest.search import Span
 
 EARLIER = timedelta(minutes=1)  # a gap may begin at a time of sending, and files go by the times of trades
 _DAY = timedelta(days=1)

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.budget import budget_of
 from ingest.clock import Clock
-from ingest.download import Downloads, Fetch
 from ingest.exchanges.exchange import Exchange
-from ingest.findings import Findings
-from ingest.past import Past
 from ingest.plan import dump_hosts, rest_hosts
 from ingest.repair.cases import Case, End, end
 from ingest.repair.reader import Reader, waited_for_room
-from ingest.rest import Client, Get, Purpose, RestError
+from ingest.rest.client import Client, Get, Purpose, RestError
+from ingest.rest.clients import client
+from ingest.rest.download import Downloads, Fetch
+from ingest.rest.findings import Findings
+from ingest.rest.past import Past
 from ingest.settings import Ingest
-from ingest.spool import Spool, SpoolError
+from ingest.spool.spool import Spool, SpoolError
 
 if TYPE_CHECKING:
     from ingest.repair.opengaps import OpenGap
@@ -177,9 +177,7 @@ class Market:
         rest, hosts = self._exchange.rest, rest_hosts(self._ingest, self._exchange)
         if rest is None or not hosts:
             return None
-        world, purpose = self._world, Purpose("repair", self._ingest.repair.weight_share)
-        budget = budget_of(self._ingest.limits.path, self._exchange)
-        return Client(rest, hosts, budget, purpose, get=world.get, clock=world.clock, random=world.random, stop=world.stop)
+        return client(self._ingest, self._exchange, hosts, Purpose("repair", self._ingest.repair.weight_share), self._world)
 
     def _end(self, case: Case) -> None:
         found, clock = end(case), self._world.clock

@@ -6,15 +6,15 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 from ingest.clock import Clock
-from ingest.download import Downloads, File, Refusal
 from ingest.envelope import Origin, head, line
 from ingest.exchanges.exchange import Dump, Page
-from ingest.findings import Findings
 from ingest.repair.cases import Case, Window
 from ingest.repair.files import Part, daily, monthly
-from ingest.rows import Row, UnreadableError, check, raw, rows
-from ingest.search import Span
-from ingest.spool import Spool
+from ingest.rest.download import Downloads, File, Refusal
+from ingest.rest.findings import Findings
+from ingest.rest.rows import Row, UnreadableError, check, raw, rows
+from ingest.rest.search import Span
+from ingest.spool.spool import Spool
 
 BATCH = 2000  # rows that are in memory at a time
 FULL_SECONDS = 5.0  # how often we look whether there is room in the spool again

@@ -14,14 +14,14 @@ from pathlib import Path
 from ingest.delays import delays
 from ingest.exchanges.exchange import Exchange
 from ingest.landing import Store
-from ingest.records import Records
 from ingest.repair.cases import Case, case
 from ingest.repair.market import Market, World, files_folder
 from ingest.repair.opengaps import KEY, OPEN, Published, published
-from ingest.salvage import mend, salvage
 from ingest.settings import Ingest
-from ingest.spool import Spool, prepare
-from ingest.upload import Uploader
+from ingest.spool.records import Records
+from ingest.spool.salvage import mend, salvage
+from ingest.spool.spool import Spool, prepare
+from ingest.spool.upload import Uploader
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ingest.envelope import Origin, head, line, object_key
-from ingest.members import members
 from ingest.simulator.ticks import MINUTE
 from ingest.simulator.wire import Frame
+from ingest.spool.members import members
 
 if TYPE_CHECKING:
     from ingest.simulator.listings import Series

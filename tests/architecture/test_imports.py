@@ -19,15 +19,15 @@ PLANTED = [
     # file, what somebody writes into it, the contract that must speak
     ("jobs/tables/trades.py", "import jobs.transforms.rules", "jobs, from the jobs down to the tables"),
     ("jobs/transforms/rules.py", "import jobs.runtime.session", "jobs, from the jobs down to the tables"),
-    ("jobs/transforms/rules.py", "import ingest.spool", "jobs know of ingest only the contract"),
+    ("jobs/transforms/rules.py", "import ingest.spool.spool", "jobs know of ingest only the contract"),
     ("jobs/transforms/rules.py", "import ingest.new_module", "jobs know of ingest only the contract"),
     ("jobs/transforms/rules.py", "import tests.support.spark", "neither package imports what is not shipped with it"),
     ("ingest/plan.py", "import pyspark", "ingest imports neither Spark nor jobs"),
     ("ingest/plan.py", "def late():\n    import jobs.tables", "ingest imports neither Spark nor jobs"),
     ("ingest/envelope.py", "import ingest.landing", "ingest, from the command line down to the values"),
-    ("ingest/simulator/wire.py", "import ingest.collect", "ingest, from the command line down to the values"),
+    ("ingest/simulator/wire.py", "import ingest.collector.run", "ingest, from the command line down to the values"),
     ("ingest/alerts/policy.py", "import ingest.alerts.slack", "alerts, from what programs use down to the values"),
-    ("ingest/alerts/spread.py", "import ingest.feed", "ingest, from the command line down to the values"),
+    ("ingest/alerts/spread.py", "import ingest.collector.feed", "ingest, from the command line down to the values"),
     ("jobs/helpers.py", "", "jobs, from the jobs down to the tables"),
 ]
 

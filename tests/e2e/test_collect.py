@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from ingest import records
+from ingest.spool import records
 from tests.support.desk import Desk, by_feed, collected, ended
 from tests.support.processes import ingest, simulator, until
 

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from ingest import records
 from ingest.landing import store
 from ingest.settings import Lake
+from ingest.spool import records
 from tests.support.desk import Desk, ended
 from tests.support.dying import ANY_LAKE, FILES, S3
 from tests.support.processes import ingest, python, simulator, until

@@ -12,7 +12,7 @@ from typing import Any
 
 from ingest.envelope import Origin, head, line, object_key
 from ingest.landing import Files
-from ingest.members import members
+from ingest.spool.members import members
 
 DAY = "2026-04-30"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ingest import records
+from ingest.spool import records
 
 
 def text(path: Path) -> bytes:

@@ -10,10 +10,10 @@ import pytest
 
 from ingest.envelope import Origin, head, line
 from ingest.landing import Files
-from ingest.members import members
 from ingest.settings import Rotate
-from ingest.spool import Place, Spool
-from ingest.upload import land
+from ingest.spool.members import members
+from ingest.spool.spool import Place, Spool
+from ingest.spool.upload import land
 from tests.support.fakes import FakeTime
 from tests.support.segments import text
 

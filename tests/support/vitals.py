@@ -1,6 +1,6 @@
 """The vitals of a healthy collector."""
 
-from ingest.vitals import FeedVitals, LinkVitals, MarketVitals, SpoolVitals, Vitals
+from ingest.watch.vitals import FeedVitals, LinkVitals, MarketVitals, SpoolVitals, Vitals
 
 FEED = FeedVitals(
     "binance",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ingest.collector.frames import Frames
 from ingest.exchanges.binance_spot import BINANCE_SPOT
-from ingest.frames import Frames
 from tests.benchmarks import report as stream
 from tests.benchmarks.receive import contest, report, sustained, wire
 

@@ -5,7 +5,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.budget import Account, Budget
+from ingest.rest.budget import Account, Budget
 
 LIMIT, SECONDS = 100.0, 60.0
 
@@ -65,7 +65,7 @@ def test_a_file_that_a_power_failure_cut_or_another_boot_wrote_means_nothing(tmp
             assert one.used(0) == 0
     with Budget(path, LIMIT, SECONDS).account() as one:
         one.wait(0, 60, "poll")
-    monkeypatch.setattr("ingest.budget.BOOT", tmp_path / "another")
+    monkeypatch.setattr("ingest.rest.budget.BOOT", tmp_path / "another")
     with Budget(path, LIMIT, SECONDS).account() as one:
         assert one.used(0) == 0
 

@@ -8,8 +8,8 @@ import pytest
 
 from ingest import cli
 from ingest.cli import main
-from ingest.collect import Progress
-from ingest.spool import prepare
+from ingest.collector.run import Progress
+from ingest.spool.spool import prepare
 from tests.support.exchange_server import sends, venue
 
 CONF = """

@@ -15,15 +15,15 @@ from ingest.alert_settings import AlertSettings
 from ingest.alerts.desk import Alerts
 from ingest.alerts.policy import limits
 from ingest.clock import SYSTEM, Clock, iso
-from ingest.collect import Collector, Times, Wanted
+from ingest.collector.feed import connect
+from ingest.collector.link import World
+from ingest.collector.run import Collector, Times, Wanted
 from ingest.exchanges.exchange import Instruments, Request, Rest
-from ingest.feed import connect
 from ingest.landing import Files
-from ingest.link import World
 from ingest.plan import plans
-from ingest.polls import Poll
+from ingest.rest.polls import Poll
 from ingest.settings import Endpoint, FeedSettings, Ingest, Limits, Rotate, Size, Spool
-from ingest.spool import SpoolError, prepare
+from ingest.spool.spool import SpoolError, prepare
 from tests.support.exchange_server import sends, venue
 from tests.support.exchanges import find
 from tests.support.fakes import nobody
@@ -244,7 +244,7 @@ def test_a_fault_in_one_thread_ends_the_run_as_failed(tmp_path, monkeypatch):
         raise SystemError("nobody foresaw this")
 
     with venue(sends(frame(1))) as there, monkeypatch.context() as patch:
-        patch.setattr("ingest.collect.Spool.sync", broken)
+        patch.setattr("ingest.spool.spool.Spool.sync", broken)
         end = Run(tmp_path, there.address).until(lambda _: False)
     assert end.failures == [
         *[f"{thread}: SystemError('nobody foresaw this')" for thread in ("keeper", "drain")],

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from ingest.continuity import Hole
-from ingest.damage import missed
 from ingest.envelope import Origin, head, line
 from ingest.plan import Plan
-from ingest.records import Damage, Records
+from ingest.spool.damage import missed
+from ingest.spool.records import Damage, Records
 from tests.support.exchanges import exchange
 
 

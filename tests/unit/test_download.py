@@ -6,7 +6,7 @@ from collections import deque
 import pytest
 import urllib3
 
-from ingest.download import TRIES, Downloads, File, Refusal, fetch
+from ingest.rest.download import TRIES, Downloads, File, Refusal, fetch
 from tests.support.dumps import sidecar, site
 from tests.support.fakes import FakeTime, Stop
 

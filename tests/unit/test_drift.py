@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.collector.intake import Intake
 from ingest.continuity import Continuity, Known
 from ingest.drift import CLOSELY, TOLD, Drifts, Odd, Watch, odd
 from ingest.exchanges import EXCHANGES, find_exchange
 from ingest.exchanges.exchange import Exchange
-from ingest.intake import Intake
 from ingest.journal import Journal
 from ingest.plan import Plan
 from ingest.settings import Rotate
-from ingest.spool import Spool, prepare
+from ingest.spool.spool import Spool, prepare
 from tests.support import wire
 from tests.support.fakes import FakeTime, nothing
 from tests.support.segments import lines as segment_lines

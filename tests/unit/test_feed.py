@@ -1,7 +1,7 @@
 """A connection on a scripted socket and a clock that moves only when told to."""
 
+from ingest.collector.feed import Connection
 from ingest.delays import ClosedError, ProtocolError, SilenceError
-from ingest.feed import Connection
 from tests.support.fakes import FakeSocket, FakeTime, close, ping, text
 
 TEXT, PING, PONG = 1, 9, 10

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from websockets.frames import Frame
 from websockets.frames import Opcode as TheirOpcode
 
+from ingest.collector.frames import Frames
 from ingest.delays import ProtocolError
-from ingest.frames import Frames
 
 LIMIT = 70_000
 payloads = st.one_of(st.binary(max_size=300), st.sampled_from([b"x" * n for n in (125, 126, 127, 65535, 65536, LIMIT)]))

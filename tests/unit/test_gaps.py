@@ -5,15 +5,15 @@ import os
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from ingest.collector.gaps import Gaps, numbered
+from ingest.collector.intake import Intake
+from ingest.collector.link import Link, Pace, World
 from ingest.continuity import Continuity, Known
 from ingest.exchanges.exchange import History, Page, Rest
-from ingest.gaps import Gaps, numbered
-from ingest.intake import Intake
 from ingest.journal import Journal
-from ingest.link import Link, Pace, World
 from ingest.plan import Plan
 from ingest.settings import Ingest, Limits, Rotate, Silence
-from ingest.spool import Spool, SpoolError, prepare
+from ingest.spool.spool import Spool, SpoolError, prepare
 from tests.support.exchanges import exchange
 from tests.support.fakes import FakeTime, Stop, nothing
 from tests.support.segments import lines as segment_lines

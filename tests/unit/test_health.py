@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from ingest.alerts.alert import Key, Severity
-from ingest.health import conditions, daily
-from ingest.vitals import plain, quantiles, vitals
+from ingest.watch.health import conditions, daily
+from ingest.watch.vitals import plain, quantiles, vitals
 from tests.support.vitals import FEED, LINK, MARKET, SPOOL, VITALS
 
 

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from ingest.budget import Budget
+from ingest.collector.honesty import AGAIN_SECONDS, CLOCK_SECONDS, LOOK_SECONDS, Checks, Honesty
+from ingest.collector.intake import Intake
+from ingest.collector.link import World
+from ingest.collector.offsets import Offset
+from ingest.collector.sides import Verdict
 from ingest.continuity import Continuity, Known
 from ingest.exchanges import EXCHANGES, find_exchange
-from ingest.findings import Findings
-from ingest.honesty import AGAIN_SECONDS, CLOCK_SECONDS, LOOK_SECONDS, Checks, Honesty
-from ingest.intake import Intake
 from ingest.journal import Journal
-from ingest.link import World
-from ingest.offsets import Offset
 from ingest.plan import Plan
-from ingest.rest import Body, RestError
+from ingest.rest.budget import Budget
+from ingest.rest.client import Body, RestError
+from ingest.rest.findings import Findings
 from ingest.settings import Ingest, Limits, Repair, Rotate
-from ingest.sides import Verdict
-from ingest.spool import Spool, prepare
+from ingest.spool.spool import Spool, prepare
 from tests.support.fakes import FakeTime, Stop, nobody, nothing
 from tests.support.segments import lines as segment_lines
 

@@ -6,12 +6,12 @@ import os
 import pytest
 from websocket import WebSocketBadStatusException
 
+from ingest.collector.intake import Intake
+from ingest.collector.link import Link, Pace, World
 from ingest.continuity import Continuity, Known
-from ingest.intake import Intake
-from ingest.link import Link, Pace, World
 from ingest.plan import Plan
 from ingest.settings import Rotate
-from ingest.spool import Spool, prepare
+from ingest.spool.spool import Spool, prepare
 from tests.support.exchanges import exchange
 from tests.support.fakes import FakeSocket, FakeTime, Stop, close, nobody, nothing, text
 from tests.support.segments import lines as segment_lines

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from ingest import records
 from ingest.continuity import Hole
 from ingest.exchanges.exchange import Seen
 from ingest.journal import Journal
-from ingest.marks import BEFORE, NAME, Marks
 from ingest.plan import Plan
 from ingest.settings import Rotate
-from ingest.spool import Place, Spool, prepare
+from ingest.spool import records
+from ingest.spool.marks import BEFORE, NAME, Marks
+from ingest.spool.spool import Place, Spool, prepare
 from tests.support.exchanges import exchange
 from tests.support.fakes import FakeTime
 

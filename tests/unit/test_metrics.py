@@ -6,7 +6,7 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingest.metrics import serve
+from ingest.watch.metrics import serve
 from tests.support.vitals import FEED, LINK, VITALS
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from ingest.exchanges.exchange import Candles, Request
-from ingest.marks import Marks
-from ingest.poller import Poller
-from ingest.polls import Poll
-from ingest.rest import Body, RestError
+from ingest.rest.client import Body, RestError
+from ingest.rest.poller import Poller
+from ingest.rest.polls import Poll
 from ingest.settings import Rotate
-from ingest.spool import Spool, prepare
+from ingest.spool.marks import Marks
+from ingest.spool.spool import Spool, prepare
 from tests.support.exchanges import exchange
 from tests.support.fakes import FakeTime, Stop, nothing
 from tests.support.segments import lines as segment_lines

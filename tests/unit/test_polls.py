@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.exchanges import find_exchange
-from ingest.polls import due, polls
+from ingest.rest.polls import due, polls
 from ingest.settings import Endpoint, FeedSettings, Ingest, PollSettings, SettingsError
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)

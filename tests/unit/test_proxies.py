@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
+from ingest.collector.feed import connector
 from ingest.exchanges import find_exchange
-from ingest.feed import connector
 from ingest.plan import proxies
-from ingest.rest import get
+from ingest.rest.client import get
 from ingest.settings import Endpoint, Ingest
 from tests.support.exchange_server import sends, venue
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.records import Damage, Records, bare, read, write
+from ingest.spool.records import Damage, Records, bare, read, write
 
 LINES = [b'{"v":1,"seq":%d,"raw":{"p":"60.10"}}\n' % number for number in range(3)]
 DATA = write(b"".join(LINES))

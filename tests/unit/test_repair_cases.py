@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ingest.continuity import Hole
-from ingest.download import Refusal
 from ingest.exchanges import find_exchange
 from ingest.exchanges.exchange import Page
 from ingest.repair.cases import End, Window, case, end
 from ingest.repair.files import daily, monthly
 from ingest.repair.opengaps import OpenGap
+from ingest.rest.download import Refusal
 from ingest.settings import Epoch, Ingest
 
 BEFORE = datetime(2024, 11, 7, 12, 0, 0, 123456, UTC)

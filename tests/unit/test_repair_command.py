@@ -8,7 +8,7 @@ import pytest
 from ingest.cli import main
 from ingest.repair import command
 from ingest.repair.run import Progress
-from ingest.spool import prepare
+from ingest.spool.spool import prepare
 
 CONF = """
 lake: {folder}/lake

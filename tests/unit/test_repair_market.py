@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest.download import fetch
 from ingest.exchanges import find_exchange
 from ingest.repair.cases import case
 from ingest.repair.market import AGAIN_SECONDS, SETTLED_SECONDS, Market, World
 from ingest.repair.opengaps import OpenGap
+from ingest.rest.download import fetch
 from ingest.settings import Endpoint, Epoch, Ingest, Limits, Rotate, Spool
-from ingest.spool import Spool as Disk
-from ingest.spool import prepare
+from ingest.spool.spool import Spool as Disk
+from ingest.spool.spool import prepare
 from tests.support.dumps import NAMES, site, zipped
 from tests.support.fakes import FakeTime, Stop, nothing
 from tests.support.recording import file_calls

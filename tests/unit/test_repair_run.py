@@ -9,15 +9,15 @@ from dataclasses import replace
 
 import pytest
 
-from ingest import records
 from ingest.clock import SYSTEM
-from ingest.download import fetch
 from ingest.exchanges import find_exchange
 from ingest.landing import Files
 from ingest.repair.market import World
 from ingest.repair.run import Repair, Times
+from ingest.rest.download import fetch
 from ingest.settings import Endpoint, Ingest, Limits, Size, Spool
-from ingest.spool import SpoolError, prepare
+from ingest.spool import records
+from ingest.spool.spool import SpoolError, prepare
 from tests.support.dumps import NAMES, site
 from tests.support.fakes import nobody
 

@@ -8,14 +8,14 @@ from datetime import timedelta
 import orjson
 import pytest
 
+from ingest.collector.repairs import AGAIN_SECONDS, Repairs, Snapshot, Task
 from ingest.continuity import Hole
 from ingest.exchanges import find_exchange
 from ingest.exchanges.exchange import Depth, Feed, History, Page, Request, Rest
 from ingest.plan import Plan
-from ingest.repairs import AGAIN_SECONDS, Repairs, Snapshot, Task
-from ingest.rest import Body, RestError
+from ingest.rest.client import Body, RestError
 from ingest.settings import Rotate
-from ingest.spool import Spool, SpoolError, prepare
+from ingest.spool.spool import Spool, SpoolError, prepare
 from tests.support.exchanges import exchange
 from tests.support.fakes import FakeTime, Stop, nothing
 from tests.support.segments import lines as segment_lines

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import pytest
 import urllib3
 
-from ingest.budget import Budget
 from ingest.exchanges.exchange import Rest
-from ingest.rest import Client, Purpose, RestError
+from ingest.rest.budget import Budget
+from ingest.rest.client import Client, Purpose, RestError
 from tests.support.fakes import FakeTime, Stop
 
 REST = Rest(("http://one", "http://two"), budget=100, seconds=60, histories={}, used_header="x-used")

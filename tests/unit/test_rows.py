@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from ingest.exchanges import find_exchange
-from ingest.rows import Row, UnreadableError, check, raw, rows
+from ingest.rest.rows import Row, UnreadableError, check, raw, rows
 from tests.support import wire
 from tests.support.dumps import NAMES, zipped
 from tests.support.readings import rows as meant

@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from ingest import records
-from ingest.salvage import Salvage, mend, salvage
 from ingest.settings import Rotate
-from ingest.spool import Spool, prepare
+from ingest.spool import records
+from ingest.spool.salvage import Salvage, mend, salvage
+from ingest.spool.spool import Spool, prepare
 from tests.support.fakes import FakeTime, nothing
 from tests.support.segments import text
 from tests.support.spools import ALWAYS, NOW, TRADES, Disk, landed, one, spool, texts

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ingest.continuity import Hole
 from ingest.exchanges.exchange import Page
-from ingest.search import Search, runs
+from ingest.rest.search import Search, runs
 
 HOLE = Hole("ids", 10, 40, 9, 41)
 pages = st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), max_size=10)

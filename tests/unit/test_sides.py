@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.collector.sides import LEAST, Sample, Stated, Verdict, parsed, stated, verdict
 from ingest.exchanges import EXCHANGES, find_exchange
-from ingest.sides import LEAST, Sample, Stated, Verdict, parsed, stated, verdict
 
 BOUGHT, SOLD = (Stated(side, Decimal("60000.1"), Decimal("0.5")) for side in ("buy", "sell"))
 # what each source says when the taker bought trade 7 and sold trade 8, both 0.5 at 60000.1

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import records
 from ingest.envelope import line
-from ingest.salvage import salvage
-from ingest.spool import SpoolError, prepare
+from ingest.spool import records
+from ingest.spool.salvage import salvage
+from ingest.spool.spool import SpoolError, prepare
 from tests.support.fakes import FakeTime, nothing
 from tests.support.recording import file_calls
 from tests.support.segments import text

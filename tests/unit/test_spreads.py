@@ -8,7 +8,7 @@ import pytest
 
 from ingest.alerts.alert import Key, Raised, Recovered, Severity
 from ingest.exchanges import EXCHANGES, find_exchange
-from ingest.spreads import Book, Spreads, best_prices
+from ingest.watch.spreads import Book, Spreads, best_prices
 from tests.support import wire
 
 BOOKS = [

@@ -3,9 +3,9 @@
 import os
 from dataclasses import replace
 
-from ingest.spool import prepare
-from ingest.status import is_locked, read, screen
-from ingest.watch import write
+from ingest.spool.spool import prepare
+from ingest.watch.status import is_locked, read, screen
+from ingest.watch.watch import write
 from tests.support.vitals import FEED, LINK, MARKET, SPOOL, VITALS
 
 

@@ -13,15 +13,15 @@ from ingest.alert_settings import AlertSettings
 from ingest.alerts.desk import Alerts
 from ingest.alerts.policy import limits
 from ingest.clock import Clock
-from ingest.collect import Collector, Times, Wanted
+from ingest.collector.link import World
+from ingest.collector.run import Collector, Times, Wanted
 from ingest.journal import Journal
 from ingest.landing import Files
-from ingest.link import World
-from ingest.marks import Marks
 from ingest.plan import plans
 from ingest.settings import Endpoint, FeedSettings, Ingest, Rotate, Spool
-from ingest.spool import Place, prepare
-from ingest.spool import Spool as Disk
+from ingest.spool.marks import Marks
+from ingest.spool.spool import Place, prepare
+from ingest.spool.spool import Spool as Disk
 from tests.support.exchanges import find
 from tests.support.fakes import FakeTime, nobody, text
 

@@ -7,12 +7,12 @@ import threading
 
 import pytest
 
-from ingest import records
 from ingest.landing import Files
-from ingest.members import members
 from ingest.settings import Rotate
-from ingest.spool import Place, Spool, prepare
-from ingest.upload import Uploader, land
+from ingest.spool import records
+from ingest.spool.members import members
+from ingest.spool.spool import Place, Spool, prepare
+from ingest.spool.upload import Uploader, land
 from tests.support.fakes import FakeTime, nothing
 from tests.support.segments import text
 

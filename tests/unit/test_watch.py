@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from ingest.alerts.alert import Key, Severity
-from ingest.status import read
-from ingest.watch import Watch
+from ingest.watch.status import read
+from ingest.watch.watch import Watch
 from tests.support.fakes import FakeTime
 from tests.support.vitals import FEED, VITALS
 

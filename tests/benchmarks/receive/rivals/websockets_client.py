@@ -19,11 +19,11 @@ from ingest.clock import SYSTEM
 from ingest.delays import delays
 from ingest.envelope import Origin, head, line
 from ingest.landing import Files
-from ingest.records import Records
 from ingest.settings import Rotate
 from ingest.settings import Spool as SpoolSettings
-from ingest.spool import Place, Spool, prepare
-from ingest.upload import Uploader
+from ingest.spool.records import Records
+from ingest.spool.spool import Place, Spool, prepare
+from ingest.spool.upload import Uploader
 from tests.benchmarks.receive.wire import streams
 
 PLACE = Place("trades", "binance", "spot")

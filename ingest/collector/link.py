@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ingest.clock import Clock
+from ingest.collector.feed import Connect
+from ingest.collector.intake import Intake
+from ingest.collector.session import Session
 from ingest.delays import delays, pause, verdict
-from ingest.feed import Connect
-from ingest.intake import Intake
 from ingest.journal import Journal
-from ingest.rest import Get
-from ingest.session import Session
+from ingest.rest.client import Get
 
 PROVEN_SECONDS = 60.0  # a connection that lived so long was a good one: the next back-off starts anew
 FULL_SECONDS = 5.0  # how often a link that was closed at the spool's bound looks again

@@ -9,11 +9,11 @@ from typing import Protocol
 
 import urllib3
 
-from ingest.budget import Budget
 from ingest.clock import Clock
 from ingest.delays import Verdict, by_status, delays
 from ingest.exchanges.exchange import Rest
-from ingest.pools import NO_PROXIES, pools
+from ingest.rest.budget import Budget
+from ingest.rest.pools import NO_PROXIES, pools
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
 THREADS = 6  # that may ask one venue at once: polls, repairs and checks of two markets

@@ -103,7 +103,7 @@ class Budget:
         return account
 
 
-def budget_of(folder: Path, exchange: Exchange) -> Budget:
+def budget(folder: Path, exchange: Exchange) -> Budget:
     """The account of an exchange that can be asked, where all our processes look for it."""
     assert exchange.rest is not None
     return Budget(folder / f"{exchange.venue}-{exchange.market}.json", exchange.rest.budget, exchange.rest.seconds)

@@ -4,16 +4,16 @@ import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ingest.clients import client
+from ingest.collector.intake import Intake
+from ingest.collector.link import Link, World
+from ingest.collector.repairs import Audit, Doubt, Repairs, Snapshot, Task
 from ingest.continuity import GRACE_SECONDS, Hole
 from ingest.exchanges.exchange import Exchange, Seen
-from ingest.intake import Intake
 from ingest.journal import Journal
-from ingest.link import Link, World
-from ingest.repairs import Audit, Doubt, Repairs, Snapshot, Task
-from ingest.rest import Purpose
+from ingest.rest.client import Purpose
+from ingest.rest.clients import client
 from ingest.settings import Ingest
-from ingest.spool import Spool
+from ingest.spool.spool import Spool
 
 
 class Gaps:

@@ -11,34 +11,35 @@ from functools import partial
 from pathlib import Path
 
 from ingest.alerts.desk import Alerts
-from ingest.clients import budget, client
 from ingest.clock import iso
+from ingest.collector.gaps import Gaps, numbered
+from ingest.collector.honesty import Honesty
+from ingest.collector.intake import Intake
+from ingest.collector.link import Link, Pace, World
+from ingest.collector.repairs import RepairCounts
 from ingest.continuity import Continuity
 from ingest.envelope import Origin, head, line
 from ingest.exchanges.exchange import Exchange
-from ingest.gaps import Gaps, numbered
-from ingest.health import Conditions
-from ingest.honesty import Honesty
-from ingest.intake import Intake
 from ingest.journal import EVENTS, Sequences, event_text
 from ingest.landing import Store
-from ingest.link import Link, Pace, World
-from ingest.marks import Marks
-from ingest.metrics import serve
 from ingest.plan import Plan
-from ingest.poller import Poller
-from ingest.polls import Poll
-from ingest.records import Records
-from ingest.repairs import RepairCounts
-from ingest.rest import Purpose
-from ingest.salvage import mend, salvage
-from ingest.segment import of_sealed
+from ingest.rest.budget import budget
+from ingest.rest.client import Purpose
+from ingest.rest.clients import client
+from ingest.rest.poller import Poller
+from ingest.rest.polls import Poll
 from ingest.settings import Ingest
-from ingest.spool import AGAIN_SECONDS, Place, Spool, SpoolError, prepare
-from ingest.spreads import Spreads
-from ingest.upload import Uploader
-from ingest.vitals import MarketVitals, SpoolVitals, Vitals
-from ingest.watch import Watch
+from ingest.spool.marks import Marks
+from ingest.spool.records import Records
+from ingest.spool.salvage import mend, salvage
+from ingest.spool.segment import of_sealed
+from ingest.spool.spool import AGAIN_SECONDS, Place, Spool, SpoolError, prepare
+from ingest.spool.upload import Uploader
+from ingest.watch.health import Conditions
+from ingest.watch.metrics import serve
+from ingest.watch.spreads import Spreads
+from ingest.watch.vitals import MarketVitals, SpoolVitals, Vitals
+from ingest.watch.watch import Watch
 
 SEALINGS = 3  # tries at the end, where the disk refuses
 _LOG = logging.getLogger(__name__)
@@ -245,7 +246,7 @@ class Collector:
             polls=sum(one.asked for one in polls),
             polls_failed=sum(one.failed for one in polls),
             polls_late=sum(one.late for one in polls),
-            weight_used=budget(self._ingest, exchange).used(now) if rest else 0.0,
+            weight_used=budget(self._ingest.limits.path, exchange).used(now) if rest else 0.0,
             weight_limit=rest.budget if rest else 0.0,
             clock_ms=self._honesty.offsets_ms.get(exchange.name),
         )

@@ -11,11 +11,11 @@ from typing import Any
 
 from ingest import landing
 from ingest.clock import SYSTEM
-from ingest.health import conditions
 from ingest.landing import Store
 from ingest.settings import SettingsError, load
-from ingest.vitals import FeedVitals, LinkVitals, Vitals, plain, vitals
-from ingest.watch import NAME
+from ingest.watch.health import conditions
+from ingest.watch.vitals import FeedVitals, LinkVitals, Vitals, plain, vitals
+from ingest.watch.watch import NAME
 
 OPEN_GAPS = "control/open-gaps.json"
 STALE_SECONDS = 10.0

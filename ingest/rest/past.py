@@ -9,10 +9,10 @@ import orjson
 from ingest.clock import Clock
 from ingest.continuity import Hole
 from ingest.exchanges.exchange import History, Page
-from ingest.findings import Findings
 from ingest.plan import Plan
-from ingest.rest import Client, RestError
-from ingest.search import Search
+from ingest.rest.client import Client, RestError
+from ingest.rest.findings import Findings
+from ingest.rest.search import Search
 
 PATIENCE = 5  # empty answers before we believe that the venue has nothing: REST may be a moment behind the stream
 PAUSE_SECONDS = 1.0  # between them

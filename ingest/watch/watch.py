@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ingest.alerts.desk import Alerts
 from ingest.clock import Clock, day
-from ingest.health import Conditions, conditions, daily
-from ingest.vitals import Vitals, plain
+from ingest.watch.health import Conditions, conditions, daily
+from ingest.watch.vitals import Vitals, plain
 
 if TYPE_CHECKING:
     from ingest.alerts.alert import Key

@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest import records
 from ingest.clock import day
 from ingest.envelope import object_key
+from ingest.spool import records
 
 OPEN, SEALED, CONFLICT = "open", "sealed", "conflict"
 SLASH = "+"  # stands for the slashes of a key in the name of a sealed segment; no part of a key has one

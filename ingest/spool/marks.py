@@ -16,12 +16,12 @@ from typing import Any
 
 import orjson
 
-from ingest import records
 from ingest.continuity import Continuity, Hole, Known, known, plain
-from ingest.damage import missed
 from ingest.plan import Plan
-from ingest.records import Damage, Records
-from ingest.segment import OPEN, Place, of_open, sync_folder
+from ingest.spool import records
+from ingest.spool.damage import missed
+from ingest.spool.records import Damage, Records
+from ingest.spool.segment import OPEN, Place, of_open, sync_folder
 
 NAME, BEFORE = "marks.json", "marks.before.json"
 VERSION = 1

@@ -8,8 +8,8 @@ from ingest.envelope import Origin, head, line
 from ingest.exchanges.exchange import Exchange, Source
 from ingest.journal import EVENTS, Sequences, event_text
 from ingest.plan import Plan
-from ingest.rest import Body
-from ingest.spool import Place, Spool
+from ingest.rest.client import Body
+from ingest.spool.spool import Place, Spool
 
 BOOKS = "books"
 

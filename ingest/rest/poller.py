@@ -12,11 +12,11 @@ from ingest.clock import Clock
 from ingest.envelope import Origin, head, line
 from ingest.exchanges.exchange import Exchange
 from ingest.journal import Sequences
-from ingest.marks import Marks
-from ingest.polls import Poll, due
-from ingest.rest import Client, RestError
-from ingest.spool import Place, Spool, SpoolError
-from ingest.spreads import Book
+from ingest.rest.client import Client, RestError
+from ingest.rest.polls import Poll, due
+from ingest.spool.marks import Marks
+from ingest.spool.spool import Place, Spool, SpoolError
+from ingest.watch.spreads import Book
 
 FIRST_SECONDS = 1.0  # between the first questions after a start
 LOOK_SECONDS = 1.0  # a clock that jumps is noticed so soon

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest import records
 from ingest.envelope import Origin, head, line
-from ingest.segment import OPEN, SEALED, Name, Place, of_open, of_sealed, seal
+from ingest.spool import records
+from ingest.spool.segment import OPEN, SEALED, Name, Place, of_open, of_sealed, seal
 
 _RECV_NS = re.compile(rb'"seq":\d+,"recv_ns":(\d{1,19}),')
 _LOG = logging.getLogger(__name__)

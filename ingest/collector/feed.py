@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import websocket
 
 from ingest.clock import Clock
+from ingest.collector.frames import Frames, Opcode
 from ingest.delays import ClosedError, ProtocolError, SilenceError
-from ingest.frames import Frames, Opcode
 
 POLL_SECONDS = 0.2  # how long a read waits: so often is a stop looked for, and so soon is a message sent that had to wait
 QUIET_SECONDS = 10.0  # after so long without a byte we ask the venue whether it is there

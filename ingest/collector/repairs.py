@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from ingest.clock import Clock
 from ingest.continuity import Hole
 from ingest.exchanges.exchange import Page, Seen
-from ingest.findings import Findings
 from ingest.journal import missing
-from ingest.past import Past
 from ingest.plan import Plan
-from ingest.rest import Client, RestError
-from ingest.search import Search
-from ingest.spool import Spool, SpoolError
+from ingest.rest.client import Client, RestError
+from ingest.rest.findings import Findings
+from ingest.rest.past import Past
+from ingest.rest.search import Search
+from ingest.spool.spool import Spool, SpoolError
 
 AGAIN_SECONDS, AGAIN_CAP = 5.0, 600.0  # after a failure, doubling
 _LOG = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from ingest.alerts.alert import Key, Severity
-from ingest.vitals import FeedVitals, LinkVitals, MarketVitals, SpoolVitals, Vitals
+from ingest.watch.vitals import FeedVitals, LinkVitals, MarketVitals, SpoolVitals, Vitals
 
 STALL_SECONDS = 30.0  # a connection that is gone for less comes back by itself
 UPLOAD_SECONDS = 60.0

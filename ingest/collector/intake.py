@@ -8,17 +8,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.clock import Clock
+from ingest.collector.feed import Frame
+from ingest.collector.sides import Samples
 from ingest.continuity import Continuity, Hole
 from ingest.drift import Drifts
 from ingest.exchanges.exchange import Page, Seen
-from ingest.feed import Frame
 from ingest.journal import EVENTS, Journal, Taken, missing, time_text
 from ingest.plan import Plan
 from ingest.settings import Silence
-from ingest.sides import Samples
-from ingest.spool import Place, Spool, SpoolError
-from ingest.spreads import Book
-from ingest.vitals import FeedVitals, LinkVitals, quantiles
+from ingest.spool.spool import Place, Spool, SpoolError
+from ingest.watch.spreads import Book
+from ingest.watch.vitals import FeedVitals, LinkVitals, quantiles
 
 TRADES = "trades"
 LAGS = 1000

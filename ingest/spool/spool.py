@@ -13,10 +13,10 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ingest import records
 from ingest.clock import Clock
-from ingest.segment import CONFLICT, OPEN, SEALED, Name, Place, Segment, create, of_sealed, seal, sync_folder
 from ingest.settings import Rotate
+from ingest.spool import records
+from ingest.spool.segment import CONFLICT, OPEN, SEALED, Name, Place, Segment, create, of_sealed, seal, sync_folder
 
 __all__ = ["Place"]  # it belongs to the spool, whoever writes its files
 

@@ -14,7 +14,7 @@ import urllib3
 
 from ingest.clock import Clock
 from ingest.delays import Verdict, by_status, delays
-from ingest.pools import NO_PROXIES, pools
+from ingest.rest.pools import NO_PROXIES, pools
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
 TRIES = 8  # of one file, each going on where the last one ended, with ever longer pauses: a minute of them in all

@@ -10,17 +10,17 @@ from typing import Any
 
 import orjson
 
-from ingest.clients import client
+from ingest.collector.intake import Intake
+from ingest.collector.link import World
+from ingest.collector.offsets import Offset, best, offset
+from ingest.collector.sides import Sample, Stated, Verdict, parsed, stated, verdict
 from ingest.drift import Drifts
 from ingest.exchanges.exchange import Exchange, History
-from ingest.findings import Findings
-from ingest.intake import Intake
-from ingest.link import World
-from ingest.offsets import Offset, best, offset
-from ingest.rest import Client, Purpose, RestError
+from ingest.rest.client import Client, Purpose, RestError
+from ingest.rest.clients import client
+from ingest.rest.findings import Findings
 from ingest.settings import Ingest, Repair
-from ingest.sides import Sample, Stated, Verdict, parsed, stated, verdict
-from ingest.spool import SpoolError
+from ingest.spool.spool import SpoolError
 
 AGAIN_SECONDS = 60.0  # after a failure, doubling to what is usual
 SETTLE_SECONDS = 1.0  # REST may be so far behind the stream

@@ -9,7 +9,7 @@ import orjson
 from ingest.continuity import Hole
 from ingest.exchanges.exchange import Seen
 from ingest.plan import Plan
-from ingest.records import Records
+from ingest.spool.records import Records
 
 _REST = b'"source":"rest"'  # rows that were fetched: the hole that they filled is closed, and no frame tells of them
 _FORGOTTEN = Hole("forgotten", 1, 0, None, None)

@@ -3,11 +3,11 @@
 import contextlib
 import logging
 
+from ingest.collector.feed import Connection, Socket
+from ingest.collector.intake import Intake
 from ingest.delays import RefusedError
-from ingest.feed import Connection, Socket
-from ingest.intake import Intake
 from ingest.journal import Journal
-from ingest.spool import SpoolError
+from ingest.spool.spool import SpoolError
 
 _LOG = logging.getLogger(__name__)
 

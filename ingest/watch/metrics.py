@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ingest.vitals import FeedVitals, LinkVitals, MarketVitals, SpoolVitals, Vitals
+from ingest.watch.vitals import FeedVitals, LinkVitals, MarketVitals, SpoolVitals, Vitals
 
 _PREFIX = "ticklake_ingest_"
 _PARTS = ("0", "0.5", "0.99", "1")

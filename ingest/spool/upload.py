@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ingest import records
 from ingest.landing import Store
-from ingest.members import LIMIT, members
-from ingest.segment import file_name, key_of, of_sealed, sealed_name
-from ingest.spool import Spool
+from ingest.spool import records
+from ingest.spool.members import LIMIT, members
+from ingest.spool.segment import file_name, key_of, of_sealed, sealed_name
+from ingest.spool.spool import Spool
 
 Outcome = Literal["landed", "there", "conflict"]
 Mend = Callable[[Path, records.Records], Sequence[Path]]  # what is to land in the place of a segment that the disk has changed

@@ -1,0 +1,1 @@
+"""Live feeds into the landing zone: connections, their continuity, and the repair of what is missing."""

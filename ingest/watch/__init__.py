@@ -1,0 +1,1 @@
+"""How a collector is: for its status, its metrics and its alerts."""
