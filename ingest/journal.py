@@ -1,9 +1,10 @@
 """The landing lines of one connection: frames and our own events go in, lines by channel come out. Does no IO."""
 
+import itertools
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,12 @@ class Taken:
     refused: str | None = None  # the venue refused something; its words
     is_end: bool = False  # the venue will close the connection
     odd: Sequence[tuple[Seen, int, Odd]] = ()  # a frame that is not as documented, how many came until then, what is odd
+
+
+def names(run: str) -> Callable[[], str]:
+    """Names for the connections of a run."""
+    numbers = itertools.count(1)
+    return lambda: f"{run}-{next(numbers)}"
 
 
 class Sequences:

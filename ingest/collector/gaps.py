@@ -1,6 +1,5 @@
 """What is missing, as the collector sees it: each hole becomes an event and a task for the repair of its venue's market."""
 
-import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -120,9 +119,3 @@ class Gaps:
         world, purpose = self._world, Purpose("repair", self._ingest.repair.weight_share)
         asker = client(self._ingest, exchange, hosts, purpose, world) if exchange.rest and hosts else None
         return Repairs(asker, self._spool, world.clock, world.stop, conn)
-
-
-def numbered(run: str) -> Callable[[], str]:
-    """Names for the connections of a run."""
-    numbers = itertools.count(1)
-    return lambda: f"{run}-{next(numbers)}"

@@ -109,7 +109,7 @@ class Repairs:
             if not self._queue or self._queue[0][0] > self._clock.monotonic():
                 return False
             _, _, pause, task = heapq.heappop(self._queue)
-            self._is_busy = True
+            self._is_busy = isinstance(task, Task)
         if isinstance(task, Doubt):
             self._ask(task)
         elif isinstance(task, Audit):

@@ -9,8 +9,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from ingest.crew import Crew
 from ingest.delays import delays
 from ingest.exchanges.exchange import Exchange
 from ingest.landing import Store
@@ -18,10 +18,8 @@ from ingest.repair.cases import Case, case
 from ingest.repair.market import Market, World, files_folder
 from ingest.repair.opengaps import KEY, OPEN, Published, published
 from ingest.settings import Ingest
-from ingest.spool.records import Records
-from ingest.spool.salvage import mend, salvage
-from ingest.spool.spool import Spool, prepare
-from ingest.spool.upload import Uploader
+from ingest.spool.keeper import Keeper, Nothing
+from ingest.spool.spool import prepare
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,20 +92,17 @@ class Repair:
         self._markets: dict[str, Market] = {}
         self._threads: list[threading.Thread] = []
         self._look = _Look()
-        self._faults: list[str] = []
+        self._crew = Crew(world.stop)
 
     def run(self, report: Callable[[Progress], None], *, once: bool) -> Progress:
         """Repair until told to stop, or `once` until all was tried; then drain. SpoolError: another one has the spool."""
         folder = self._ingest.spool.path / "repair"
         lock = prepare(folder, "repair")
         try:
-            self._left = salvage(folder).left
             _clear(self._ingest)
-            ingest, clock = self._ingest, self._world.clock
-            self._spool = Spool(folder, ingest.collector, ingest.rotate, ingest.spool.max_bytes, clock)
-            self._uploader = Uploader(self._spool, self._store, self._mended, lambda: delays(self._world.random))
-            for path in self._spool.sealed():
-                self._uploader.add(path)
+            clock, random = self._world.clock, self._world.random
+            self._keeper = Keeper(folder, self._ingest, self._store, Nothing(), clock=clock, pauses=lambda: delays(random))
+            self._spool, self._uploader = self._keeper.spool, self._keeper.uploader
             try:
                 return self._repair(report, once=once)
             finally:
@@ -116,16 +111,10 @@ class Repair:
         finally:
             os.close(lock)
 
-    def _mended(self, path: Path, found: Records) -> Sequence[Path]:
-        """A segment that the disk has changed: what is gone of it is an open gap still, so nothing else is to be remembered."""
-        parts = mend(self._ingest.spool.path / "repair", path, found)
-        self._spool.count()
-        return parts
-
     def _repair(self, report: Callable[[Progress], None], *, once: bool) -> Progress:
         enough = threading.Event()
-        uploads = self._thread("upload", self._uploader.run)
-        keeper = self._thread("keeper", lambda: self._keep(enough))
+        uploads = self._crew.start("upload", self._uploader.run)
+        keeper = self._crew.start("keeper", lambda: self._keeper.run(enough))
         next_look = self._seconds()
         while True:
             if self._seconds() >= next_look:
@@ -141,11 +130,10 @@ class Repair:
             thread.join(max(0.0, end - self._times.grace * 2 / 3 - self._seconds()))
         enough.set()
         keeper.join(max(0.0, end - self._seconds()))
-        self._guarded("drain", lambda: self._seal(everything=True))
+        self._crew.guard("drain", self._keeper.drain)
         self._uploader.finish()
         self._drain(uploads, report)
-        if unsealed := self._spool.unsealed + len(self._left):
-            self._faults.append(f"{unsealed} segments could not be sealed; the next start tries again")
+        self._crew.faults += self._keeper.trouble
         return self._progress()
 
     def _drain(self, uploads: threading.Thread, report: Callable[[Progress], None]) -> None:
@@ -196,30 +184,7 @@ class Repair:
         conn = f"{self._run}-{len(self._markets) + 1}"
         market = self._markets[exchange.name] = Market(exchange, self._ingest, self._spool, self._world, conn)
         market.offer(cases)
-        self._threads.append(self._thread(f"repair {exchange.name}", lambda: market.run(once=once)))
-
-    def _keep(self, enough: threading.Event) -> None:
-        while not enough.wait(self._ingest.spool.fsync_ms / 1000):
-            self._spool.sync()
-            self._seal()
-
-    def _seal(self, *, everything: bool = False) -> None:
-        for path in self._spool.seal(lambda: None, everything=everything):
-            self._uploader.add(path)
-
-    def _thread(self, name: str, body: Callable[[], None]) -> threading.Thread:
-        thread = threading.Thread(target=self._guarded, args=(name, body), name=name, daemon=True)
-        thread.start()
-        return thread
-
-    def _guarded(self, name: str, body: Callable[[], None]) -> None:
-        """Run `body`. A fault that nobody foresaw ends the whole run: half of one must not look like a whole one."""
-        try:
-            body()
-        except Exception as error:  # noqa: BLE001 - the last line of defence, it reports and ends everything
-            _LOG.exception("event=fault thread=%s", name)
-            self._faults.append(f"{name}: {error!r}")
-            self._stop.set()
+        self._threads.append(self._crew.start(f"repair {exchange.name}", lambda: market.run(once=once)))
 
     def _seconds(self) -> float:
         return self._world.clock.monotonic() - self._began
@@ -239,7 +204,7 @@ class Repair:
             spool_bytes=self._spool.bytes,
             waiting=len(self._spool.sealed()),
             doing=[market.doing for market in markets if market.doing],
-            failures=[*self._faults, *landed.conflicts, *self._look.trouble],
+            failures=[*self._crew.faults, *landed.conflicts, *self._look.trouble],
         )
 
 

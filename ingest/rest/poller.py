@@ -51,7 +51,7 @@ class Poller:
         self._clock = clock
         self._marks = marks
         self._conn = conn
-        self.market = polls[0].exchange.name
+        self.exchange = polls[0].exchange
         self._learn = learn  # what a market trades
         self._next = Sequences().next
         self.counts = PollCounts()

@@ -3,18 +3,15 @@
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ingest.alerts.alert import Event, Key
 from ingest.alerts.desk import Alerts
 from ingest.clock import Clock, day
-from ingest.watch.health import Conditions, conditions, daily
+from ingest.watch.health import conditions, daily
 from ingest.watch.vitals import Vitals, plain
-
-if TYPE_CHECKING:
-    from ingest.alerts.alert import Key
 
 NAME = "status.json"
 SECONDS = 1.0
@@ -25,11 +22,11 @@ class Watch:
     """One collector's."""
 
     def __init__(
-        self, folder: Path, vitals: Callable[[], Vitals], more: Callable[[], Conditions], alerts: Alerts, clock: Clock
+        self, folder: Path, vitals: Callable[[], Vitals], events: Callable[[], Iterable[Event]], alerts: Alerts, clock: Clock
     ) -> None:
         self._folder = folder
         self._vitals = vitals
-        self._more = more  # what else is wrong, that vitals do not tell
+        self._events = events  # of conditions that come and go by rules of their own
         self._alerts = alerts
         self._clock = clock
         self._raised: set[Key] = set()
@@ -44,7 +41,9 @@ class Watch:
         """Once."""
         now = self._vitals()
         write(self._folder / NAME, now)
-        wrong = {**conditions(now), **self._more()}
+        for event in self._events():
+            self._alerts.take(event)
+        wrong = conditions(now)
         for key, (severity, text) in wrong.items():
             self._alerts.raise_(key, severity, text)
         for key in self._raised - wrong.keys():

@@ -16,8 +16,7 @@ from typing import Any
 import urllib3.connection
 
 from ingest import cli, landing
-from ingest.collector import run
-from ingest.spool import marks, salvage, segment, spool
+from ingest.spool import keeper, marks, salvage, segment, spool
 
 Call = Callable[..., Any]
 IsIt = Callable[[], bool]  # counts a passage, and says whether it is the one
@@ -98,12 +97,12 @@ ANY_LAKE: Mapping[str, tuple[object, str, Callable[[Call, IsIt], Call]]] = {
     "after marks": (marks, "save", after),
     "before delete": (spool.Spool, "forget", before),
     "after delete": (spool.Spool, "forget", after),
-    "before salvage": (run, "salvage", before),
+    "before salvage": (keeper, "salvage", before),
     "before the torn rest is sealed": (salvage, "_seal_rest", before),
     "after the torn rest is sealed": (salvage, "_seal_rest", after),
     "before a salvaged segment is sealed": (salvage, "seal", before),
     "after a salvaged segment is sealed": (salvage, "seal", after),
-    "after salvage": (run, "salvage", after),
+    "after salvage": (keeper, "salvage", after),
 }
 FILES: Mapping[str, tuple[object, str, Callable[[Call, IsIt], Call]]] = {
     "before the object is written": (landing.Files, "create", before),

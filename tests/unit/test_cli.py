@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from ingest import cli
-from ingest.cli import main
-from ingest.collector.run import Progress
+from ingest.cli import Signals, main
+from ingest.collector import command
+from ingest.collector.view import Progress
 from ingest.spool.spool import prepare
 from tests.support.exchange_server import sends, venue
 
@@ -127,7 +127,7 @@ def progress(**changes):
 
 
 def test_the_progress_line_overwrites_itself(capsys):
-    cli._show(progress())
+    command._show(progress())
     assert capsys.readouterr().err == (
         "\r\033[K12 s: 1/2 connections, 1,234,567 frames, 4 objects landed, 2.5 MB in the spool, 0 gaps, 0 open"
     )
@@ -142,7 +142,7 @@ def test_what_did_not_land_is_no_success(changes, is_good):
 
 
 def test_the_summary_names_what_failed():
-    shown = cli._summary(progress(failures=["binance spot trade: HTTP 451"], waiting=2))
+    shown = command._summary(progress(failures=["binance spot trade: HTTP 451"], waiting=2))
     assert shown == (
         "collect: 12 s, frames=1234567 trades=5 objects=4 text_bytes=50 reconnects=3 waiting_segments=2 "
         "lost_lines=0 polls=0 gaps=0 open_holes=0; "
@@ -154,7 +154,7 @@ def test_the_second_signal_ends_the_process(monkeypatch):
     codes = []
     monkeypatch.setattr(os, "_exit", codes.append)
     stop = threading.Event()
-    signals = cli._Signals(stop)
+    signals = Signals(stop)
     signals(signal.SIGINT, None)
     assert (stop.is_set(), codes) == (True, [])
     signals(signal.SIGTERM, None)

@@ -5,12 +5,12 @@ import os
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from ingest.collector.gaps import Gaps, numbered
+from ingest.collector.gaps import Gaps
 from ingest.collector.intake import Intake
 from ingest.collector.link import Link, Pace, World
 from ingest.continuity import Continuity, Known
 from ingest.exchanges.exchange import History, Page, Rest
-from ingest.journal import Journal
+from ingest.journal import Journal, names
 from ingest.plan import Plan
 from ingest.settings import Ingest, Limits, Rotate, Silence
 from ingest.spool.spool import Spool, SpoolError, prepare
@@ -44,9 +44,9 @@ class Desk:
         self.known = Known(is_dense=True)
         self.intake = Intake(plan, Continuity({"a_b": self.known}), self.spool, self.time.clock)
         world = World(self.time.clock, self.refuse, self.get, lambda: 1.0, Stop(self.time, 100))
-        self.link = Link(self.intake, world, pace=Pace(100), name=numbered("laptop-5"))
+        self.link = Link(self.intake, world, pace=Pace(100), name=names("laptop-5"))
         settings = Ingest("laptop", silence=silence, limits=Limits(folder / "limits"))
-        self.gaps = Gaps(settings, self.spool, world, numbered("laptop-6"))
+        self.gaps = Gaps(settings, self.spool, world, names("laptop-6"))
         self.gaps.watch(self.link)
         self.journal = Journal(plan, "laptop-5-1", self.intake.continuity.feeds)
         self.intake.counts.is_connected = True

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ingest.alerts.alert import Key, Severity
+from ingest.alerts.alert import Key, Raised, Recovered, Severity
 from ingest.watch.status import read
 from ingest.watch.watch import Watch
 from tests.support.fakes import FakeTime
@@ -24,14 +24,17 @@ class Told:
     def recover(self, key):
         self.told.append(("recover", key))
 
+    def take(self, event):
+        self.told.append(("take", event))
+
     def report(self, text):
         self.told.append(("report", text.splitlines()[0]))
 
 
 class Desk:
     def __init__(self, folder, *vitals) -> None:
-        self.vitals, self.told, self.more = list(vitals), Told(), {}
-        self.watch = Watch(folder, lambda: self.vitals.pop(0), lambda: self.more, self.told, FakeTime().clock)
+        self.vitals, self.told, self.events = list(vitals), Told(), []
+        self.watch = Watch(folder, lambda: self.vitals.pop(0), lambda: self.events, self.told, FakeTime().clock)
 
     def look(self, times):
         for _ in range(times):
@@ -44,12 +47,15 @@ def test_what_is_wrong_is_told_while_it_is_and_then_its_end(tmp_path):
     assert Desk(tmp_path, VITALS, SICK, SICK, VITALS, VITALS).look(5) == [raised, raised, ("recover", GAP)]
 
 
-def test_what_others_find_wrong_is_told_as_well(tmp_path):
+def test_what_comes_and_goes_by_rules_of_its_own_is_handed_on_as_it_is(tmp_path):
     desk = Desk(tmp_path, VITALS, VITALS)
-    desk.more = {Key("side", "bitso"): (Severity.CRITICAL, "they differ")}
+    desk.events = [Raised(Key("spread", "bitso"), Severity.CRITICAL, "1.2 %", 5)]
     desk.look(1)
-    desk.more = {}
-    assert desk.look(1) == [("raise", Key("side", "bitso"), Severity.CRITICAL, "they differ"), ("recover", Key("side", "bitso"))]
+    desk.events = [Recovered(Key("spread", "bitso"))]
+    assert desk.look(1) == [
+        ("take", Raised(Key("spread", "bitso"), Severity.CRITICAL, "1.2 %", 5)),
+        ("take", Recovered(Key("spread", "bitso"))),
+    ]
 
 
 def test_the_day_is_told_once_when_it_is_over(tmp_path):
