@@ -1,22 +1,27 @@
 """A recording through a socket, a collector and a spool into a landing zone."""
 
 import signal
+from collections.abc import Collection
 from pathlib import Path
 
 from ingest.exchanges import EXCHANGES
 from ingest.simulator.recording import recording
 from tests.support.processes import ingest, simulator
 
+TRADES = ("trade", "agg_trade")
+OPTIONS = {"kline": ", width: 1m"}  # of a kind's feed
 
-def replay(file: Path, place: tuple[str, str], lake: Path, folder: Path) -> None:
-    """Collect what the recording has of trades; `folder` keeps the collector's own files."""
+
+def replay(file: Path, place: tuple[str, str], lake: Path, folder: Path, kinds: Collection[str] = TRADES) -> None:
+    """Collect what the recording has of some kinds; `folder` keeps the collector's own files."""
     venue, market = place
-    frames = recording(file, EXCHANGES[place])
-    series = {(frame.series.kind, frame.series.pair) for frame in frames if frame.series.kind in ("trade", "agg_trade")}
+    series = {(frame.series.kind, frame.series.pair) for frame in recording(file, EXCHANGES[place])}
+    wanted = sorted((kind, pair) for kind, pair in series if kind in kinds)
     feeds = "".join(
-        f"\n    - {{venue: {venue}, market: {market}, kind: {kind}, pairs: [{pair}]}}" for kind, pair in sorted(series)
+        f"\n    - {{venue: {venue}, market: {market}, kind: {kind}, pairs: [{pair}]{OPTIONS.get(kind, '')}}}"
+        for kind, pair in wanted
     )
-    options = ("--recording", file, "--venue", venue, "--market", market, "--speed", "max", "--wait-for", len(series))
+    options = ("--recording", file, "--venue", venue, "--market", market, "--speed", "max", "--wait-for", len(wanted))
     folder.mkdir()
     conf = folder / "conf.yaml"
     with simulator(*options) as (venues, port):
