@@ -10,7 +10,7 @@ from ingest.landing import store
 from ingest.settings import Lake
 from ingest.spool import records
 from tests.support.desk import Desk, ended
-from tests.support.dying import ANY_LAKE, FILES, S3
+from tests.support.dying import ANY_LAKE, ANY_MOMENT, FILES, S3
 from tests.support.processes import ingest, python, simulator, until
 from tests.support.seaweedfs import seaweedfs
 from tests.support.venues import PATIENCE, YAML, Venues, caught_up, invented, landed, missing
@@ -45,6 +45,12 @@ def chains(points, seed):
 
 def cases(points, seeds):
     return [pytest.param(chain, id=f"{seed}-{number}") for seed in seeds for number, chain in enumerate(chains(points, seed))]
+
+
+def moments(seed):
+    """As many deaths as a chain has, each so many milliseconds after the start: most have sealed and landed something by then."""
+    chance = random.Random(seed)  # noqa: S311 - see above
+    return [(ANY_MOMENT, chance.randint(1, 3000)) for _ in range(CHAIN)]
 
 
 def whole_lines(desk):
@@ -92,6 +98,17 @@ def test_a_collector_that_is_killed_anywhere_loses_nothing(desk, chain):
 @pytest.mark.parametrize("chain", cases({**ANY_LAKE, **FILES}, range(2, 54)))
 def test_a_collector_that_is_killed_anywhere_loses_nothing_with_other_seeds(desk, chain):
     assert_survived(desk, chain)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_nor_does_one_that_is_killed_at_random(desk, seed):
+    assert_survived(desk, moments(seed))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(2, 54))
+def test_nor_does_one_that_is_killed_at_random_with_other_seeds(desk, seed):
+    assert_survived(desk, moments(seed))
 
 
 @pytest.fixture(scope="module")

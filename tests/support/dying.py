@@ -1,4 +1,4 @@
-"""A collector that ends itself by SIGKILL at a named point, the n-th time it comes there.
+"""A collector that ends itself by SIGKILL at a named point, the n-th time it comes there, or n milliseconds after its start.
 
 `python -m tests.support.dying POINT N collect --conf …`. The product has no hooks for it: what it calls is wrapped here, before it
 begins.
@@ -82,6 +82,7 @@ def uploading(hook: Callable[[Call, IsIt], Call]) -> Callable[[Call, IsIt], Call
     return lambda real, is_it: hook(real, lambda: threading.current_thread().name == "upload" and is_it())
 
 
+ANY_MOMENT = "at any moment"
 # name -> of what, which function, what stands in its place
 ANY_LAKE: Mapping[str, tuple[object, str, Callable[[Call, IsIt], Call]]] = {
     "before append": (segment.Segment, "append", before),
@@ -120,6 +121,9 @@ S3: Mapping[str, tuple[object, str, Callable[[Call, IsIt], Call]]] = {
 
 def main() -> int:
     point, number, *arguments = sys.argv[1:]
+    if point == ANY_MOMENT:
+        threading.Timer(int(number) / 1000, die).start()
+        return cli.main(arguments)
     owner, name, hook = {**ANY_LAKE, **FILES, **S3}[point]
     passages = itertools.count(1)
     setattr(owner, name, hook(getattr(owner, name), lambda: next(passages) == int(number)))
