@@ -38,6 +38,12 @@ class Account:
         self.spent.append((now, weight, purpose))
         return 0.0
 
+    def answered(self, now: float, spent: tuple[float, float, str]) -> None:
+        """The venue counts a question when it comes there: by now, who knows when. What was slow frees its weight later."""
+        if spent in self.spent:  # else forgotten by now
+            self.spent.remove(spent)
+            self.spent.append((now, *spent[1:]))
+
     def told(self, now: float, used: float) -> None:
         """The venue counts more than we did: somebody else is at work behind our address."""
         known = sum(weight for at, weight, _ in self.spent if now - at < self.seconds)

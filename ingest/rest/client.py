@@ -107,8 +107,7 @@ class Client:
         for _ in range(self._purpose.tries):
             if not self._hosts:
                 break
-            self._spend(weight)
-            found = self._try(path)
+            found = self._try(path, weight, self._spend(weight))
             if isinstance(found, Body):
                 return found
             why = found.why
@@ -135,19 +134,20 @@ class Client:
             raise RestError("told to stop")
         return True
 
-    def _spend(self, weight: int) -> None:
+    def _spend(self, weight: int) -> float:
+        """Wait until so much may be spent. When it was."""
         while True:
             now = self._clock.monotonic()
             with self._budget.account() as account:
                 seconds = account.wait(now, weight, self._purpose.name, self._purpose.share)
                 self.counts.used = account.used(now)
             if seconds <= 0:
-                return
+                return now
             self.counts.waited += seconds
             if self._stop.wait(seconds):
                 raise RestError("told to stop")
 
-    def _try(self, path: str) -> Body | Verdict:
+    def _try(self, path: str, weight: int, spent_at: float) -> Body | Verdict:
         url = self._hosts[0] + path
         self.counts.requests += 1
         began = self._clock.monotonic()
@@ -155,12 +155,10 @@ class Client:
             answer = self._get(url)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             _LOG.warning("event=rest_failed url=%s error=%r", url, error)
+            self._answered(weight, spent_at)
             return Verdict("again", f"{type(error).__name__}: {error}")
         recv_ns, seconds = self._clock.wall_ns(), self._clock.monotonic() - began
-        used = answer.headers.get(self._rest.used_header, "") if self._rest.used_header else ""
-        if used.isdecimal():
-            with self._budget.account() as account:
-                account.told(self._clock.monotonic(), float(used))
+        self._answered(weight, spent_at, answer.headers.get(self._rest.used_header, "") if self._rest.used_header else "")
         if answer.status == OK:
             return Body(recv_ns, answer.data, answer.headers, seconds)
         _LOG.warning("event=rest_refused url=%s status=%d body=%r", url, answer.status, answer.data[:200])
@@ -168,3 +166,10 @@ class Client:
         if answer.status in NEVER:
             return Verdict("never", why)
         return by_status(answer.status, {name.lower(): value for name, value in answer.headers.items()}, why)
+
+    def _answered(self, weight: int, spent_at: float, used: str = "") -> None:
+        now = self._clock.monotonic()
+        with self._budget.account() as account:
+            account.answered(now, (spent_at, weight, self._purpose.name))
+            if used.isdecimal():
+                account.told(now, float(used))

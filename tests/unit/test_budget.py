@@ -87,6 +87,35 @@ def test_no_two_processes_spend_the_same(tmp_path):
     assert sorted(given_)[:11] == [0] * 10 + [60]
 
 
+def test_what_was_slow_frees_its_weight_later():
+    one = account()
+    one.wait(0, 60, "poll")
+    one.wait(0, 10, "repair")
+    one.answered(5, (0, 60, "poll"))
+    assert one.spent == [(0, 10, "repair"), (5, 60, "poll")]
+    assert one.wait(60, 50, "poll") == 5
+    one.answered(70, (7, 1, "poll"))  # forgotten by now, as after a new boot
+    assert one.spent == [(5, 60, "poll")]
+
+
+slow = st.floats(0, 5)
+
+
+@given(st.lists(st.tuples(st.floats(0, 10), st.integers(1, 60), slow, slow), max_size=40))
+def test_however_long_questions_are_on_their_way_the_venue_never_counts_too_many(wishes):
+    one, now, came = account(), 0.0, []
+    for pause, weight, there, back in wishes:
+        now += pause
+        while (seconds := one.wait(now, weight, "poll")) > 0:
+            now += seconds
+        came.append((now + there, weight))
+        spent = now, weight, "poll"
+        now += there + back
+        one.answered(now, spent)
+    for at, _ in came:
+        assert sum(weight for other, weight in came if at <= other < at + SECONDS) <= LIMIT
+
+
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 60), st.sampled_from(["poll", "repair"])), max_size=40))
 def test_no_window_ever_holds_more_than_the_limit(wishes):
     one, now, spent = account(), 0.0, []

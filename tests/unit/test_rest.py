@@ -121,6 +121,16 @@ def test_the_budget_is_kept_and_fed_by_what_the_venue_says(tmp_path):
     assert desk.client.counts.waited == 60
 
 
+def test_a_slow_question_is_spent_when_it_was_answered(tmp_path):
+    desk = Desk(tmp_path, Answer(), TimeoutError("slow"), Answer(), Answer())
+    get = desk.get
+    desk.client._get = lambda url: (desk.time.advance(5), get(url))[1]
+    desk.ask(100)
+    desk.ask(100)
+    desk.ask(1)
+    assert [at for at, _ in desk.asked] == [5, 70, 135, 200]  # each came there 60 s after the answer to the one before
+
+
 def test_a_stop_ends_the_waiting(tmp_path):
     desk = Desk(tmp_path, Answer(503), Answer(), waits=1)
     with pytest.raises(RestError, match="told to stop"):
