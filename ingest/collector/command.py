@@ -1,7 +1,6 @@
 """`python -m ingest collect`: the options, and what is said on the way."""
 
 import argparse
-import logging
 import random
 import re
 import sys
@@ -9,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from ingest import landing
+from ingest import landing, terminal
 from ingest.alerts.desk import open_alerts
 from ingest.clock import SYSTEM
 from ingest.collector.feed import connector
@@ -47,9 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> int:
     """Collect; how it ended. Whoever calls sets `stop` when a signal comes."""
-    level = logging.INFO if args.verbose else logging.WARNING
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s level=%(levelname)s %(message)s", force=True)
-    logging.getLogger("botocore").setLevel(logging.WARNING)
+    terminal.log(verbose=args.verbose)
     try:
         settings = load(args.conf)
         through = proxies(settings.ingest, find_exchange)
@@ -59,19 +56,16 @@ def run(args: argparse.Namespace, stop: threading.Event) -> int:
     except SettingsError as error:
         sys.stderr.write(f"collect: {error}\n")
         return USAGE
-    show = _show if sys.stderr.isatty() else _show_nothing
     try:
         store, spread_pct = landing.store(settings.lake), settings.alerts.spread_pct
         collector = Collector(settings.ingest, wanted, store, world, alerts=alerts, spread_pct=spread_pct)
-        end = collector.run(show, args.seconds)
+        end = collector.run(lambda now: terminal.show(_progress(now)), args.seconds)
     except (SpoolError, OSError) as error:
         sys.stderr.write(f"collect: {error}\n")
         return FAILED
     finally:
         alerts.close()
-    if sys.stderr.isatty():
-        sys.stderr.write("\n")
-    sys.stdout.write(f"{_summary(end)}\n")
+    terminal.end(_summary(end))
     return DONE if end.is_good else FAILED
 
 
@@ -91,17 +85,11 @@ def _wanted(ingest: Ingest, world: World) -> Wanted:
     return Wanted(plans(ingest, find_exchange, traded), polls(ingest, find_exchange), replan)
 
 
-def _show(now: Progress) -> None:
-    text = (
+def _progress(now: Progress) -> str:
+    return (
         f"{now.seconds:.0f} s: {now.connected}/{now.connections} connections, {now.frames:,} frames, "
         f"{now.objects} objects landed, {now.spool_bytes / 1e6:.1f} MB in the spool, {now.gaps} gaps, {now.holes} open"
     )
-    sys.stderr.write(f"\r\033[K{text}")
-    sys.stderr.flush()
-
-
-def _show_nothing(now: Progress) -> None:
-    """Nobody watches."""
 
 
 def _summary(end: Progress) -> str:

@@ -1,13 +1,12 @@
 """`python -m ingest repair`: the options, and what is said on the way."""
 
 import argparse
-import logging
 import random
 import sys
 import threading
 from pathlib import Path
 
-from ingest import landing
+from ingest import landing, terminal
 from ingest.clock import SYSTEM
 from ingest.exchanges import find_exchange
 from ingest.plan import check_endpoints, check_feeds, proxies
@@ -42,9 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> int:
     """Repair; how it ended. Whoever calls sets `stop` when a signal comes."""
-    level = logging.INFO if args.verbose else logging.WARNING
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s level=%(levelname)s %(message)s", force=True)
-    logging.getLogger("botocore").setLevel(logging.WARNING)
+    terminal.log(verbose=args.verbose)
     try:
         settings = _checked(args.conf)
     except SettingsError as error:
@@ -52,16 +49,13 @@ def run(args: argparse.Namespace, stop: threading.Event) -> int:
         return USAGE
     through = proxies(settings.ingest, find_exchange)
     world = World(SYSTEM, get(through), fetch(through), random.random, stop)
-    has_terminal = sys.stderr.isatty()
     try:
         repair = Repair(settings.ingest, find_exchange, landing.store(settings.lake), world)
-        end = repair.run(_show if has_terminal else _show_nothing, once=args.once)
+        end = repair.run(lambda now: terminal.show(_progress(now)), once=args.once)
     except (SpoolError, OSError) as error:
         sys.stderr.write(f"repair: {error}\n")
         return FAILED
-    if has_terminal:
-        sys.stderr.write("\n")
-    sys.stdout.write(_summary(end) + "\n")
+    terminal.end(_summary(end))
     return code(end)
 
 
@@ -80,18 +74,12 @@ def _checked(conf: Path) -> Settings:
     return settings
 
 
-def _show(now: Progress) -> None:
+def _progress(now: Progress) -> str:
     doing = f", reading {now.doing[0]}" if now.doing else ""
-    text = (
+    return (
         f"{now.seconds:.0f} s: {now.gaps} gaps, {now.ends.get('repaired', 0)} repaired, {now.left} open, {now.rows:,} rows, "
         f"{now.objects} objects landed, {now.spool_bytes / 1e6:.1f} MB in the spool{doing}"
     )
-    sys.stderr.write(f"\r\033[K{text}")
-    sys.stderr.flush()
-
-
-def _show_nothing(now: Progress) -> None:
-    """Nobody watches."""
 
 
 def _summary(end: Progress) -> str:

@@ -96,10 +96,9 @@ def test_the_summary_counts_what_became_of_the_gaps():
 
 
 @pytest.mark.parametrize(("doing", "shown"), [((), ""), (("A-2024-11-06.zip",), ", reading A-2024-11-06.zip")])
-def test_the_progress_line_overwrites_itself(doing, shown, capsys):
-    command._show(progress(doing=doing))
-    assert capsys.readouterr().err == (
-        f"\r\033[K12 s: 7 gaps, 4 repaired, 2 open, 1,234 rows, 3 objects landed, 2.5 MB in the spool{shown}"
+def test_the_progress_is_one_line(doing, shown):
+    assert command._progress(progress(doing=doing)) == (
+        f"12 s: 7 gaps, 4 repaired, 2 open, 1,234 rows, 3 objects landed, 2.5 MB in the spool{shown}"
     )
 
 
