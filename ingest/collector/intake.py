@@ -34,6 +34,7 @@ class Counts:
     bytes: int = 0
     connections: int = 0
     lost: int = 0  # lines that the spool refused
+    lost_at: float | None = None  # monotonic: when the last of them was
     mutes: int = 0
     is_connected: bool = False
     since: float = 0.0  # monotonic: so long it is, or is not
@@ -189,6 +190,7 @@ class Intake:
             since_seconds=now - counts.since,
             mutes=counts.mutes,
             lost=counts.lost,
+            lost_seconds=None if counts.lost_at is None else now - counts.lost_at,
             given_up=counts.given_up,
             lag_ms=quantiles(list(self.lags)),
         )
@@ -231,5 +233,6 @@ class Intake:
             self.counts.bytes += len(data)
         except SpoolError as error:
             self.counts.lost += len(lines)
+            self.counts.lost_at = self.clock.monotonic()
             _LOG.error("event=lost_lines %s channel=%s lines=%d detail=%r", self.label, channel, len(lines), str(error))
             raise

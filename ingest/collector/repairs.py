@@ -97,6 +97,11 @@ class Repairs:
         """Holes that are not dealt with."""
         return sum(isinstance(task, Task) for *_, task in list(self._queue)) + self._is_busy
 
+    @property
+    def stuck(self) -> int:
+        """Of these, whose last try failed."""
+        return sum(isinstance(task, Task) and pause > 0 for _, _, pause, task in list(self._queue))
+
     def run(self) -> None:
         while not self._stop.is_set():
             if self._findings.spool.is_full or not self.step():

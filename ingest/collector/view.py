@@ -117,12 +117,14 @@ class View:
     def _market(self, exchange: Exchange) -> MarketVitals:
         repairs = self.gaps.repairs.get(exchange.name)
         counts = repairs.counts if repairs else RepairCounts()
-        polls = [poller.counts for poller in self.pollers if poller.exchange.name == exchange.name]
+        pollers = [poller for poller in self.pollers if poller.exchange.name == exchange.name]
+        polls = [poller.counts for poller in pollers]
         rest = exchange.rest
         return MarketVitals(
             venue=exchange.venue,
             market=exchange.market,
             waiting=repairs.waiting if repairs else 0,
+            stuck=repairs.stuck if repairs else 0,
             repaired=counts.repaired,
             left=counts.left,
             failed=counts.failed,
@@ -130,6 +132,7 @@ class View:
             polls=sum(one.asked for one in polls),
             polls_failed=sum(one.failed for one in polls),
             polls_late=sum(one.late for one in polls),
+            polls_failing=tuple(sorted(name for poller in pollers for name in poller.failing)),
             weight_used=budget(self.ingest.limits.path, exchange).used(self.clock.monotonic()) if rest else 0.0,
             weight_limit=rest.budget if rest else 0.0,
             clock_ms=self.honesty.offsets_ms.get(exchange.name),

@@ -55,6 +55,7 @@ class Poller:
         self._learn = learn  # what a market trades
         self._next = Sequences().next
         self.counts = PollCounts()
+        self.failing: frozenset[str] = frozenset()  # polls whose last question had no answer
         self._books: dict[str, tuple[Poll, bytes]] = {}
         now = clock.monotonic()
         self._queue = [(now + number * FIRST_SECONDS, number, poll) for number, poll in enumerate(polls)]
@@ -72,7 +73,7 @@ class Poller:
         if now - at > poll.every.total_seconds():
             self.counts.late += 1
             _LOG.warning("event=poll_late poll=%s seconds=%.0f", poll.name, now - at)
-        more = self._ask(poll) if not stop.is_set() else False
+        more = self._asked(poll) if not stop.is_set() else False
         again = 0.0 if more else due(poll, self._clock.wall_ns())
         heapq.heapreplace(self._queue, (self._clock.monotonic() + again, number, poll))
 
@@ -83,8 +84,14 @@ class Poller:
             if top is not None:
                 yield Book(f"{poll.exchange.name} {poll.pair}", top, raw)
 
-    def _ask(self, poll: Poll) -> bool:
+    def _asked(self, poll: Poll) -> bool:
         """Whether there is more to be had at once."""
+        failed = self.counts.failed
+        more = self._ask(poll)
+        self.failing = self.failing - {poll.name} if self.counts.failed == failed else self.failing | {poll.name}
+        return more
+
+    def _ask(self, poll: Poll) -> bool:
         since = self._marks.noted(poll.name) if poll.candles else None
         since = poll.since if since is None else since
         path, weight = poll.ask(since)

@@ -95,6 +95,7 @@ class Keeper:
         return SpoolVitals(
             bytes=self.spool.bytes,
             max_bytes=self._max_bytes,
+            is_full=self.spool.is_full,
             waiting=len(sealed),
             oldest_seconds=max(0.0, (self._clock.wall_ns() - oldest.first_recv_ns) / 1e9) if oldest else 0.0,
             objects=landed.objects,

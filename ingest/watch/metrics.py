@@ -11,14 +11,15 @@ from ingest.watch.vitals import FeedVitals, LinkVitals, MarketVitals, SpoolVital
 _PREFIX = "ticklake_ingest_"
 _PARTS = ("0", "0.5", "0.99", "1")
 
-_LINK: Sequence[tuple[str, str, bool, Callable[[LinkVitals], float]]] = (  # name, help, is it a counter, value
+_LINK: Sequence[tuple[str, str, bool, Callable[[LinkVitals], float]]] = (  # name, help, is it a counter, value: a sum
     ("frames", "frames received", True, lambda link: link.frames),
     ("trade_frames", "frames of trades received", True, lambda link: link.trades),
     ("bytes", "bytes of lines written to the spool", True, lambda link: link.bytes),
     ("connections", "connections opened", True, lambda link: link.connections),
     ("mutes", "streams found mute", True, lambda link: link.mutes),
     ("lost_lines", "lines that the spool refused", True, lambda link: link.lost),
-    ("connected", "1 while connected", False, lambda link: int(link.is_connected)),
+    ("links", "connections that should be up", False, lambda _: 1),
+    ("connected", "of these, that are", False, lambda link: int(link.is_connected)),
     ("streams", "streams subscribed", False, lambda link: link.streams),
 )
 _FEED: Sequence[tuple[str, str, Callable[[FeedVitals], float | None]]] = (
@@ -29,17 +30,20 @@ _FEED: Sequence[tuple[str, str, Callable[[FeedVitals], float | None]]] = (
 _MARKET: Sequence[tuple[str, str, bool, Callable[[MarketVitals], float]]] = (
     ("repairs", "holes repaired", True, lambda market: market.repaired),
     ("repairs_left", "holes that the venue cannot fill", True, lambda market: market.left),
-    ("repair_failures", "holes that could not be asked for", True, lambda market: market.failed),
+    ("repair_failures", "holes that could not be asked for at first", True, lambda market: market.failed),
+    ("repairs_stuck", "holes whose last try failed", False, lambda market: market.stuck),
     ("repaired_rows", "rows fetched into holes", True, lambda market: market.rows),
     ("polls", "questions asked on schedule", True, lambda market: market.polls),
     ("poll_failures", "of these without an answer", True, lambda market: market.polls_failed),
     ("polls_late", "of these asked a turn too late", True, lambda market: market.polls_late),
+    ("polls_failing", "polls whose last question had no answer", False, lambda market: len(market.polls_failing)),
     ("weight_used", "weight spent in the venue's window, by all our processes", False, lambda market: market.weight_used),
     ("weight_limit", "weight that the venue allows", False, lambda market: market.weight_limit),
 )
 _SPOOL: Sequence[tuple[str, str, bool, Callable[[SpoolVitals], float]]] = (
     ("spool_bytes", "bytes in the spool", False, lambda spool: spool.bytes),
     ("spool_max_bytes", "the spool's bound", False, lambda spool: spool.max_bytes),
+    ("spool_full", "1 while nothing is received for want of room", False, lambda spool: int(spool.is_full)),
     ("spool_waiting_segments", "sealed segments that have not landed", False, lambda spool: spool.waiting),
     ("spool_oldest_seconds", "age of the oldest of these", False, lambda spool: spool.oldest_seconds),
     ("objects", "objects landed", True, lambda spool: spool.objects),
@@ -66,7 +70,8 @@ def families(now: Vitals) -> Iterator[Metric]:
     yield lag
     for name, text, of_feed in _FEED:
         values = ((_feed(feed), of_feed(feed)) for feed in now.feeds)
-        yield _family(name, text, False, _FEED_LABELS, ((labels, value) for labels, value in values if value is not None))
+        known = ((labels, value) for labels, value in values if value is not None)
+        yield _family(name, text, False, _FEED_LABELS, known)
     for name, text, is_counter, of_market in _MARKET:
         yield _family(name, text, is_counter, _MARKET_LABELS, ((_market(one), of_market(one)) for one in now.markets))
     clocks = ((_market(one), one.clock_ms / 1000) for one in now.markets if one.clock_ms is not None)
@@ -100,7 +105,7 @@ def serve(address: str, vitals: Callable[[], Vitals]) -> tuple[Callable[[], None
 
 
 _LINK_LABELS = ("venue", "market", "kind")
-_FEED_LABELS = ("venue", "market", "kind", "pair")
+_FEED_LABELS = ("venue", "market", "kind", "pair", "stream")
 _MARKET_LABELS = ("venue", "market")
 
 
@@ -109,7 +114,7 @@ def _link(link: LinkVitals) -> tuple[str, ...]:
 
 
 def _feed(feed: FeedVitals) -> tuple[str, ...]:
-    return feed.venue, feed.market, feed.kind, feed.pair
+    return feed.venue, feed.market, feed.kind, feed.pair, feed.stream
 
 
 def _market(market: MarketVitals) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest import landing
+from ingest.alerts.alert import Key, Severity
 from ingest.clock import SYSTEM
 from ingest.landing import Store
 from ingest.settings import SettingsError, load
@@ -23,7 +24,8 @@ DONE, FAILED, USAGE = 0, 1, 2
 EXAMPLE = """example:
   python -m ingest status --conf conf/local.yaml
 
-Exit codes: 0 the collector runs and nothing is wrong; 1 it does not run, or something is; 2 the configuration is not right."""
+Exit codes: 0 the collector runs and nothing is wrong; 1 it does not run, or something is; 2 the configuration is not right.
+With --alive, 0 says that it runs and nothing more: to start a collector anew helps against no other ill, and makes a hole."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--conf", type=Path, required=True, help="the configuration, such as conf/local.yaml")
+    parser.add_argument("--alive", action="store_true", help="only whether it runs, for what would start it anew")
     parser.add_argument("--json", action="store_true", help="everything, for machines")
 
 
@@ -48,14 +51,17 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"status: {folder / NAME}: nothing there; no collector of this configuration has run on this machine\n")
         return FAILED
     is_running = is_locked(folder / "lock")
-    gaps = _open_gaps(landing.store(settings.lake))
     age = max(0.0, (SYSTEM.wall_ns() - now.at_ns) / 1e9)
+    is_alive = is_running and age < STALE_SECONDS
+    if args.alive:
+        return DONE if is_alive else FAILED
+    gaps = _open_gaps(landing.store(settings.lake))
     if args.json:
         told = {**plain(now), "is_running": is_running, "age_seconds": age, "open_gaps_of_the_lake": gaps}
         sys.stdout.write(json.dumps(told) + "\n")
     else:
         sys.stdout.writelines(f"{line}\n" for line in screen(now, is_running=is_running, age=age, gaps=gaps))
-    return DONE if is_running and not conditions(now) and age < STALE_SECONDS else FAILED
+    return DONE if is_alive and not conditions(now) else FAILED
 
 
 def read(path: Path) -> Vitals | None:
@@ -71,7 +77,10 @@ def screen(now: Vitals, *, is_running: bool, age: float, gaps: int | None) -> It
     state = "running" if is_running else "NOT RUNNING; this is how it was last seen"
     yield f"collector {now.collector} (process {now.pid}): {state}"
     yield f"  seen {age:.0f} s ago, up {_duration(now.seconds)}, since {_time(now.at_ns - int(now.seconds * 1e9))}"
-    wrong = conditions(now)
+    wrong = dict(conditions(now))
+    if is_running and age >= STALE_SECONDS:
+        text = f"it has written no status for {age:.0f} s: it hangs, or its disk takes no more"
+        wrong[Key("status", "")] = Severity.CRITICAL, text
     yield ""
     yield f"WRONG: {len(wrong)}" if wrong else "nothing is wrong"
     for key, (severity, text) in sorted(wrong.items(), key=lambda item: (-item[1][0], item[0])):
@@ -143,10 +152,13 @@ def is_locked(path: Path) -> bool:
 
 
 def _open_gaps(store: Store) -> int | None:
-    """How many gaps the lake's ledger says are open; None: there is no ledger yet, or the lake is away."""
+    """How many gaps the lake's ledger says are open; None: there is no ledger yet, or the lake is away.
+
+    Gaps that cannot be believed are left to a person, as `repair` leaves them.
+    """
     try:
         found = store.get(OPEN_GAPS)
         tree: dict[str, Any] = json.loads(found[0]) if found else {}
-        return len(tree["gaps"])
+        return len([gap for gap in tree["gaps"] if gap.get("state", "open") == "open"])
     except Exception:  # noqa: BLE001 - a lake that is away is no reason to show nothing
         return None

@@ -37,6 +37,7 @@ class LinkVitals:
     since_seconds: float  # so long it is, or is not
     mutes: int
     lost: int  # lines that the spool refused
+    lost_seconds: float | None  # since the last of them; None: none was
     given_up: str | None
     lag_ms: Sequence[float]  # receive time minus the venue's time of sending: least, median, 99 of 100, most, of the last frames
 
@@ -48,6 +49,7 @@ class MarketVitals:
     venue: str
     market: str
     waiting: int  # holes
+    stuck: int  # of these, whose last try failed
     repaired: int
     left: int
     failed: int
@@ -55,6 +57,7 @@ class MarketVitals:
     polls: int
     polls_failed: int
     polls_late: int
+    polls_failing: Sequence[str]  # names of those whose last question had no answer
     weight_used: float
     weight_limit: float
     clock_ms: float | None  # how far the venue's clock is ahead of ours; None: not measured, or it does not tell
@@ -66,6 +69,7 @@ class SpoolVitals:
 
     bytes: int
     max_bytes: int
+    is_full: bool  # nothing is received: the bound was reached, or the disk takes no more
     waiting: int  # segments that are sealed and have not landed
     oldest_seconds: float  # since the first frame of the oldest of them
     objects: int
@@ -105,7 +109,7 @@ def vitals(tree: dict[str, Any]) -> Vitals:
     parts = {
         "feeds": tuple(FeedVitals(**one) for one in tree["feeds"]),
         "links": tuple(LinkVitals(**{**one, "lag_ms": tuple(one["lag_ms"])}) for one in tree["links"]),
-        "markets": tuple(MarketVitals(**one) for one in tree["markets"]),
+        "markets": tuple(MarketVitals(**{**one, "polls_failing": tuple(one["polls_failing"])}) for one in tree["markets"]),
         "spool": SpoolVitals(**{**tree["spool"], "recent": tuple(tree["spool"]["recent"])}),
         "faults": tuple(tree["faults"]),
     }

@@ -51,11 +51,11 @@ def after(real: Call, is_it: IsIt) -> Call:
 
 
 def half(real: Call, is_it: IsIt) -> Call:
-    """Half of the bytes are written."""
+    """Half of the bytes are written, with a torn line at their end."""
 
     def append(self: segment.Segment, recv_ns: int, data: bytes, *more: bytes) -> None:
         if is_it():
-            os.write(self.handle, data[: len(data) // 2])
+            os.write(self.handle, data[: len(data) // 2].removesuffix(b"\n"))
             die()
         real(self, recv_ns, data, *more)
 

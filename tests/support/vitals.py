@@ -27,6 +27,7 @@ LINK = LinkVitals(
     since_seconds=3600.0,
     mutes=0,
     lost=0,
+    lost_seconds=None,
     given_up=None,
     lag_ms=(1.0, 5.0, 20.0, 25.0),
 )
@@ -34,6 +35,7 @@ MARKET = MarketVitals(
     "binance",
     "spot",
     waiting=0,
+    stuck=0,
     repaired=0,
     left=0,
     failed=0,
@@ -41,6 +43,7 @@ MARKET = MarketVitals(
     polls=0,
     polls_failed=0,
     polls_late=0,
+    polls_failing=(),
     weight_used=40.0,
     weight_limit=6000.0,
     clock_ms=12.5,
@@ -48,6 +51,7 @@ MARKET = MarketVitals(
 SPOOL = SpoolVitals(
     bytes=0,
     max_bytes=100,
+    is_full=False,
     waiting=0,
     oldest_seconds=0.0,
     objects=3,

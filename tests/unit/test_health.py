@@ -36,7 +36,7 @@ def test_a_healthy_collector_has_nothing_wrong():
             "HTTP 451",
         ),
         (
-            with_(links=replace(LINK, lost=3)),
+            with_(links=replace(LINK, lost=3, lost_seconds=599.0)),
             Key("lost lines", "binance spot agg_trade"),
             Severity.WARNING,
             "3 lines that the spool refused; they are fetched as holes",
@@ -54,16 +54,16 @@ def test_a_healthy_collector_has_nothing_wrong():
             "2 holes that are not repaired yet",
         ),
         (
-            with_(markets=replace(MARKET, waiting=1, failed=4)),
+            with_(markets=replace(MARKET, waiting=3, stuck=1, failed=4)),
             Key("repair failed", "binance spot"),
             Severity.WARNING,
-            "1 holes wait; 4 tries failed",
+            "1 holes could not be asked for; they are tried again",
         ),
         (
-            with_(markets=replace(MARKET, polls=3, polls_failed=3)),
+            with_(markets=replace(MARKET, polls=9, polls_failed=3, polls_failing=("book BTC-USDT", "instruments"))),
             Key("polls fail", "binance spot"),
             Severity.WARNING,
-            "none of 3 answers could be had",
+            "no answer to book BTC-USDT, instruments",
         ),
         (
             with_(spool=replace(SPOOL, bytes=80)),
@@ -72,10 +72,10 @@ def test_a_healthy_collector_has_nothing_wrong():
             "80 bytes, 80% of its bound",
         ),
         (
-            with_(spool=replace(SPOOL, bytes=100)),
+            with_(spool=replace(SPOOL, bytes=95, is_full=True)),
             Key("spool full", ""),
             Severity.CRITICAL,
-            "100 bytes: nothing is received until objects land",
+            "95 bytes: nothing is received until there is room",
         ),
         (
             with_(spool=replace(SPOOL, failing_seconds=61.0, waiting=5)),
@@ -118,14 +118,33 @@ def test_each_thing_that_can_be_wrong(sick, key, severity, text):
     "well",
     [
         with_(links=replace(LINK, is_connected=False, since_seconds=29.0)),
-        with_(markets=replace(MARKET, failed=4)),  # all holes were closed since
-        with_(markets=replace(MARKET, polls=3, polls_failed=2)),
+        with_(links=replace(LINK, lost=3, lost_seconds=600.0)),
+        with_(markets=replace(MARKET, failed=4, waiting=1)),  # those that failed were closed since; a new one waits for its turn
+        with_(markets=replace(MARKET, polls=3, polls_failed=3)),  # and answered since
         with_(spool=replace(SPOOL, bytes=79)),
         with_(spool=replace(SPOOL, failing_seconds=59.0)),
     ],
 )
 def test_what_comes_right_by_itself_is_not_wrong(well):
     assert conditions(well) == {}
+
+
+def test_connections_of_a_kind_are_one_thing():
+    """Two of three are gone, for 40 and for 50 seconds."""
+    links = [
+        LINK,
+        *(replace(LINK, is_connected=False, since_seconds=seconds, lost=2, lost_seconds=1.0) for seconds in (40.0, 50.0)),
+    ]
+    where = "binance spot agg_trade"
+    assert conditions(replace(VITALS, links=links)) == {
+        Key("stall", where): (Severity.CRITICAL, "2 of 3 connections: not connected for 50 s"),
+        Key("lost lines", where): (Severity.WARNING, "4 lines that the spool refused; they are fetched as holes"),
+    }
+    links[1] = replace(links[1], given_up="HTTP 451")
+    assert conditions(replace(VITALS, links=links))[Key("given up", where)] == (
+        Severity.CRITICAL,
+        "1 of 3 connections: HTTP 451",
+    )
 
 
 def test_the_day_is_what_came_since_the_last_report():
@@ -140,6 +159,8 @@ def test_the_day_is_what_came_since_the_last_report():
         "binance spot agg_trade: 4,000 frames, 3 reconnects, 1 streams",
         "binance spot: 3 holes repaired, 120 rows fetched, 1 wait",
     ]
+    two = replace(later, links=(replace(LINK, frames=100), replace(LINK, frames=5000, connections=4)))
+    assert daily(VITALS, two).splitlines()[1] == "binance spot agg_trade: 4,100 frames, 3 reconnects, 2 streams"
     assert daily(None, later).splitlines()[1] == "binance spot agg_trade: 5,000 frames, 3 reconnects, 1 streams"
 
 

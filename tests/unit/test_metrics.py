@@ -40,7 +40,7 @@ def test_every_vital_is_there(scraped):
     assert samples["ticklake_ingest_bytes_total", PLACE] == 250_000
     assert samples["ticklake_ingest_connected", PLACE] == 1
     assert samples["ticklake_ingest_lag_seconds", PLACE | {("quantile", "0.99")}] == 0.02
-    assert samples["ticklake_ingest_silence_seconds", PLACE | {("pair", "BTC-USDT")}] == 0.2
+    assert samples["ticklake_ingest_silence_seconds", PLACE | {("pair", "BTC-USDT"), ("stream", "btcusdt@aggTrade")}] == 0.2
     assert samples["ticklake_ingest_weight_used", PLACE - {("kind", "agg_trade")}] == 40
     assert samples["ticklake_ingest_clock_offset_seconds", PLACE - {("kind", "agg_trade")}] == 0.0125
     assert samples["ticklake_ingest_objects_total", frozenset()] == 3
@@ -50,10 +50,20 @@ def test_every_vital_is_there(scraped):
 
 
 def test_two_connections_of_one_kind_are_told_together(scraped):
-    other = replace(LINK, frames=10, lag_ms=(0.5, 50.0, 60.0, 70.0))
+    other = replace(LINK, frames=10, lag_ms=(0.5, 50.0, 60.0, 70.0), is_connected=False)
     samples, _ = scraped(replace(VITALS, links=(LINK, other)))
+    assert (samples["ticklake_ingest_links", PLACE], samples["ticklake_ingest_connected", PLACE]) == (2, 1)
     assert samples["ticklake_ingest_frames_total", PLACE] == 1010
     assert samples["ticklake_ingest_lag_seconds", PLACE | {("quantile", "0.5")}] == 0.05
+
+
+def test_two_streams_of_one_pair_are_told_apart(scraped):
+    """Candles of a minute and of an hour."""
+    hours = replace(FEED, stream="btcusdt@kline_1h", heard_seconds=3.0)
+    samples, _ = scraped(replace(VITALS, feeds=(FEED, hours)))
+    place = PLACE | {("pair", "BTC-USDT")}
+    assert samples["ticklake_ingest_silence_seconds", place | {("stream", FEED.stream)}] == 0.2
+    assert samples["ticklake_ingest_silence_seconds", place | {("stream", hours.stream)}] == 3.0
 
 
 def test_what_is_not_known_is_left_out(scraped):

@@ -132,9 +132,12 @@ def test_what_fails_is_counted_and_asked_at_its_next_turn(tmp_path, caplog):
     desk = Desk(tmp_path, BOOK, KLINE, answers=[RestError("HTTP 503"), b'{"code":-1}'])
     desk.run(5)
     assert (desk.poller.counts.asked, desk.poller.counts.failed) == (2, 2)
+    assert desk.poller.failing == {"test/spot/book/A-B", "test/spot/kline/A-B/1m"}
     assert "event=poll_failed poll=test/spot/book/A-B error='HTTP 503'" in caplog.text
     assert "event=poll_unreadable poll=test/spot/kline/A-B/1m" in caplog.text
     assert [line["raw"] for line in desk.lines()] == [{"code": -1}]
+    desk.run(EVERY.total_seconds())
+    assert desk.poller.failing == {"test/spot/kline/A-B/1m"}  # the book was answered
 
 
 def test_a_turn_that_comes_too_late_is_left_out_and_told(tmp_path, caplog):

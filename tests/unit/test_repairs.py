@@ -215,6 +215,9 @@ def test_where_nobody_may_be_asked_the_hole_is_told(tmp_path):
 def test_a_failure_is_told_once_and_tried_again_for_ever(tmp_path):
     desk = Desk(tmp_path, *[RestError("HTTP 503")] * 3, b"<html>", b'{"code":-1}', body(11, 12, 13, 14))
     assert desk.ends(HOLE) == [("failed", None)]
+    assert (desk.repairs.waiting, desk.repairs.stuck) == (1, 1)
+    desk.repairs.add(Task(desk.plan, "a_b", HOLE, lambda: None), seconds=10**6)  # one that nobody has tried yet
+    assert (desk.repairs.waiting, desk.repairs.stuck) == (2, 1)
     for seconds in (1, 2, 4, 8):
         desk.time.advance(AGAIN_SECONDS * seconds)
         assert desk.ends() == []

@@ -3,6 +3,8 @@
 import os
 from dataclasses import replace
 
+from ingest.cli import main
+from ingest.clock import SYSTEM
 from ingest.spool.spool import prepare
 from ingest.watch.status import is_locked, read, screen
 from ingest.watch.watch import write
@@ -51,6 +53,34 @@ def test_a_sick_one_says_so_first_and_the_worst_of_it_at_the_top():
     assert "binance spot agg_trade BTC-USDT   MUTE         10 s               2" in lines
     assert "spool     0.0 MB of 0.0 GB, 3 segments wait, the oldest for 2 h" in lines
     assert lines[-1] == "gaps      0 found in this run; the lake's ledger has 12 open"
+
+
+def test_one_that_runs_and_says_nothing_is_wrong_whatever_it_said_before():
+    lines = list(screen(VITALS, is_running=True, age=10.0, gaps=None))
+    assert lines[3:5] == ["WRONG: 1", "  critical status: it has written no status for 10 s: it hangs, or its disk takes no more"]
+    assert "nothing is wrong" in list(screen(VITALS, is_running=True, age=9.9, gaps=None))
+
+
+def test_only_one_that_does_not_run_or_hangs_is_not_alive(tmp_path, capsys):
+    """Sick with a hole, so that status itself is not content; the lake's own list has one that nobody can believe."""
+    conf, folder = tmp_path / "conf.yaml", tmp_path / "spool" / "collect"
+    conf.write_text(f"lake: {tmp_path / 'lake'}\ningest:\n  collector: laptop\n  spool: {{path: {tmp_path / 'spool'}}}\n")
+    handle = prepare(folder)
+    gaps = tmp_path / "lake" / "control" / "open-gaps.json"
+    gaps.parent.mkdir(parents=True)
+    gaps.write_text('{"v": 1, "gaps": [{}, {"state": "open"}, {"state": "implausible"}]}')
+    now = SYSTEM.wall_ns()
+    write(folder / "status.json", replace(VITALS, at_ns=now, feeds=(replace(FEED, holes=1),)))
+    assert main(["status", "--conf", str(conf), "--alive"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["status", "--conf", str(conf)]) == 1
+    assert capsys.readouterr().out.endswith("the lake's ledger has 2 open\n")
+    write(folder / "status.json", replace(VITALS, at_ns=now - 11 * 10**9))
+    assert main(["status", "--conf", str(conf), "--alive"]) == 1
+    write(folder / "status.json", replace(VITALS, at_ns=SYSTEM.wall_ns()))
+    assert [main(["status", "--conf", str(conf), *option]) for option in ([], ["--alive"])] == [0, 0]
+    os.close(handle)
+    assert [main(["status", "--conf", str(conf), *option]) for option in ([], ["--alive"])] == [1, 1]
 
 
 def test_what_was_written_is_read(tmp_path):
