@@ -256,7 +256,8 @@ def _ingest_rules(ingest: Ingest) -> Iterator[Rule]:
     yield _at_least("ingest.repair.side_every", ingest.repair.side_every, second)
     yield "ingest.repair.weight_share", share, "above 0, at most 1", 0 < share <= 1
     if ingest.metrics is not None:
-        right = bool(re.fullmatch(r"[^:\s]+:\d{1,5}", ingest.metrics.address))
+        found = re.fullmatch(r"[^:\s]+:(\d{1,5})", ingest.metrics.address)
+        right = found is not None and int(found[1]) < 1 << 16
         yield "ingest.metrics.address", ingest.metrics.address, "host:port, such as 127.0.0.1:9108", right
     for number, epoch in enumerate(ingest.epochs):
         yield _range(f"ingest.epochs[{number}].n", epoch.n, 2, 10**6)

@@ -112,11 +112,13 @@ class Collector:
             os.close(lock)
 
     def _collect(self, report: Callable[[Progress], None], seconds: float | None) -> Progress:
-        diary = Diary(self._spool, self._marks, self._world.clock, f"{self._run}-0")
-        diary.write("start", self._wanted.plans)
         self._gaps = Gaps(self._ingest, self._spool, self._world, self._conn)
         pollers = [self._poller(polls) for polls in _by_market(self._wanted.polls)]
         view = self._view(pollers)
+        # a collector that cannot serve them ends before it has knocked at any venue's door
+        stop_metrics = serve(self._ingest.metrics.address, view.vitals)[0] if self._ingest.metrics else None
+        diary = Diary(self._spool, self._marks, self._world.clock, f"{self._run}-0")
+        diary.write("start", self._wanted.plans)
         enough = threading.Event()
         uploads = self._crew.start("upload", self._keeper.uploader.run)
         for plan, continuity in zip(self._wanted.plans, self._marks.continuities, strict=True):
@@ -125,7 +127,6 @@ class Collector:
         keeper = self._crew.start("keeper", lambda: self._keeper.run(enough, self._gaps.look))
         watch = Watch(self._folder, view.vitals, lambda: self._spread(view), self._alerts, self._world.clock)
         watcher = self._crew.start("watch", lambda: watch.run(enough))
-        stop_metrics = serve(self._ingest.metrics.address, view.vitals)[0] if self._ingest.metrics else None
         while self._is_at_work() and not self._stop.wait(self._times.watch):
             report(view.progress())
             if seconds is not None and view.seconds >= seconds:

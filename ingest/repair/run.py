@@ -155,6 +155,9 @@ class Repair:
             _LOG.exception("event=no_open_gaps key=%s", KEY)
             self._look.trouble = [f"{KEY}: {error}"]
             return
+        if found is None:
+            self._look = _Look(trouble=[f"{KEY}: not there; nothing has looked for gaps in this lake yet"])
+            return
         alone = [gap for gap in found.gaps if gap.state != OPEN]
         look = _Look(len(found.gaps) + len(found.refused), len(alone), trouble=list(found.refused))
         offers: dict[str, tuple[Exchange, list[Case]]] = {}
@@ -174,11 +177,10 @@ class Repair:
         for exchange, cases in offers.values():
             self._begin(exchange, cases, once=once)
 
-    def _published(self) -> Published:
+    def _published(self) -> Published | None:
+        """None: there is no list, which is not to be taken for an empty one."""
         found = self._store.get(KEY)
-        if found is None:
-            return Published(None, (), ())  # nobody has looked for gaps yet
-        return published(found[0])
+        return None if found is None else published(found[0])
 
     def _begin(self, exchange: Exchange, cases: Sequence[Case], *, once: bool) -> None:
         conn = f"{self._run}-{len(self._markets) + 1}"

@@ -85,7 +85,10 @@ def families(now: Vitals) -> Iterator[Metric]:
 
 
 def serve(address: str, vitals: Callable[[], Vitals]) -> tuple[Callable[[], None], int]:
-    """Answer scrapes at host:port, each with the vitals of that moment. What ends it, and the port that it is."""
+    """Answer scrapes at host:port, each with the vitals of that moment. What ends it, and the port that it is.
+
+    OSError: it cannot be had; says which key of the configuration asks for it.
+    """
 
     class _Now(Collector):
         def collect(self) -> Iterator[Metric]:
@@ -94,7 +97,12 @@ def serve(address: str, vitals: Callable[[], Vitals]) -> tuple[Callable[[], None
     registry = CollectorRegistry()
     registry.register(_Now())
     host, _, port = address.rpartition(":")
-    server, thread = start_http_server(int(port), addr=host, registry=registry)
+    try:
+        server, thread = start_http_server(int(port), addr=host, registry=registry)
+    except OSError as error:
+        raise OSError(
+            f"ingest.metrics.address is {address!r}: {error.strerror}; each collector of a machine needs one of its own"
+        ) from error
 
     def stop() -> None:
         server.shutdown()

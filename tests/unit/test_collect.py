@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import socket
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ from ingest.exchanges.exchange import Instruments, Request, Rest
 from ingest.landing import Files
 from ingest.plan import plans
 from ingest.rest.polls import Poll
-from ingest.settings import Endpoint, FeedSettings, Ingest, Limits, Rotate, Size, Spool
+from ingest.settings import Endpoint, FeedSettings, Ingest, Limits, Metrics, Rotate, Size, Spool
 from ingest.spool.spool import SpoolError, prepare
 from tests.support.exchange_server import sends, venue
 from tests.support.exchanges import find
@@ -97,6 +98,21 @@ def test_what_a_venue_sends_is_landed_when_the_collector_stops(tmp_path):
     assert there.received == ['{"subscribe": "a_b"}']
     assert (end.frames, end.trades, end.reconnects, end.objects, end.waiting, end.lost, end.is_good) == (3, 2, 0, 2, 0, 0, True)
     assert list((tmp_path / "spool/collect/sealed").iterdir()) == []
+
+
+def test_metrics_that_cannot_be_served_end_a_run_before_any_venue_is_asked(tmp_path):
+    """As where two collectors of a machine have the same address: started again and again, they would use up the venue's patience."""
+    with venue(sends(frame(1))) as there, socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        run = Run(tmp_path, there.address)
+        run.ingest = replace(run.ingest, metrics=Metrics(address))
+        says = (
+            f"^ingest.metrics.address is '{address}': Address already in use; each collector of a machine needs one of its own$"
+        )
+        with pytest.raises(OSError, match=says):
+            run.until(lambda now: now.frames > 0)
+    assert there.received == []
+    assert run.events() == []
 
 
 def test_a_run_ends_by_itself_after_its_time(tmp_path):

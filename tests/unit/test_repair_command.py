@@ -60,11 +60,19 @@ def test_a_wrong_configuration_is_one_line_and_exit_code_2(conf, more, message, 
     assert (shown.err.count("\n"), shown.out) == (1, "")
 
 
-def test_nothing_open_is_exit_code_0_and_a_summary(conf, capsys):
+def test_nothing_open_is_exit_code_0_and_a_summary(conf, tmp_path, capsys):
+    (tmp_path / "lake/control").mkdir(parents=True)
+    (tmp_path / "lake/control/open-gaps.json").write_text('{"v":1,"as_of":null,"gaps":[]}')
     assert run("--conf", conf(), "--once") == 0
     assert capsys.readouterr().out == (
         "repair: 0 s, gaps=0 repaired=0 left_open=0 left_alone=0 rows=0 files=0 objects=0 text_bytes=0 waiting_segments=0\n"
     )
+
+
+def test_no_list_is_exit_code_1_and_said(conf, capsys):
+    """Whoever repairs by a timer is not to believe that nothing is missing."""
+    assert run("--conf", conf(), "--once") == 1
+    assert "; failed: control/open-gaps.json: not there; nothing has looked" in capsys.readouterr().out
 
 
 def test_a_list_that_cannot_be_read_is_exit_code_1(conf, tmp_path, capsys):

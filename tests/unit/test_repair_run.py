@@ -114,7 +114,10 @@ def test_two_markets_have_files_of_one_name_at_the_same_time(run, there):
     assert {line["raw"]["outcome"] for line in run.lines("events")} == {"repaired"}
 
 
-def test_a_lake_where_nobody_has_looked_for_gaps_has_none(run):
+def test_a_lake_where_nobody_has_looked_for_gaps_is_not_one_without_gaps(run):
+    missing = "control/open-gaps.json: not there; nothing has looked for gaps in this lake yet"
+    assert counts(run.until(once=True)) == (0, 0, {}, 0, 0, 0, 0, [missing])
+    run.publish()
     assert counts(run.until(once=True)) == (0, 0, {}, 0, 0, 0, 0, [])
 
 
@@ -149,6 +152,7 @@ def test_a_second_one_on_the_same_spool_is_refused(run):
 
 
 def test_a_collector_on_the_same_spool_is_none_of_its_business(run):
+    run.publish()
     handle = prepare(run.spool / "collect")
     assert run.until(once=True).is_good
     os.close(handle)

@@ -76,6 +76,11 @@ EPOCH = {**FEED, "pair": "A-B", "n": 2, "from": "2026-05-01T00:00:00Z"}
         ("ingest", None, "ingest: keys: collector, spool, rotate, feeds, endpoints, epochs, polls"),
         ("ingest.collector", "my-laptop", "ingest.collector is 'my-laptop': a name like laptop: [a-z0-9][a-z0-9_]{0,30}"),
         ("ingest.collector", 5, "ingest.collector is 5: a text"),
+        (
+            "ingest.metrics",
+            {"address": "127.0.0.1:65536"},
+            "ingest.metrics.address is '127.0.0.1:65536': host:port, such as 127.0.0.1:9108",
+        ),
         ("ingest.rotate.seconds", 0, "ingest.rotate.seconds is 0: 1 to 3600"),
         ("ingest.rotate.seconds", "60s", "ingest.rotate.seconds is '60s': a whole number"),
         ("ingest.rotate.seconds", True, "ingest.rotate.seconds is True: a whole number"),
