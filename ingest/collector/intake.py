@@ -160,7 +160,7 @@ class Intake:
         if self._top is not None:
             for stream, raw in list(self._books.items()):
                 exchange = self.plan.exchange
-                yield Book(f"{exchange.venue} {exchange.market} {self.plan.pairs[stream]}", self._top, raw)
+                yield Book(f"{exchange.name} {self.plan.pairs[stream]}", stream, self._top, raw)
 
     def vitals(self, silence: Silence, *, can_ask: bool) -> tuple[LinkVitals, Sequence[FeedVitals]]:
         """How it is."""

@@ -82,7 +82,7 @@ class Poller:
         for poll, raw in list(self._books.values()):
             top = poll.exchange.tops.get(("book", "rest"))
             if top is not None:
-                yield Book(f"{poll.exchange.name} {poll.pair}", top, raw)
+                yield Book(f"{poll.exchange.name} {poll.pair}", poll.name, top, raw)
 
     def _asked(self, poll: Poll) -> bool:
         """Whether there is more to be had at once."""

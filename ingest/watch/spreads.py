@@ -16,6 +16,7 @@ class Book(NamedTuple):
     """The newest text of a book, as it came."""
 
     where: str  # binance spot BTC-USDT
+    source: str  # the stream or the poll that told it
     top: Top
     raw: bytes
 
@@ -26,14 +27,14 @@ class Spreads:
 
     thresholds: Sequence[Decimal]
     _exceeded: dict[str, Exceeded] = field(default_factory=dict)
-    _seen: dict[str, bytes] = field(default_factory=dict)
+    _seen: dict[tuple[str, str], bytes] = field(default_factory=dict)  # by place and source: who says nothing new says nothing
 
     def judge(self, books: Iterable[Book], at_ns: int) -> Iterator[Raised | Recovered]:
         """What has changed since the last look. A text that is no book says nothing."""
         for book in books:
-            if self._seen.get(book.where) == book.raw:
+            if self._seen.get(book[:2]) == book.raw:
                 continue
-            self._seen[book.where] = book.raw
+            self._seen[book[:2]] = book.raw
             best = best_prices(book.top, book.raw)
             if best is None:
                 continue

@@ -82,9 +82,9 @@ def test_what_is_no_book_has_none(raw):
     assert best_prices(exchange("binance spot").tops["book", "rest"], raw) is None
 
 
-def book(bid, ask):
+def book(bid, ask, source="book poll"):
     raw = orjson.dumps({"bids": [[bid, "1"]], "asks": [[ask, "1"]]})
-    return [Book("binance spot BTC-USDT", exchange("binance spot").tops["book", "rest"], raw)]
+    return [Book("binance spot BTC-USDT", source, exchange("binance spot").tops["book", "rest"], raw)]
 
 
 def test_a_wide_book_is_told_and_so_is_its_end():
@@ -97,3 +97,13 @@ def test_a_wide_book_is_told_and_so_is_its_end():
     assert list(spreads.judge(book("99.4", "100"), 3)) == []
     assert list(spreads.judge(book("", "100"), 4)) == []
     assert list(spreads.judge(book("99.9", "100"), 5)) == [Recovered(half)]
+
+
+def test_a_poll_of_an_hour_ago_does_not_contradict_the_stream():
+    spreads = Spreads((Decimal("1.0"),))
+    wide, narrow = Key("spread above 1.0 %", "binance spot BTC-USDT"), book("99.9", "100", "btcusdt@bookTicker")
+    polled = book("98", "100")
+    raised = Raised(wide, Severity.WARNING, "2.0000 % of the ask (bid 98, ask 100)", 1)
+    assert list(spreads.judge(polled, 1)) == [raised]
+    assert list(spreads.judge([*narrow, *polled], 2)) == [Recovered(wide)]
+    assert list(spreads.judge([*narrow, *polled], 3)) == []
