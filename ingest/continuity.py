@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any, Literal
 
 from ingest.exchanges.exchange import Page, Seen
@@ -15,6 +16,7 @@ from ingest.silence import Rhythm
 
 GRACE_SECONDS = 1.0  # the other connection, or the next frame, may still bring what is missing
 AUDITABLE = 200_000  # frames; a venue that cannot be asked for so long costs no more memory than that
+KEPT = 1000  # of these, that the marks hold; where there are more, the next process suspects a hole in their place
 LEAP = 10_000_000  # a hole of more ids is believed only when a second frame goes on from there
 FALL = 100_000  # an id so far below the last one is no late frame: the venue may have begun to count anew
 
@@ -51,6 +53,8 @@ class Known:
     """One feed. Everything up to `last_id` was received, but for the holes."""
 
     is_dense: bool
+    is_ordered: bool = True  # ids that tell no order tell of no hole
+    is_audited: bool = True  # ids that are not dense: somebody will ask the venue whether there were others
     last_id: int | None = None
     last_ms: int | None = None
     last_recv_ns: int | None = None
@@ -60,7 +64,7 @@ class Known:
     conn: str | None = None  # the connection of the newest frame
     is_forgotten: bool = False  # frames were received, and nobody knows how far
     rhythm: Rhythm = field(default_factory=Rhythm)
-    audited: int | None = None  # ids that are not dense: up to here the venue was asked whether there were others
+    audited: int | None = None  # up to here the venue was asked
     received: deque[tuple[int, int]] = field(
         default_factory=lambda: deque(maxlen=AUDITABLE)
     )  # least and greatest id of each frame since
@@ -82,6 +86,10 @@ class Continuity:
         if first is None or last is None:
             return
         before = known.last_id
+        if not known.is_ordered:
+            if before is None or last > before:
+                known.last_id, known.last_ms = last, seen.event_ms
+            return
         if before is not None and first != before + 1 and not self._joins(known, seen, (first, last), now):
             return
         if known.is_forgotten:
@@ -90,9 +98,7 @@ class Continuity:
         if known.last_trade is not None and seen.first_trade is not None and first == (before or 0) + 1:
             self._check_trades(known, seen, now)
         known.is_torn = False
-        if not known.is_dense:
-            known.audited = first - 1 if known.audited is None else known.audited
-            known.received.append((first, last))
+        self._receive(known, first, last)
         if before is None or last > before or known.doubted == last:
             known.last_id, known.last_ms, known.last_trade = last, seen.event_ms, seen.last_trade
 
@@ -104,7 +110,7 @@ class Continuity:
             follows = known.doubted is not None and first == known.doubted + 1
             known.doubted = last
             if follows and first < before:
-                known.holes = [_hole(known, "reset", (before + 1, before), seen, now)]
+                known.holes.append(_hole(known, "reset", (before + 1, before), seen, now))
             elif follows:
                 _add(known, _hole(known, "ids", (before + 1, first - 1), seen, now))
             return follows
@@ -117,6 +123,18 @@ class Continuity:
             known.holes.append(_hole(known, "suspected", (before + 1, first - 1), seen, now))
         return True
 
+    def again(self, known: Known, seen: Seen) -> None:
+        """A frame of which it is known already that it was received, as after a start. However far below the last one, it is no new."""
+        if known.is_ordered and seen.first_id is not None and seen.last_id is not None:
+            known.holes = list(_filled(known.holes, seen.first_id, seen.last_id))
+            known.is_torn = False
+            self._receive(known, seen.first_id, seen.last_id)
+
+    def _receive(self, known: Known, first: int, last: int) -> None:
+        if not known.is_dense and known.is_audited:
+            known.audited = first - 1 if known.audited is None else known.audited
+            known.received.append((first, last))
+
     def _check_trades(self, known: Known, seen: Seen, now: float) -> None:
         """The ids of aggregates join; so must the trades inside them, where the market numbers those, too."""
         assert known.last_trade is not None
@@ -127,9 +145,15 @@ class Continuity:
 
     def hear(self, known: Known, seen: Seen, now: float) -> None:
         """The venue has sent up to this id on this feed, and the frames are not in the spool."""
-        last, before = seen.last_id, known.last_id
-        if last is not None and before is not None and before < last <= before + LEAP:
-            sort: Sort = "ids" if known.is_dense else "suspected"
+        first, last, before = seen.first_id, seen.last_id, known.last_id
+        sort: Sort = "ids" if known.is_dense else "suspected"
+        if last is None or not known.is_ordered:
+            return
+        if before is None:
+            if first is not None:  # a frame that came, and that the spool did not take: the first thing that is missed
+                known.holes.append(Hole(sort, first, last, None, None, None, seen.event_ms, since=now))
+            self.begin(known, seen)
+        elif before < last <= before + LEAP:
             _add(known, replace(_hole(known, sort, (before + 1, last), seen, now), after_id=None))
             known.last_id, known.last_ms, known.last_trade = last, seen.event_ms, None
 
@@ -147,10 +171,11 @@ class Continuity:
         ids = sorted(number for number in there if known.audited < number <= until)
         received = sorted(known.received)
         firsts = [first for first, _ in received]
+        reach = list(accumulate((last for _, last in received), max))
         before, missed = known.audited, list[int]()
         for number in ids:
             place = bisect_right(firsts, number) - 1
-            if place < 0 or received[place][1] < number:
+            if place < 0 or reach[place] < number:
                 missed.append(number)
                 continue
             if missed:
@@ -187,7 +212,10 @@ class Continuity:
     def close(self, stream: str, hole: Hole) -> None:
         """The hole is dealt with, whatever became of it."""
         known = self.feeds[stream]
-        known.holes = [other for other in known.holes if not (other.is_told and hole.low <= other.low <= hole.high + 1)]
+        lows = range(hole.low, max(hole.low, hole.high) + 1)  # of what is left of it, and of those that hold no ids
+        known.holes = [one for one in known.holes if not (one.is_told and one.sort == hole.sort and one.low in lows)]
+        if not known.is_dense and known.audited is not None and hole.high > known.audited:
+            known.received.append((hole.low, hole.high))  # the next audit need not find it once more
 
 
 def _hole(known: Known, sort: Sort, ids: tuple[int, int], seen: Seen, now: float) -> Hole:
@@ -225,18 +253,26 @@ def _filled(holes: Iterable[Hole], first: int, last: int) -> Iterator[Hole]:
 def plain(known: Known) -> dict[str, Any]:
     """For the disk: what the next process needs."""
     found = {name: getattr(known, name) for name in _FEED}
+    if known.audited is not None:
+        found["received"] = list(known.received) if len(known.received) <= KEPT else None
     rhythm = {name: getattr(known.rhythm, name) for name in _RHYTHM}
     return {**found, "rhythm": rhythm, "holes": [{name: getattr(hole, name) for name in _HOLE} for hole in known.holes]}
 
 
-def known(is_dense: bool, told: Mapping[str, Any] | None) -> Known:  # noqa: FBT001 - one of two values, as in the feed
-    """From the disk. Nobody has listened since."""
-    if told is None:
-        return Known(is_dense)
-    feed, holes, rhythm = {name: told[name] for name in _FEED}, [Hole(**hole) for hole in told["holes"]], Rhythm(**told["rhythm"])
-    return Known(is_dense, **feed, holes=holes, rhythm=rhythm, is_torn=True)
+def restore(known: Known, told: Mapping[str, Any]) -> None:
+    """From the disk. Nobody has listened since. KeyError, TypeError: it is not what `plain` gave."""
+    for name in _FEED:
+        setattr(known, name, told[name])
+    known.holes, known.rhythm, known.is_torn = [Hole(**hole) for hole in told["holes"]], Rhythm(**told["rhythm"]), True
+    if known.audited is None or known.is_dense or not known.is_audited:
+        known.audited = None
+    elif told["received"] is not None:
+        known.received.extend((first, last) for first, last in told["received"])
+    elif known.last_id is not None and known.last_id > known.audited:  # so many frames that nobody knows any more which came
+        known.holes.append(Hole("suspected", known.audited + 1, known.last_id, known.audited, None))
+        known.audited = known.last_id
 
 
 _RHYTHM = ("pauses", "mean", "longest")
-_FEED = ("last_id", "last_ms", "last_recv_ns", "last_trade", "conn", "is_forgotten")
+_FEED = ("last_id", "last_ms", "last_recv_ns", "last_trade", "conn", "is_forgotten", "audited")
 _HOLE = ("sort", "low", "high", "before_id", "after_id", "before_ms", "after_ms", "is_told")

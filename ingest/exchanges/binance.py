@@ -84,7 +84,7 @@ def aside(widths: Sequence[str]) -> Mapping[str, Feed]:
     }
     klines = {width: Feed("kline", "klines", stream_name(f"kline_{width}"), dense=False, ordered=False) for width in widths}
     return {
-        "book_top": Feed("book_top", "diffs", stream_name("bookTicker"), dense=False),
+        "book_top": Feed("book_top", "diffs", stream_name("bookTicker"), dense=False, ordered=False),
         "book": replace(books["20"], variants=books),
         "book_diff": Feed("book_diff", "diffs", stream_name("depth@100ms"), dense=True),
         "kline": replace(klines["1m"], variants=klines),

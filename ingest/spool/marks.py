@@ -10,13 +10,13 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from ingest.continuity import Continuity, Hole, Known, known, plain
+from ingest.continuity import Continuity, Hole, Known, plain, restore
 from ingest.plan import Plan
 from ingest.spool import records
 from ingest.spool.damage import missed
@@ -143,7 +143,11 @@ class Marks:
             if line["source"] == "ws":
                 known.is_torn = known.is_torn or line["conn"] != known.conn
                 known.conn = line["conn"]
-                one.take(known, plan.exchange.recognise(line["raw"]), line["recv_ns"], now)
+                seen = plan.exchange.recognise(line["raw"])
+                if seen.last_id is not None and known.last_id is not None and seen.last_id <= known.last_id:
+                    one.again(known, seen)
+                else:
+                    one.take(known, seen, line["recv_ns"], now)
         except Exception:  # noqa: BLE001 - of a feed that is not asked for any more, or odd: it lands all the same
             _LOG.debug("event=not_replayed line=%r", text[:200])
 
@@ -201,11 +205,21 @@ def _changed(path: Path) -> int:
         return 0
 
 
+def fresh(plan: Plan) -> Known:
+    """A feed of a plan, of which nothing is known yet."""
+    rest = plan.exchange.rest
+    can_ask = rest is not None and bool(plan.rest) and plan.kind in rest.histories
+    return Known(plan.feed.dense, plan.feed.ordered, is_audited=can_ask)
+
+
 def _known(plan: Plan, told: Any, *, is_forgotten: bool) -> Known:  # noqa: ANN401 - what a file held
+    new = replace(fresh(plan), is_forgotten=is_forgotten)
+    if told is None:
+        return new
+    found = fresh(plan)
     try:
-        found = known(plan.feed.dense, told)
-    except (KeyError, TypeError):
+        restore(found, told)
+    except (KeyError, TypeError, ValueError):
         _LOG.error("event=mark_unreadable mark=%r", told)
-        return Known(plan.feed.dense, is_forgotten=True)
-    found.is_forgotten = found.is_forgotten or (told is None and is_forgotten)
+        return replace(new, is_forgotten=True)
     return found

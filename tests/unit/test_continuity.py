@@ -1,12 +1,12 @@
 """What is missing between frames: each market's own rule, any order, two connections, a venue that counts anew."""
 
+import json
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.continuity import FALL, GRACE_SECONDS, LEAP, Continuity, Hole, Known, known, plain
+from ingest.continuity import FALL, GRACE_SECONDS, KEPT, LEAP, Continuity, Hole, Known, plain, restore
 from ingest.exchanges.exchange import Page, Seen
 
 MS = 1_731_000_000_000
@@ -21,9 +21,11 @@ def frame(first, last=None, **told):
 class Story:
     """One feed; frames are received at `now`."""
 
-    def __init__(self, told=None, *, is_dense=True) -> None:
-        self.continuity = Continuity({"a": known(is_dense, told)})
-        self.feed = self.continuity.feeds["a"]
+    def __init__(self, told=None, *, is_dense=True, **rules) -> None:
+        self.feed = Known(is_dense, **rules)
+        if told is not None:
+            restore(self.feed, json.loads(json.dumps(told)))
+        self.continuity = Continuity({"a": self.feed})
         self.now = 100.0
 
     def take(self, *frames):
@@ -188,6 +190,102 @@ def test_an_odd_frame_changes_nothing():
     assert plain(story.take(Seen("trade", "a")).feed) == before
 
 
-@pytest.mark.parametrize("is_dense", [True, False])
-def test_a_feed_that_nobody_knows_begins_with_nothing(is_dense):
-    assert known(is_dense, None) == Known(is_dense)
+def test_frames_that_were_received_before_any_was_kept_are_the_first_hole():
+    """As on a full disk: the first three are refused, the fourth one lands."""
+    story = Story().hear(100).hear(101).hear(102).take(103)
+    assert story.told() == [Hole("ids", 100, 102, None, None, None, MS + 102)]
+    assert story.feed.last_id == 103
+
+
+def test_from_the_first_word_of_the_venue_on_something_can_be_missed():
+    story = Story()
+    story.continuity.hear(story.feed, Seen("control", last_id=5, event_ms=MS + 5), story.now)
+    assert story.take(8).told() == [hole(6, 7, 5, 8)]
+
+
+def test_ids_that_tell_no_order_tell_of_nothing_and_nothing_of_them_is_kept():
+    story = Story(is_dense=False, is_ordered=False).take(7, 9)
+    story.continuity.tear()
+    story.take(30, 20).hear(50)
+    assert (story.told(), story.feed.last_id, list(story.feed.received), story.feed.audited) == ([], 30, [], None)
+
+
+def test_where_nobody_will_ask_nothing_is_kept_for_the_question():
+    story = Story(is_dense=False, is_audited=False).take(7, 9)
+    story.continuity.tear()
+    assert story.take(30).told() == [hole(10, 29, 9, 30, "suspected")]
+    assert (list(story.feed.received), story.feed.audited) == ([], None)
+
+
+def test_a_hole_that_is_closed_takes_no_other_with_it():
+    story = Story().take(9).hear(20)
+    (first,) = story.told()
+    (second,) = story.hear(25).told()
+    assert [(one.low, one.high) for one in (first, second)] == [(10, 20), (21, 25)]
+    story.continuity.close("a", first)
+    assert [(one.low, one.high) for one in story.feed.holes] == [(21, 25)]
+
+
+def test_a_hole_of_another_sort_stays_as_well():
+    story = Story().take(frame(9, first_trade=1, last_trade=10), frame(10, first_trade=12, last_trade=12), 12)
+    (inner, ids) = story.told()
+    assert ((inner.sort, inner.low), (ids.sort, ids.low)) == (("inner", 10), ("ids", 11))
+    ids_too = replace(ids, low=10)
+    story.feed.holes[1] = ids_too
+    story.continuity.close("a", inner)
+    assert story.feed.holes == [ids_too]
+
+
+def test_a_venue_that_counts_anew_leaves_the_holes_that_there_are():
+    story = Story().take(FALL * 3, FALL * 3 + 2)
+    old = hole(FALL * 3 + 1, FALL * 3 + 1, FALL * 3, FALL * 3 + 2)
+    assert [one.sort for one in story.take(1, 2).told()] == ["ids", "reset"]
+    assert replace(story.feed.holes[0], since=0.0) == replace(old, is_told=True)
+
+
+def test_a_frame_that_is_known_already_is_no_venue_that_counts_anew():
+    """As when a start reads a long segment of which the marks tell already; what is missing there is still missing."""
+    story = Story().take(FALL * 3, FALL * 3 + 3)
+    for number in (1, 2, 3, FALL * 3 + 1):
+        story.continuity.again(story.feed, frame(number))
+    assert story.told() == [hole(FALL * 3 + 2, FALL * 3 + 2, FALL * 3, FALL * 3 + 3)]
+    assert story.feed.last_id == FALL * 3 + 3
+
+
+def page(*ids, low=0):
+    return Page(ids, low, max(ids))
+
+
+def test_what_was_not_compared_before_a_stop_is_compared_after_it():
+    """115 was dropped by the venue; what nobody heard between 130 and 140 is a hole of its own."""
+    story = Story(is_dense=False).take(100, 110, 120, 130)
+    again = Story(plain(story.feed), is_dense=False).take(140)
+    assert again.told() == [hole(131, 139, 130, 140, "suspected")]
+    again.continuity.audit(again.feed, page(100, 110, 115, 120, 130, 135, 140), 140, again.now)
+    assert again.told() == [Hole("suspected", 115, 115, 110, 120)]
+
+
+def test_so_many_frames_that_nobody_compared_are_suspected_instead_of_kept():
+    story = Story(is_dense=False).take(*range(10, 10 * (KEPT + 2), 10))
+    last = 10 * (KEPT + 1)
+    assert len(plain(story.feed)["received"] or ()) == 0
+    again = Story(plain(story.feed), is_dense=False)
+    assert again.told() == [Hole("suspected", 10, last, 9, None)]
+    story.feed.received.popleft()
+    assert len(plain(story.feed)["received"]) == KEPT
+
+
+def test_marks_of_a_feed_that_is_dense_or_not_audited_any_more_have_nothing_to_compare():
+    told = plain(Story(is_dense=False).take(100, 110).feed)
+    for again in (Story(told), Story(told, is_dense=False, is_audited=False)):
+        assert (again.feed.audited, list(again.feed.received), again.feed.holes) == (None, [], [])
+
+
+def test_a_hole_that_was_dealt_with_is_not_found_once_more_by_the_audit():
+    story = Story(is_dense=False).take(100)
+    story.continuity.tear()
+    (torn,) = story.take(120).told()
+    story.take(110)  # late, by the other connection
+    story.continuity.close("a", torn)
+    story.continuity.audit(story.feed, page(100, 105, 110, 115, 120, 125), 130, story.now)
+    assert [(one.low, one.high) for one in story.told()] == [(125, 125)]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ingest.continuity import Hole
+from ingest.continuity import FALL, Hole
 from ingest.exchanges.exchange import Seen
 from ingest.journal import Journal
 from ingest.plan import Plan
@@ -98,6 +98,24 @@ def test_reading_again_what_the_marks_tell_of_changes_nothing(folder):
         one.replay(now=0.0)
         one.save(one.snapshot())
     assert [(hole.low, hole.high) for hole in far(marks(folder)).holes] == [(3, 4)]
+
+
+def test_a_long_segment_that_the_marks_tell_of_is_no_venue_that_counts_anew(folder):
+    """Marks are written while a segment is open: it begins far below them. What was missing is missing still."""
+    far_above = 3 * FALL
+    append(folder, 1, 2, far_above - 1, far_above, far_above + 3)
+    one = marks(folder)
+    holes = [Hole("ids", 5, 6, 4, 7, is_told=True), Hole("ids", far_above - 5, far_above - 1, far_above - 6, far_above)]
+    far(one).last_id, far(one).holes = far_above, list(holes)
+    one.save(one.snapshot())
+    two = marks(folder)
+    two.replay(now=0.0)
+    assert [(hole.sort, hole.low, hole.high, hole.is_told) for hole in far(two).holes] == [
+        ("ids", 5, 6, True),
+        ("ids", far_above - 5, far_above - 2, False),
+        ("ids", far_above + 1, far_above + 2, False),
+    ]
+    assert far(two).last_id == far_above + 3
 
 
 def test_a_feed_that_the_configuration_has_dropped_is_remembered(folder):
