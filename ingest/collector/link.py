@@ -18,8 +18,8 @@ from ingest.rest.client import Get
 PROVEN_SECONDS = 60.0  # a connection that lived so long was a good one: the next back-off starts anew
 FULL_SECONDS = 5.0  # how often a link that was closed at the spool's bound looks again
 EARLY_SECONDS = 3600.0  # so long before the venue's own limit a connection is replaced, some up to half of it earlier
-OVERLAP_SECONDS = 2.0  # both are heard for so long after the successor's first frame …
-QUIET_OVERLAP_SECONDS = 15.0  # … or after its subscription, where nothing comes
+OVERLAP_SECONDS = 2.0  # both are heard for so long after the successor has asked for all and its first frame has come …
+QUIET_OVERLAP_SECONDS = 15.0  # … or after it has asked for all, where nothing comes
 _LOG = logging.getLogger(__name__)
 
 
@@ -222,7 +222,10 @@ class Link:
         _LOG.warning("event=not_replaced %s again_in=%.1fs detail=%r", self.intake.label, seconds, found.why)
 
     def _is_settled(self, successor: Session) -> bool:
+        """Whether it may be relied upon alone. To ask for many streams takes a while: the first frame is of one of them."""
+        if successor.subscribed is None:
+            return False
         now = self._world.clock.monotonic()
         if successor.first is not None:
-            return now - successor.first >= OVERLAP_SECONDS
-        return successor.subscribed is not None and now - successor.subscribed >= QUIET_OVERLAP_SECONDS
+            return now - max(successor.first, successor.subscribed) >= OVERLAP_SECONDS
+        return now - successor.subscribed >= QUIET_OVERLAP_SECONDS

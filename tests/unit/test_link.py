@@ -16,21 +16,25 @@ from tests.support.exchanges import exchange
 from tests.support.fakes import FakeSocket, FakeTime, Stop, close, nobody, nothing, text
 from tests.support.segments import lines as segment_lines
 
+PAIRS = {"a_b": "A-B"}
+
 
 class Stage:
     """A link, whose attempts to connect meet the given outcomes one after the other (the last one for ever)."""
 
-    def __init__(self, folder, *outcomes, waits=100, limit=1000, hosts=("ws://one", "ws://two"), dense=True, **limits) -> None:
+    def __init__(
+        self, folder, *outcomes, waits=100, limit=1000, hosts=("ws://one", "ws://two"), dense=True, pairs=PAIRS, **limits
+    ) -> None:
         os.close(prepare(folder))
         self.time = FakeTime()
         self.spool = Spool(folder, "laptop", Rotate(), 10**9, self.time.clock)
         self.stop = Stop(self.time, waits)
         self.asked = []
         self.outcomes = outcomes
-        plan = Plan(exchange(**limits), exchange().feeds["trade"], {"a_b": "A-B"}, hosts)
+        plan = Plan(exchange(**limits), exchange().feeds["trade"], pairs, hosts)
         world = World(self.time.clock, self.connect, nobody, lambda: 1.0, self.stop, spawn=lambda body: body())
         numbers = iter(range(1, 10**6))
-        continuity = Continuity({"a_b": Known(is_dense=dense)})
+        continuity = Continuity({stream: Known(is_dense=dense) for stream in pairs})
         self.link = Link(
             Intake(plan, continuity, self.spool, self.time.clock),
             world,
@@ -158,6 +162,24 @@ def test_a_connection_is_replaced_before_the_venue_cuts_it_and_both_are_heard_fo
     assert [(round(at), address) for at, address in stage.asked] == [(0, "ws://one/1"), (1800, "ws://one/1")]
     assert ends(stage) == [("laptop-5-1", "replaced", 1800), ("laptop-5-2", "stopped", 1829)]
     assert missing(stage) == []
+
+
+def test_a_connection_is_heard_until_its_successor_has_asked_for_everything(tmp_path):
+    """Five streams, a message each, one a second: the first one's frames come while the others are not even asked for."""
+    pairs = {f"{name}_b": f"{name.upper()}-B" for name in "acdef"}
+    stage = Stage(tmp_path, pairs=pairs, dense=False, messages_per_second=1)
+    first = [text(b'{"s":"a_b","id":1}'), stage.link.replace, *frames(2, until=60, every=1.0)]
+    stage.outcomes = first, frames(2, until=60, every=1.0, then=[stage.stop.set])
+    stage.run()
+    (begun,) = [
+        line["recv_ns"] for line in stage.lines() if line["raw"].get("event") == "connect" and line["conn"] == "laptop-5-2"
+    ]
+    asked = [
+        line["recv_ns"] for line in stage.lines() if line["raw"].get("event") == "subscribed" and line["conn"] == "laptop-5-2"
+    ]
+    (left,) = {line["recv_ns"] for line in stage.lines() if line["raw"].get("outcome") == "replaced"}
+    assert (len(asked), {at - begun for at in asked}) == (5, {4_500_000_000})  # four seconds, and a look of both sockets
+    assert left - asked[0] == 2_000_000_000
 
 
 def test_a_venue_that_says_goodbye_is_left_only_when_its_successor_is_heard(tmp_path):
