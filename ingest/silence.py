@@ -37,14 +37,18 @@ class Rhythm:
         """A new connection: silence counts from here, and what lay between teaches nothing."""
         self.at = now
 
-    def limit(self, silence: Silence, *, can_ask: bool) -> float:
+    def usual(self, silence: Silence, *, can_ask: bool) -> float:
         """Seconds. While a rhythm is unknown, one that can be asked about is asked soon, one that cannot is left alone."""
         low, high = silence.at_least.total_seconds(), silence.at_most.total_seconds()
         if silence.learn and self.pauses >= LEARNED:
             found = max(OF_MEAN * self.mean, OF_LONGEST * self.longest)
         else:
             found = low if can_ask else high
-        return min(high, max(low, found) * 2.0 ** min(self.doubts, 20))
+        return min(high, max(low, found))
+
+    def limit(self, silence: Silence, *, can_ask: bool) -> float:
+        """Seconds after which to ask: twice as long after each time that nothing came of it."""
+        return min(silence.at_most.total_seconds(), self.usual(silence, can_ask=can_ask) * 2.0 ** min(self.doubts, 20))
 
     def is_odd(self, now: float, silence: Silence, *, can_ask: bool) -> bool:
         """Whether to ask."""

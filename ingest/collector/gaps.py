@@ -57,7 +57,9 @@ class Gaps:
             can_ask = self.can_ask(link)
             for stream in intake.odd(self._ingest.silence, can_ask=can_ask):
                 if can_ask:
-                    repairs.add(Doubt(intake.plan, stream, partial(self._answer, link, journal, stream)))
+                    asked = link, journal, stream
+                    doubt = Doubt(intake.plan, stream, partial(self._answer, *asked), partial(self._unanswered, *asked))
+                    repairs.add(doubt)
                 else:
                     intake.mute(journal, stream, None)
                     link.replace()
@@ -90,8 +92,9 @@ class Gaps:
             repairs = self.repairs[intake.plan.exchange.name]
             if rest is None or not self.can_ask(link):
                 continue
-            for stream, low, high in intake.audits():
-                repairs.add(Audit(intake.plan, stream, low, high, partial(intake.compare, stream, high)))
+            for stream in intake.plan.pairs:
+                if intake.unaudited(stream):
+                    repairs.add(Audit(intake.plan, stream, partial(intake.unaudited, stream), partial(intake.compare, stream)))
             if not intake.plan.feed.dense:
                 weight = rest.histories[intake.plan.kind].weight * len(intake.plan.pairs)
                 share = rest.budget / rest.seconds * self._ingest.repair.weight_share / 2
@@ -110,6 +113,13 @@ class Gaps:
             return  # a quiet market, or one that has spoken since
         link.intake.mute(journal, stream, newest)
         link.replace()
+
+    def _unanswered(self, link: Link, journal: Journal, stream: str) -> None:
+        """The venue could not be asked about a silent stream: a silence beyond what is usual is enough."""
+        intake = link.intake
+        if intake.is_beyond_usual(stream, self._ingest.silence):
+            intake.mute(journal, stream, None)
+            link.replace()
 
     def _add(self, intake: Intake, stream: str, hole: Hole) -> None:
         task = Task(intake.plan, stream, hole, partial(intake.close, stream, hole))

@@ -149,11 +149,17 @@ class Intake:
                 known.rhythm.doubt(now)
                 yield stream
 
-    def audits(self) -> Iterator[tuple[str, int, int]]:
-        """Feeds whose ids are not dense: stream, from which id the venue is to be asked, up to which."""
-        for stream, known in self.continuity.feeds.items():
-            if known.audited is not None and known.last_id is not None and known.last_id > known.audited:
-                yield stream, known.audited + 1, known.last_id
+    def is_beyond_usual(self, stream: str, silence: Silence) -> bool:
+        """Whether a stream is silent for longer than one may be that nobody can be asked about."""
+        rhythm = self.continuity.feeds[stream].rhythm
+        return rhythm.at is not None and self.clock.monotonic() - rhythm.at >= rhythm.usual(silence, can_ask=False)
+
+    def unaudited(self, stream: str) -> tuple[int, int] | None:
+        """Where ids are not dense: from which id on the venue is to be asked, and up to which. None: nothing is to be asked."""
+        known = self.continuity.feeds[stream]
+        if known.audited is None or known.last_id is None or known.last_id <= known.audited:
+            return None
+        return known.audited + 1, known.last_id
 
     def books(self) -> Iterator[Book]:
         """The newest of each stream."""

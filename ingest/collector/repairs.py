@@ -1,12 +1,12 @@
 """Fills holes over REST: a thread a venue's market. What it fetches lands beside what was streamed; each hole's end is an event."""
 
 import contextlib
-import heapq
 import itertools
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ingest.clock import Clock
 from ingest.continuity import Hole
@@ -35,22 +35,22 @@ class Task:
 
 @dataclass(frozen=True)
 class Audit:
-    """A feed whose ids are not dense: from where to ask, up to where, and what to call with each page."""
+    """A feed whose ids are not dense: from where to ask up to where, when its turn has come, and what to call with each page."""
 
     plan: Plan
     stream: str
-    low: int
-    high: int
-    compare: Callable[[Page], None]
+    due: Callable[[], tuple[int, int] | None]
+    compare: Callable[[int, Page], None]
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """A stream that is silent, and what to call with the newest trade that the venue has."""
+    """A stream that is silent, and what to call with the newest trade that the venue has, or where it could not be asked."""
 
     plan: Plan
     stream: str
     answer: Callable[[Seen], None]
+    unanswered: Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,24 @@ class Snapshot:
 
     plan: Plan
     stream: str
+
+
+Work = Task | Snapshot | Doubt | Audit
+RANKS = {Task: 0, Snapshot: 1, Doubt: 2, Audit: 3}  # of what is due, the least is done first: nobody waits for an audit
+
+
+class Waiting(NamedTuple):
+    """Something that is to be done."""
+
+    rank: int
+    at: float  # monotonic: not before
+    number: int
+    pause: float  # before this try; 0: it is the first one
+    task: Work
+
+
+def _is_same(one: Audit | Doubt, other: Work) -> bool:
+    return type(one) is type(other) and (one.plan.kind, one.stream) == (other.plan.kind, other.stream)
 
 
 @dataclass
@@ -80,27 +98,30 @@ class Repairs:
         self._clock = clock
         self._stop = stop
         self._numbers = itertools.count()
-        self._queue: list[tuple[float, int, float, Task | Doubt | Audit | Snapshot]] = []  # when, in which order, the last pause
+        self._queue: list[Waiting] = []
         self._lock = threading.Lock()
         self._news = threading.Event()
         self._is_busy = False
         self.counts = RepairCounts()
 
-    def add(self, task: Task | Doubt | Audit | Snapshot, seconds: float = 0.0, pause: float = 0.0) -> None:
-        """To be done in so many seconds."""
+    def add(self, task: Work, seconds: float = 0.0, pause: float = 0.0) -> None:
+        """To be done in so many seconds. What is only looked at waits once a stream."""
         with self._lock:
-            heapq.heappush(self._queue, (self._clock.monotonic() + seconds, next(self._numbers), pause, task))
+            if isinstance(task, (Audit, Doubt)) and any(_is_same(task, one.task) for one in self._queue):
+                return
+            new = Waiting(RANKS[type(task)], self._clock.monotonic() + seconds, next(self._numbers), pause, task)
+            self._queue.append(new)
         self._news.set()
 
     @property
     def waiting(self) -> int:
         """Holes that are not dealt with."""
-        return sum(isinstance(task, Task) for *_, task in list(self._queue)) + self._is_busy
+        return sum(isinstance(one.task, Task) for one in list(self._queue)) + self._is_busy
 
     @property
     def stuck(self) -> int:
         """Of these, whose last try failed."""
-        return sum(isinstance(task, Task) and pause > 0 for _, _, pause, task in list(self._queue))
+        return sum(isinstance(one.task, Task) and one.pause > 0 for one in list(self._queue))
 
     def run(self) -> None:
         while not self._stop.is_set():
@@ -109,49 +130,55 @@ class Repairs:
                 self._news.clear()
 
     def step(self) -> bool:
-        """Do what is due; False: nothing is."""
+        """Do of what is due what matters most; False: nothing is."""
         with self._lock:
-            if not self._queue or self._queue[0][0] > self._clock.monotonic():
+            now = self._clock.monotonic()
+            first = min((one for one in self._queue if one.at <= now), key=lambda one: one[:3], default=None)
+            if first is None:
                 return False
-            _, _, pause, task = heapq.heappop(self._queue)
-            self._is_busy = isinstance(task, Task)
+            self._queue.remove(first)
+            self._is_busy = isinstance(first.task, Task)
+        task = first.task
         if isinstance(task, Doubt):
             self._ask(task)
         elif isinstance(task, Audit):
             self._audit(task)
         elif isinstance(task, Snapshot):
-            self._snapshot(task)
+            self._snapshot(task, first.pause)
         else:
-            self._do(task, pause)
+            self._do(task, first.pause)
         self._is_busy = False
         return True
 
     @property
     def can_ask(self) -> bool:
-        """Whether this market's REST half is known."""
+        """Whether this market can be asked now."""
         return self._past.can_ask
 
     def _ask(self, doubt: Doubt) -> None:
-        """What is the newest trade? Nobody waits for the answer: who is not told asks again."""
+        """What is the newest trade? Nobody waits for the answer."""
         page = self._past.newest(doubt.plan, doubt.stream)
-        if page is not None and page.ids:
+        if page is None:
+            doubt.unanswered()
+        elif page.ids:
             doubt.answer(Seen("control", doubt.stream, last_id=max(page.ids), event_ms=page.last_ms))
 
-    def _snapshot(self, task: Snapshot) -> None:
+    def _snapshot(self, task: Snapshot, pause: float) -> None:
         try:
             self._past.snapshot(task.plan, task.stream)
         except (RestError, SpoolError) as error:
-            _LOG.warning("event=no_snapshot stream=%s again_in=%.0fs error=%r", task.stream, AGAIN_SECONDS, str(error))
-            self.add(task, AGAIN_SECONDS)
+            again = min(AGAIN_CAP, pause * 2 or AGAIN_SECONDS)
+            _LOG.warning("event=no_snapshot stream=%s again_in=%.0fs error=%r", task.stream, again, str(error))
+            self.add(task, again, again)
 
     def _audit(self, audit: Audit) -> None:
         """Page after page. What cannot be asked now is asked by the next audit."""
-        low = audit.low
-        while low <= audit.high and not self._stop.is_set():
-            page = self._past.page(audit.plan, audit.stream, low, audit.high)
+        low, high = audit.due() or (1, 0)
+        while low <= high and not self._stop.is_set():
+            page = self._past.page(audit.plan, audit.stream, low, high)
             if page is None or page.high < low:
                 return
-            audit.compare(page)
+            audit.compare(high, page)
             low = page.high + 1
 
     def _do(self, task: Task, pause: float) -> None:

@@ -19,6 +19,7 @@ CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
 THREADS = 6  # that may ask one venue at once: polls, repairs and checks of two markets
 TRIES = 8  # of one question, with ever longer pauses: two minutes in all
 OK = 200
+BARRED_SECONDS, BARRED_CAP = 600.0, 3600.0  # an address that said no is left alone for so long, doubling: blocks are lifted
 NEVER = (400, 404, 422)  # the question is wrong, or there is no such pair: other questions may be right
 _LOG = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ class Client:
     ) -> None:
         self._rest = rest
         self._hosts = deque(hosts)
+        self._barred: dict[str, tuple[float, float]] = {}  # address -> until when it is not asked, how long that was
         self._budget = budget
         self._purpose = purpose
         self._get = get
@@ -94,43 +96,65 @@ class Client:
         self._stop = stop
         self.counts = RestCounts()
 
-    def ask(self, path: str, weight: int) -> Body:
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is an address that has not said no of late."""
+        now = self._clock.monotonic()
+        return any(self._barred.get(host, (now, 0.0))[0] <= now for host in list(self._hosts))
+
+    def ask(self, path: str, weight: int, tries: int | None = None) -> Body:
         """The answer. RestError: there is none, or we are to end."""
         try:
-            return self._ask(path, weight)
+            return self._ask(path, weight, tries or self._purpose.tries)
         except OSError as error:  # the account of the budget cannot be kept: a full disk, as a rule
             raise RestError(f"{path}: {error}") from error
 
-    def _ask(self, path: str, weight: int) -> Body:
+    def _ask(self, path: str, weight: int, tries: int) -> Body:
         pauses = delays(self._random)
         why = "no address is left"
-        for _ in range(self._purpose.tries):
-            if not self._hosts:
+        for left in reversed(range(tries)):
+            if not self._turn():
                 break
             found = self._try(path, weight, self._spend(weight))
             if isinstance(found, Body):
+                self._barred.pop(self._hosts[0], None)
                 return found
             why = found.why
-            if not self._again(found, pauses):
+            self.counts.refused += 1
+            if not self._again(found, pauses, is_last=not left):
                 break
         raise RestError(f"{path}: {why}")
 
-    def _again(self, found: Verdict, pauses: Iterator[float]) -> bool:
+    def _turn(self) -> bool:
+        """Have an address in front that may be asked; False: there is none."""
+        now = self._clock.monotonic()
+        for _ in range(len(self._hosts)):
+            if self._barred.get(self._hosts[0], (now, 0.0))[0] <= now:
+                return True
+            self._hosts.rotate(-1)
+        return False
+
+    def _bar(self, host: str, at_least: float) -> None:
+        _, before = self._barred.get(host, (0.0, 0.0))
+        seconds = max(at_least, min(BARRED_CAP, before * 2 or BARRED_SECONDS))
+        self._barred[host] = self._clock.monotonic() + seconds, seconds
+
+    def _again(self, found: Verdict, pauses: Iterator[float], *, is_last: bool) -> bool:
         """Wait as the answer asks for; False: do not ask this again."""
-        self.counts.refused += 1
         if found.action == "never":
             return False
         if found.at_least:  # the venue named a time: that is for all of us
             with self._budget.account() as account:
                 account.close(self._clock.monotonic(), found.at_least)
         if found.action == "stop":
-            self._hosts.clear()
+            for host in self._hosts:
+                self._bar(host, found.at_least)
             return False
         if found.action == "other_host":
-            self._hosts.popleft()
+            self._bar(self._hosts[0], 0.0)
             return True
         self._hosts.rotate(-1)
-        if not found.at_least and self._stop.wait(next(pauses)):
+        if not (found.at_least or is_last) and self._stop.wait(next(pauses)):
             raise RestError("told to stop")
         return True
 

@@ -16,6 +16,7 @@ from ingest.rest.search import Search
 
 PATIENCE = 5  # empty answers before we believe that the venue has nothing: REST may be a moment behind the stream
 PAUSE_SECONDS = 1.0  # between them
+LOOKS = 2  # tries of a question whose answer is only looked at: holes wait meanwhile
 _LOG = logging.getLogger(__name__)
 
 
@@ -30,8 +31,8 @@ class Past:
 
     @property
     def can_ask(self) -> bool:
-        """Whether this market's REST half is known."""
-        return self._client is not None
+        """Whether this market can be asked now: its REST half is known, and has not said no of late."""
+        return self._client is not None and self._client.can_ask
 
     def newest(self, plan: Plan, stream: str) -> Page | None:
         """The newest trades, looked at and not kept. None: they could not be had."""
@@ -46,7 +47,7 @@ class Past:
     def fill(self, plan: Plan, stream: str, search: Search) -> tuple[str, str | None]:
         """Ask for what is left, and keep what is told: outcome and detail. RestError, SpoolError: it could not be done."""
         hole, history = search.hole, self._history(plan)
-        if plan.kind == "book_diff" and self.can_ask:
+        if plan.kind == "book_diff" and self._client is not None:
             return "resynced", self.snapshot(plan, stream)
         if history is None:
             return "no_rest", "this venue's REST is not asked for it"
@@ -86,7 +87,7 @@ class Past:
     def _told(self, history: History, path: str, low: int, high: int) -> Page | None:
         assert self._client is not None
         try:
-            return history.read(orjson.loads(self._client.ask(path, history.weight).raw), low, high)
+            return history.read(orjson.loads(self._client.ask(path, history.weight, LOOKS).raw), low, high)
         except (RestError, TypeError, KeyError, ValueError, AttributeError) as error:  # ValueError: also what is no JSON
             _LOG.warning("event=not_asked path=%s error=%r", path, error)
             return None

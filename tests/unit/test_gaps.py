@@ -5,6 +5,8 @@ import os
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+import pytest
+
 from ingest.collector.gaps import Gaps
 from ingest.collector.intake import Intake
 from ingest.collector.link import Link, Pace, World
@@ -35,7 +37,7 @@ class Desk:
 
     def __init__(self, folder, *, rest=True, kinds=("trade",)) -> None:
         os.close(prepare(folder / "spool"))
-        self.time, self.there, self.asked = FakeTime(), [], []
+        self.time, self.there, self.asked, self.status = FakeTime(), [], [], 200
         self.spool = Spool(folder / "spool", "laptop", Rotate(), 10**9, self.time.clock)
         history = History(lambda pair, _low, _high: f"/past?{pair}", read, lambda pair: f"/latest?{pair}", weight=1)
         value = replace(exchange(), rest=Rest(("http://one",), 100, 60, dict.fromkeys(kinds, history)))
@@ -57,6 +59,8 @@ class Desk:
 
     def get(self, url):
         self.asked.append((self.time.seconds, url))
+        if self.status != 200:
+            return Answer(b"no", self.status)
         return Answer(json.dumps(self.there).encode())
 
     def receive(self, number):
@@ -171,3 +175,34 @@ def test_a_hole_is_told_as_soon_as_the_disk_has_room_for_it(tmp_path, monkeypatc
     desk.wait(1)
     assert desk.events() == [("gap", "ids", 7, 8, 8, None), ("repair", "repaired", 7, 8, 8, None)]
     assert desk.known.holes == []
+
+
+@pytest.mark.parametrize("status", [403, 418, 503])
+def test_a_venue_that_cannot_be_asked_keeps_no_mute_stream_from_another_connection(tmp_path, status):
+    """A busy stream falls silent while REST says no: after at_most, as where nobody can be asked at all."""
+    desk = Desk(tmp_path)
+    desk.receive(7)
+    desk.status = status
+    desk.wait(100)
+    told = [event[:3] for event in desk.events()]
+    assert told[0] == ("mute", "suspected", 7)
+    assert is_replaced(desk)
+    assert len(desk.asked) < 10
+    if status == 503:
+        return
+    assert len(desk.asked) == 1
+    desk.status, desk.there = 200, [8, 9]
+    desk.wait(700)  # the address is asked again
+    assert ("mute", "proved", 7) in [event[:3] for event in desk.events()]
+
+
+def test_a_busy_stream_is_not_waited_for_as_long_as_a_quiet_one(tmp_path):
+    """A frame each tenth of a second, and REST is away: ten seconds are beyond all that is usual."""
+    desk = Desk(tmp_path)
+    for number in range(100):
+        desk.time.advance(0.1)
+        desk.receive(number)
+    desk.status = 503
+    desk.wait(15)
+    assert [event[:3] for event in desk.events()] == [("mute", "suspected", 99)]
+    assert is_replaced(desk)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from ingest.collector.repairs import AGAIN_SECONDS, Repairs, Snapshot, Task
+from ingest.collector.repairs import AGAIN_SECONDS, Audit, Doubt, Repairs, Snapshot, Task
 from ingest.continuity import Hole
 from ingest.exchanges import find_exchange
 from ingest.exchanges.exchange import Depth, Feed, History, Page, Request, Rest
@@ -47,7 +47,9 @@ class Desk:
         self.plan = Plan(value, value.feeds["trade"], {"a_b": "A-B"}, (), ("http://one",))
         self.repairs = Repairs(self if rest else None, self.spool, self.time.clock, self.stop, "laptop-5-9")
 
-    def ask(self, path, weight):
+    can_ask = True
+
+    def ask(self, path, weight, _tries=None):
         assert weight == 3
         self.asked.append(path)
         answer = self.answers.pop(0)
@@ -201,10 +203,10 @@ def test_changes_of_a_book_that_were_missed_are_answered_with_the_whole_book(tmp
 def test_the_book_that_changes_begin_with_is_asked_for_until_it_is_there(tmp_path):
     desk = Books(tmp_path, RestError("HTTP 503"), b"<html>", b'{"bids":[]}')
     desk.repairs.add(Snapshot(desk.plan, "a_b"))
-    for _ in range(3):
-        assert desk.asked.count("/book?A-B&7") == _
+    for count, pause in ((0, 1), (1, 2), (2, 4)):
+        assert desk.asked.count("/book?A-B&7") == count
         books = desk.repair()["books"]
-        desk.time.advance(AGAIN_SECONDS)
+        desk.time.advance(AGAIN_SECONDS * pause)
     assert [line["raw"] for line in books] == [{"bids": []}]
 
 
@@ -313,3 +315,43 @@ def test_nothing_is_fetched_into_a_full_spool(tmp_path, monkeypatch):
     monkeypatch.setattr(desk.repairs._news, "wait", lambda _: desk.stop.set())
     desk.repairs.run()
     assert (desk.asked, desk.repairs.waiting) == ([], 1)
+
+
+def look(desk, name, told, **changes):
+    """An audit or a doubt of a stream, and what comes of it."""
+    if name == "audit":
+        return Audit(desk.plan, "a_b", lambda: (1, 9), lambda until, page: told.append((name, until, page.ids)), **changes)
+    return Doubt(desk.plan, "a_b", lambda seen: told.append((name, seen.last_id)), lambda: told.append((name, "unanswered")))
+
+
+def test_holes_come_first_and_what_is_only_looked_at_waits_once(tmp_path):
+    """As after an hour without REST: audits and doubts of each stream would stand in front of a hole by the hundred."""
+    desk, told = Desk(tmp_path, body(11, 12, 13, 14), body(14), body(*range(1, 10))), []
+    for _ in range(3):
+        desk.repairs.add(look(desk, "audit", told))
+        desk.repairs.add(look(desk, "doubt", told))
+    desk.time.advance(5)
+    assert desk.ends(HOLE) == [("repaired", 4)]
+    assert desk.asked == ["/trades?pair=A-B&low=11&high=14", "/latest?pair=A-B", "/trades?pair=A-B&low=1&high=9"]
+    assert told == [("doubt", 14), ("audit", 9, list(range(1, 10)))]
+
+
+def test_what_is_not_due_yet_keeps_nothing_waiting(tmp_path):
+    desk, told = Desk(tmp_path, body(14), body(11, 12, 13, 14)), []
+    desk.repairs.add(look(desk, "doubt", told))
+    desk.repairs.add(Task(desk.plan, "a_b", HOLE, lambda: None), seconds=5)
+    assert (desk.ends(), told) == ([], [("doubt", 14)])
+
+
+def test_who_doubts_is_told_that_nobody_answers(tmp_path):
+    desk, told = Desk(tmp_path, RestError("HTTP 503"), b"<html>"), []
+    for _ in range(2):
+        desk.repairs.add(look(desk, "doubt", told))
+        desk.repairs.step()
+    assert told == [("doubt", "unanswered")] * 2
+
+
+def test_an_audit_that_has_nothing_to_ask_any_more_asks_nothing(tmp_path):
+    desk = Desk(tmp_path)
+    desk.repairs.add(Audit(desk.plan, "a_b", lambda: None, lambda *_: None))
+    assert (desk.repairs.step(), desk.asked) == (True, [])

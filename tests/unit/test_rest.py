@@ -7,7 +7,7 @@ import urllib3
 
 from ingest.exchanges.exchange import Rest
 from ingest.rest.budget import Budget
-from ingest.rest.client import Client, Purpose, RestError
+from ingest.rest.client import BARRED_SECONDS, Client, Purpose, RestError
 from tests.support.fakes import FakeTime, Stop
 
 REST = Rest(("http://one", "http://two"), budget=100, seconds=60, histories={}, used_header="x-used")
@@ -85,7 +85,34 @@ def test_a_wrong_question_is_asked_once(tmp_path, status):
 
 
 @pytest.mark.parametrize("status", [403, 451])
-def test_a_host_that_says_no_is_never_asked_again(tmp_path, status):
+def test_a_host_that_says_no_is_left_alone_ever_longer(tmp_path, status):
+    """Ten minutes, twenty, up to an hour: a block is lifted some day, and until then nobody knocks in vain."""
+    desk = Desk(tmp_path, *[Answer(status)] * 12)
+    for _ in range(4 * 3600):
+        with pytest.raises(RestError):
+            desk.ask()
+        desk.time.advance(1)
+    minutes = [at / 60 for at, url in desk.asked if url.startswith("http://one")]
+    assert [round(at) for at in minutes] == [0, 10, 30, 70, 130, 190]
+    assert [at for at, url in desk.asked if url.startswith("http://two")] == [at * 60 for at in minutes]
+
+
+def test_a_host_that_answers_again_is_as_good_as_any(tmp_path):
+    desk = Desk(tmp_path, Answer(403), Answer(403), Answer(data=b"[1]"), Answer(403), Answer(data=b"[2]"))
+    with pytest.raises(RestError, match="HTTP 403"):
+        desk.ask()
+    assert not desk.client.can_ask
+    desk.time.advance(BARRED_SECONDS)
+    assert desk.client.can_ask
+    assert desk.ask() == b"[1]"
+    assert desk.ask() == b"[2]"
+    urls = [url for _, url in desk.asked]
+    assert urls == [f"http://{name}/x?y=1" for name in ("one", "two", "two", "two", "one")]
+    assert {host: seconds for host, (_, seconds) in desk.client._barred.items()} == {"http://two": BARRED_SECONDS}  # not twice
+
+
+@pytest.mark.parametrize("status", [403, 451])
+def test_a_host_that_says_no_is_not_asked_again(tmp_path, status):
     desk = Desk(tmp_path, Answer(status), Answer(), Answer(status))
     desk.ask()
     with pytest.raises(RestError, match=f"HTTP {status}"):
@@ -111,6 +138,9 @@ def test_a_banned_address_stops_asking(tmp_path):
         desk.ask()
     with desk.budget.account() as account:
         assert account.closed_until == 300
+    assert not desk.client.can_ask
+    desk.time.advance(BARRED_SECONDS)
+    assert desk.ask() == b"[]"
 
 
 def test_the_budget_is_kept_and_fed_by_what_the_venue_says(tmp_path):
