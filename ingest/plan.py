@@ -39,17 +39,20 @@ def plans(ingest: Ingest, find: Callable[[str, str], Exchange], traded: Traded) 
         raise SettingsError("ingest.feeds is []: at least one feed, or one poll in ingest.polls; conf/local.yaml shows some")
     check_endpoints(ingest, find)
     wanted: dict[tuple[str, str, str], dict[str, str]] = {}
+    named: dict[tuple[str, str, str], set[str]] = {}  # streams of pairs that stand in the configuration as they are
     found: dict[tuple[str, str, str], tuple[Exchange, Feed]] = {}
     for number, line in enumerate(ingest.feeds):
         where = f"ingest.feeds[{number}]"
         exchange = exchange_at(find, line.venue, line.market, where)
         feed, key = _feed(ingest, exchange, line, where), (line.venue, line.market, line.kind)
         found[key] = exchange, feed
-        streams = wanted.setdefault(key, {})
-        for pair in _pairs(exchange, line, where, traded):
+        streams, own = wanted.setdefault(key, {}), named.setdefault(key, set())
+        for pair, is_named in _pairs(exchange, line, where, traded):
             stream = feed.stream(pair)
-            if stream in streams:
+            if is_named and stream in own:
                 raise SettingsError(f"{where}.pairs is {pair!r}: listed twice for {exchange.name} {line.kind}; once is right")
+            if is_named:  # a pattern may fit the same one, some day
+                own.add(stream)
             streams[stream] = pair
     return [
         _plan(ingest, *found[key], part)
@@ -140,8 +143,8 @@ def _feed(ingest: Ingest, exchange: Exchange, line: FeedSettings, where: str) ->
     return feed
 
 
-def _pairs(exchange: Exchange, line: FeedSettings, where: str, traded: Traded) -> Iterator[str]:
-    """The line's pairs, patterns expanded, of this shard only."""
+def _pairs(exchange: Exchange, line: FeedSettings, where: str, traded: Traded) -> Iterator[tuple[str, bool]]:
+    """The line's pairs, patterns expanded, of this shard only; and whether each was named as it is."""
     for wish in line.pairs:
         if "*" not in wish:
             found = [_checked(exchange, wish, where)]
@@ -150,7 +153,7 @@ def _pairs(exchange: Exchange, line: FeedSettings, where: str, traded: Traded) -
             found = [pair for pair in there if fnmatch.fnmatchcase(pair, wish)]
             if not found:
                 raise SettingsError(f"{where}.pairs is {wish!r}: fits none of the {len(there)} pairs that {exchange.name} trades")
-        yield from (pair for pair in found if in_shard(pair, line.shard))
+        yield from ((pair, "*" not in wish) for pair in found if in_shard(pair, line.shard))
 
 
 def in_shard(pair: str, shard: str | None) -> bool:

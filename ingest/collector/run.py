@@ -27,7 +27,7 @@ from ingest.rest.client import Purpose
 from ingest.rest.clients import client
 from ingest.rest.poller import Poller
 from ingest.rest.polls import Poll
-from ingest.settings import Ingest
+from ingest.settings import Ingest, SettingsError
 from ingest.spool.keeper import Keeper
 from ingest.spool.marks import Marks
 from ingest.spool.spool import prepare
@@ -189,7 +189,12 @@ class Collector:
             for link in self._links
             for stream in link.intake.plan.pairs
         }
-        for plan in self._wanted.replan(exchange, body):
+        try:
+            plans = self._wanted.replan(exchange, body)
+        except SettingsError as error:  # it was right at the start; what is collected goes on
+            _LOG.error("event=not_replanned exchange=%r detail=%r", exchange.name, str(error))
+            return
+        for plan in plans:
             new = {stream: pair for stream, pair in plan.pairs.items() if (plan.exchange.name, plan.kind, stream) not in known}
             if new and plan.exchange.name == exchange.name:
                 _LOG.info("event=new_pairs exchange=%r kind=%s pairs=%s", exchange.name, plan.kind, " ".join(new.values()))

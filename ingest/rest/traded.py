@@ -28,16 +28,23 @@ class Traded:
         return self._pairs[exchange.name]
 
     def learn(self, exchange: Exchange, body: bytes) -> None:
-        """The venue has told it anew. What cannot be read changes nothing."""
+        """The venue has told it anew. What cannot be read changes nothing, nor does a market at rest, which trades no pair at all."""
         try:
-            self._pairs[exchange.name] = pairs(exchange, body)
+            found = pairs(exchange, body)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             _LOG.warning("event=instruments_unreadable exchange=%r error=%r", exchange.name, error)
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        part = self._path(exchange).with_suffix(".part")
-        part.write_bytes(body)
-        part.replace(self._path(exchange))
+        if not found:
+            _LOG.warning("event=instruments_empty exchange=%r detail=what_was_told_before_counts", exchange.name)
+            return
+        self._pairs[exchange.name] = found
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            part = self._path(exchange).with_suffix(".part")
+            part.write_bytes(body)
+            part.replace(self._path(exchange))
+        except OSError as error:  # a start without the venue will have an older list
+            _LOG.warning("event=instruments_not_kept exchange=%r error=%r", exchange.name, error)
 
     def _asked(self, exchange: Exchange) -> Sequence[str]:
         instruments = exchange.rest.instruments if exchange.rest else None
@@ -46,6 +53,8 @@ class Traded:
             try:
                 self.learn(exchange, self._ask(exchange, instruments.request))
                 return self._pairs[exchange.name]
+            except KeyError:
+                why = "what it told names no pair that is traded"
             except Exception as error:  # noqa: BLE001 - whatever keeps us from asking, what was told before may do
                 why = str(error)
         try:

@@ -23,7 +23,7 @@ from ingest.exchanges.exchange import Instruments, Request, Rest
 from ingest.landing import Files
 from ingest.plan import plans
 from ingest.rest.polls import Poll
-from ingest.settings import Endpoint, FeedSettings, Ingest, Limits, Metrics, Rotate, Size, Spool
+from ingest.settings import Endpoint, FeedSettings, Ingest, Limits, Metrics, Rotate, SettingsError, Size, Spool
 from ingest.spool.spool import SpoolError, prepare
 from tests.support.exchange_server import sends, venue
 from tests.support.exchanges import find
@@ -274,6 +274,25 @@ class Answer:
     data: bytes
     status: int = 200
     headers: dict = field(default_factory=dict)
+
+
+def test_a_configuration_that_fits_the_market_no_more_ends_nothing(tmp_path, caplog):
+    with venue(sends(frame(1))) as there:
+        run = Run(tmp_path, there.address)
+        run.ingest = replace(run.ingest, limits=Limits(tmp_path / "limits"))
+        run.get = lambda _: Answer(b"[]")
+        (plan,) = plans(run.ingest, find, nothing_traded)
+        rest = Rest(("http://one",), 100, 60, {}, instruments=Instruments(Request("/all", 1), lambda body: body))
+        exchange = replace(plan.exchange, rest=rest)
+        asked = Poll(exchange, rest.hosts, "instruments", None, timedelta(days=1), lambda _: rest.instruments.request)
+
+        def replan(_exchange, _body):
+            raise SettingsError("fits none of the 0 pairs")
+
+        run.wanted = Wanted([plan], (asked,), replan)
+        end = run.until(lambda now: now.trades == 1 and now.polls == 1 and "event=not_replanned" in caplog.text)
+    assert (end.is_good, end.trades) == (True, 1)
+    assert "event=not_replanned exchange='test spot' detail='fits none of the 0 pairs'" in caplog.text
 
 
 def test_what_a_market_begins_to_trade_is_collected_from_then_on(tmp_path):

@@ -156,6 +156,7 @@ def test_coin_margined_futures_are_refused_by_name():
     [
         ({"pairs": ("*-USDT",)}, ["BTC-USDT", "ETH-USDT", "PEPE-USDT"]),
         ({"pairs": ("ETH-*", "BTC-USDT")}, ["ETH-BTC", "ETH-USDT", "BTC-USDT"]),
+        ({"pairs": ("ETH-*", "ETH-USDT", "*-USDT")}, ["ETH-BTC", "ETH-USDT", "BTC-USDT", "PEPE-USDT"]),  # once each
         ({"pairs": ("*-*",), "shard": "0/2"}, ["ETH-BTC"]),
         ({"pairs": ("*-*",), "shard": "1/2"}, ["BTC-USDT", "ETH-USDT", "PEPE-USDT"]),
         ({"pairs": ("BTC-USDT", "ETH-BTC"), "shard": "1/2"}, ["BTC-USDT"]),
