@@ -120,9 +120,9 @@ class Collector:
         diary = Diary(self._spool, self._marks, self._world.clock, f"{self._run}-0")
         diary.write("start", self._wanted.plans)
         enough = threading.Event()
-        uploads = self._crew.start("upload", self._keeper.uploader.run)
         for plan, continuity in zip(self._wanted.plans, self._marks.continuities, strict=True):
             self._connect(plan, continuity)
+        uploads = self._crew.start("upload", self._keeper.uploader.run)  # what it finds damaged is a hole of one of these
         self._threads += [self._crew.start(f"poll {poller.exchange.name}", partial(poller.run, self._stop)) for poller in pollers]
         keeper = self._crew.start("keeper", lambda: self._keeper.run(enough, self._gaps.look))
         watch = Watch(self._folder, view.vitals, lambda: self._spread(view), self._alerts, self._world.clock)

@@ -111,9 +111,10 @@ class Keeper:
             self._upload(self.spool.seal(lambda: self._memory.remember(self.spool), everything=everything))
 
     def _salvage_again(self) -> None:
-        found = salvage(self._folder, self._left)
-        self._left = found.left
-        self.spool.count()
+        with self._one:  # nobody else makes segments of segments meanwhile
+            found = salvage(self._folder, self._left)
+            self._left = found.left
+            self.spool.count()
         self._upload(found.sealed)
 
     def _mended(self, path: Path, found: Records) -> Sequence[Path]:

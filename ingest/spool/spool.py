@@ -69,7 +69,7 @@ class Spool:
     def count(self) -> None:
         """Look how much there is."""
         with self._lock:
-            self.bytes = sum(path.stat().st_size for part in (OPEN, SEALED) for path in (self._folder / part).iterdir())
+            self.bytes = sum(_size(path) for part in (OPEN, SEALED) for path in (self._folder / part).iterdir())
 
     def now(self) -> float:
         """Seconds of the clock by which segments age."""
@@ -247,6 +247,13 @@ def prepare(folder: Path, who: str = "collector") -> int:
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
     return handle
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # it has landed meanwhile
+        return 0
 
 
 def _free(folder: Path) -> int:

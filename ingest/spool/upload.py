@@ -20,6 +20,8 @@ from ingest.spool.spool import Spool
 
 Outcome = Literal["landed", "there", "conflict"]
 Mend = Callable[[Path, records.Records], Sequence[Path]]  # what is to land in the place of a segment that the disk has changed
+LATE_SECONDS, LATE_CAP = 5.0, 300.0  # between tries of what our own disk does not let be read, mended or removed; doubling
+LOOK_SECONDS = 1.0
 _ASK_AGAIN = 5
 _ANY = 10**9  # bytes; nobody knows how many there were
 _LOG = logging.getLogger(__name__)
@@ -80,6 +82,10 @@ def _text(data: bytes) -> bytes | None:
         return None
 
 
+class _LandingError(Exception):
+    """The store did not take an object; it is tried again before any other."""
+
+
 @dataclass
 class Landed:
     """What the uploader has done so far."""
@@ -89,7 +95,7 @@ class Landed:
     failures: int = 0
     failing_since: float | None = None  # monotonic; None: the last try landed
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=5))  # keys
-    conflicts: list[str] = field(default_factory=list)  # and segments that cannot be read
+    conflicts: list[str] = field(default_factory=list)  # and segments that somebody took away
 
 
 class Uploader:
@@ -122,36 +128,62 @@ class Uploader:
         self.finish()
 
     def run(self) -> None:
-        while path := self._waiting.get():
-            paths, pauses = [path], self._delays()
-            while paths and not self._abandoned.is_set():
-                others = self._tried(paths[0])
-                if others is not None:
-                    paths[:1] = others
-                elif self._hurry.wait(next(pauses)):
-                    self._abandoned.wait(self._last_pause)
+        late, pause, at = list[Path](), LATE_SECONDS, 0.0  # segments that our own disk is the trouble of: no other waits for them
+        while True:
+            now = self._spool.now()
+            if late and now >= at:
+                late = [left for path in late for left in self._upload(path)]
+                pause = min(LATE_CAP, pause * 2) if late else LATE_SECONDS
+                at = now + pause
+            try:
+                path = self._waiting.get(timeout=LOOK_SECONDS if late else None)
+            except queue.Empty:
+                continue
+            if path is None:
+                break
+            at = at if late else now + pause
+            late += self._upload(path)
+        for path in late:
+            self._upload(path)
 
-    def _tried(self, path: Path) -> Sequence[Path] | None:
-        """What is to land in its place, which is nothing once it has landed itself; None: it is to be tried again."""
+    def _upload(self, path: Path) -> Sequence[Path]:
+        """Until it has landed, or what is to land in its place. What is to be tried later."""
+        paths, pauses, late = [path], self._delays(), list[Path]()
+        while paths and not self._abandoned.is_set():
+            try:
+                paths[:1] = self._tried(paths[0])
+            except _LandingError:
+                if self._hurry.wait(next(pauses)):
+                    self._abandoned.wait(self._last_pause)
+            except Exception as error:  # noqa: BLE001 - whatever our disk may do to one segment, the others go on
+                self._failed("event=segment_stays segment=%s error=%r", paths[0], error)
+                late.append(paths.pop(0))
+        return late
+
+    def _tried(self, path: Path) -> Sequence[Path]:
+        """What is to land in its place, which is nothing once it has landed itself. OSError: our disk is the trouble."""
         try:
             found = pack(path) or _damaged(path)
-        except OSError as error:
-            self.landed.conflicts.append(f"{path} cannot be read: {error}")
-            _LOG.error("event=segment_unreadable path=%s error=%r detail=tried_again_by_the_next_start", path, error)
+        except FileNotFoundError:
+            self.landed.conflicts.append(f"{path} is gone, and not by us")
+            _LOG.error("event=segment_gone path=%s", path)
             return ()
+        if isinstance(found, records.Records):
+            return self._mend(path, found)
         try:
-            if isinstance(found, records.Records):
-                return self._mend(path, found)
-            self._land(path, found)
-        except Exception as error:  # noqa: BLE001 - boto3 and disks fail in many ways; none is a reason to drop a segment
-            self.landed.failures += 1
-            self.landed.failing_since = self.landed.failing_since or self._spool.now()
-            _LOG.warning("event=landing_failed segment=%s error=%r", path.name, error)
-            return None
+            key, outcome = land(self._store, path, found.data)
+        except Exception as error:  # boto3 fails in many ways; none is a reason to drop a segment
+            self._failed("event=landing_failed segment=%s error=%r", path, error)
+            raise _LandingError from error
+        self._landed(path, found, key, outcome)
         return ()
 
-    def _land(self, path: Path, packed: Packed) -> None:
-        key, outcome = land(self._store, path, packed.data)
+    def _failed(self, text: str, path: Path, error: Exception) -> None:
+        self.landed.failures += 1
+        self.landed.failing_since = self.landed.failing_since or self._spool.now()
+        _LOG.warning(text, path.name, error)
+
+    def _landed(self, path: Path, packed: Packed, key: str, outcome: Outcome) -> None:
         if outcome == "conflict":
             aside = self._spool.set_aside(path)
             self.landed.conflicts.append(f"{key} has other lines; ours are kept in {aside}")

@@ -4,6 +4,7 @@ import gzip
 import itertools
 import os
 import threading
+from time import monotonic, sleep
 
 import pytest
 
@@ -12,7 +13,7 @@ from ingest.settings import Rotate
 from ingest.spool import records
 from ingest.spool.members import members
 from ingest.spool.spool import Place, Spool, prepare
-from ingest.spool.upload import Uploader, land
+from ingest.spool.upload import LATE_SECONDS, Uploader, land
 from tests.support.fakes import FakeTime, nothing
 from tests.support.segments import text
 
@@ -122,13 +123,63 @@ def test_a_segment_that_was_cut_is_told_by_its_name_or_its_end(spool, files, cut
     assert seen == [(whole, records.Damage(cut, len(whole), b"", 10**9))]
 
 
-def test_a_segment_that_cannot_be_read_is_said_and_the_next_one_lands(spool, files):
+def test_a_segment_that_cannot_be_read_stays_and_the_next_one_lands(spool, files, caplog):
     first, second = sealed(spool, b"a\n"), sealed(spool, b"b\n")
     first.unlink()
     first.mkdir()
     found = uploaded(spool, files, first, second)
     assert [gzip.decompress(files.get(key)[0]) for key in files.keys("landing/")] == [b"b\n"]
-    assert found.conflicts == [f"{first} cannot be read: [Errno 21] Is a directory: '{first}'"]
+    assert (found.objects, found.failures, found.conflicts) == (1, 2, [])  # once in its turn, and once at the end
+    assert first.exists()
+    assert f"event=segment_stays segment={first.name} error=IsADirectoryError" in caplog.text
+
+
+def test_what_could_not_be_read_for_a_moment_lands_without_another_start(tmp_path, files):
+    time = FakeTime()
+    os.close(prepare(tmp_path / "spool"))
+    spool = Spool(tmp_path / "spool", "laptop", Rotate(), 10**9, time.clock)
+    path = sealed(spool)
+    hidden = path.rename(tmp_path / "hidden")
+    path.mkdir()
+    uploader = Uploader(spool, files, whole, lambda: itertools.repeat(0.0))
+    uploader.add(path)
+    thread = threading.Thread(target=uploader.run)
+    thread.start()
+    deadline = monotonic() + 20
+    while uploader.landed.failures == 0 and monotonic() < deadline:
+        sleep(0.01)
+    path.rmdir()
+    hidden.rename(path)
+    time.advance(LATE_SECONDS)
+    while uploader.landed.objects == 0 and monotonic() < deadline:
+        sleep(0.01)
+    assert (uploader.landed.objects, uploader.landed.failures, spool.sealed()) == (1, 1, [])
+    uploader.finish()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_damaged_segment_for_which_there_is_no_room_keeps_no_other_waiting(spool, files):
+    """To mend it takes room on a full disk; the others, once they have landed, make it."""
+    first, second = sealed(spool, b"a\nb\n"), sealed(spool, b"c\n")
+    first.write_bytes(first.read_bytes().replace(b"a", b"x"))
+    landed = []
+
+    def mend(path, _found):
+        landed.append(len(list(files.keys("landing/"))))
+        if len(landed) == 1:
+            raise OSError(28, "No space left on device")
+        path.unlink()
+        return ()
+
+    found = uploaded(spool, files, first, second, mend=mend)
+    assert (landed, found.objects, spool.sealed()) == ([0, 1], 1, [])
+
+
+def test_a_segment_that_somebody_took_away_is_said(spool, files):
+    path = sealed(spool)
+    path.unlink()
+    assert uploaded(spool, files, path).conflicts == [f"{path} is gone, and not by us"]
 
 
 def whole(path, found):
