@@ -7,7 +7,6 @@ from ingest.collector.feed import Connection, Socket
 from ingest.collector.intake import Intake
 from ingest.delays import RefusedError
 from ingest.journal import Journal
-from ingest.spool.spool import SpoolError
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,8 +46,7 @@ class Session:
             self.subscribed = now()
             at = intake.clock.wall_ns()
             intake.tell([self.journal.event("subscribed", at, stream=stream) for stream in intake.plan.pairs])
-        if intake.spool.is_full:
-            raise SpoolError(f"the spool holds {intake.spool.bytes} bytes and takes no more")
+        intake.spool.check()
 
     def end(self, outcome: str, detail: str | None) -> None:
         """Say goodbye, and say of each stream how far it had come."""

@@ -140,6 +140,16 @@ def test_what_fails_is_counted_and_asked_at_its_next_turn(tmp_path, caplog):
     assert desk.poller.failing == {"test/spot/kline/A-B/1m"}  # the book was answered
 
 
+def test_a_full_spool_is_asked_nothing_for(tmp_path, monkeypatch):
+    desk = Desk(tmp_path, BOOK, answers=[b"{}"])
+    monkeypatch.setattr(Spool, "is_full", True)
+    desk.run(1)
+    assert (desk.asked, desk.poller.counts.failed, desk.poller.failing) == ([], 1, {"test/spot/book/A-B"})
+    monkeypatch.setattr(Spool, "is_full", False)
+    desk.run(EVERY.total_seconds())
+    assert (len(desk.asked), desk.poller.failing) == (1, frozenset())
+
+
 def test_a_turn_that_comes_too_late_is_left_out_and_told(tmp_path, caplog):
     desk = Desk(tmp_path, BOOK)
     desk.run(1)

@@ -355,3 +355,20 @@ def test_an_audit_that_has_nothing_to_ask_any_more_asks_nothing(tmp_path):
     desk = Desk(tmp_path)
     desk.repairs.add(Audit(desk.plan, "a_b", lambda: None, lambda *_: None))
     assert (desk.repairs.step(), desk.asked) == (True, [])
+
+
+def test_a_spool_that_fills_during_a_repair_takes_no_further_page(tmp_path, monkeypatch):
+    desk = Desk(tmp_path, body(11, 12), body(13, 14))
+    real = desk.ask
+
+    def ask(path, weight, tries=None):
+        monkeypatch.setattr(Spool, "is_full", True)
+        return real(path, weight, tries)
+
+    desk.ask = ask
+    assert desk.ends(HOLE) == [("failed", None)]
+    assert len(desk.asked) == 1
+    monkeypatch.setattr(Spool, "is_full", False)
+    desk.time.advance(AGAIN_SECONDS)
+    desk.ask, desk.answers = real, [body(11, 12, 13, 14)]
+    assert desk.ends() == [("repaired", 4)]
