@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         from ingest.simulator import server  # noqa: PLC0415 - the rest of the command line works without the extra
     except ModuleNotFoundError as error:
-        return _refuse(f"{error.name} is not installed; pip install 'ticklake[simulator]' brings it")
+        return _refuse(f"{error.name} is not installed; pip install '.[simulator]' in a checkout brings it")
     try:
         world = _world(args)
         truth_file = args.truth.open("w", encoding="utf-8") if args.truth else None

@@ -52,7 +52,11 @@ def _changed(change: Callable[[dict[str, Any], str, Fault], None], *, intact: bo
         venue = sending.frame.series.venue
         texts = []
         for text in sending.texts:
-            whole = json.loads(text)
+            try:
+                whole = json.loads(text)
+            except ValueError:  # another fault has broken it; there are no fields to change any more
+                texts.append(text)
+                continue
             change(_item(whole), venue, fault)
             texts.append(json.dumps(whole, separators=(",", ":")).replace(json.dumps(_HERE), fault.value).encode())
         return replace(sending, texts=tuple(texts), intact=sending.intact and intact)
@@ -85,8 +89,8 @@ def _pad(item: dict[str, Any], _venue: str, fault: Fault) -> None:
 
 def _flip_side(item: dict[str, Any], venue: str, _fault: Fault) -> None:
     name, other = _SIDES[venue]
-    if name in item:
-        item[name] = other[item[name]]
+    if name in item:  # whatever another fault may have made of it
+        item[name] = next((new for old, new in other.items() if (type(old), old) == (type(item[name]), item[name])), item[name])
 
 
 def _as_bytes(sending: Sending, _fault: Fault) -> Sending:

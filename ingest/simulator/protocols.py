@@ -1,10 +1,19 @@
 """What a venue answers to a client: pure functions from a received text and the client's streams to texts and new streams."""
 
 import json
+import math
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+# what one connection may say in a second, and how many streams it may carry, as the venue documents it and nothing of ours
+SPEECH: Mapping[tuple[str, str], tuple[float, float]] = {
+    ("binance", "spot"): (5, 1024),
+    ("binance", "usdm"): (10, 1024),  # documented before the routes were split; nobody knows of now
+    ("coinbase", "spot"): (100, math.inf),
+    ("bitso", "spot"): (math.inf, math.inf),
+}
 
 
 @dataclass(frozen=True)

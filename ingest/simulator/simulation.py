@@ -12,11 +12,10 @@ from websockets.asyncio.server import Server, ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosedError
 from websockets.protocol import State
 
-from ingest.exchanges import find_exchange
 from ingest.simulator.chores import CHORES, Visitor
 from ingest.simulator.damage import Sending
 from ingest.simulator.listings import Series
-from ingest.simulator.protocols import ANSWERS, Question, refused, route
+from ingest.simulator.protocols import ANSWERS, SPEECH, Question, refused, route
 from ingest.simulator.script import Script
 from ingest.simulator.strikes import strike
 from ingest.simulator.truth import Passed, Truth
@@ -55,7 +54,7 @@ class Simulation:
         assert connection.request is not None
         where = route(connection.request.path)
         assert where is not None  # refused before the handshake
-        limits = find_exchange(where.venue, where.market).limits
+        most_texts, most_streams = SPEECH[where.venue, where.market]
         said: deque[float] = deque()
         visitor = self.visitors[connection] = Visitor(connection, where, self.script.age(where.venue, where.market))
         self._subscribe(visitor, where.asked)
@@ -66,12 +65,12 @@ class Simulation:
                 said.append(now)
                 while said[0] < now - 1:
                     said.popleft()
-                if len(said) > limits.messages_per_second:
-                    await connection.close(1008, f"more than {limits.messages_per_second:g} messages in a second")
+                if len(said) > most_texts:
+                    await connection.close(1008, f"more than {most_texts} messages in a second")
                     break
                 self._answer(visitor, text)
-                if len(visitor.streams) > 2 * limits.streams_per_connection:  # a heartbeat beside each
-                    await connection.close(1008, f"more than {limits.streams_per_connection} streams")
+                if len(visitor.streams) > most_streams:
+                    await connection.close(1008, f"more than {most_streams} streams")
                     break
         except ConnectionClosedError:
             pass  # the client's business

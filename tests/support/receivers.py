@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -42,6 +43,7 @@ class Received:
     path: str
     type: str
     content: Any
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass

@@ -4,11 +4,12 @@ import asyncio
 import io
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from email.message import Message
 from http.client import HTTPConnection
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -17,6 +18,7 @@ from ingest.simulator.server import run
 from ingest.simulator.truth import Truth
 from ingest.simulator.worlds import World
 
+T = TypeVar("T")
 DEADLINE = 30
 
 
@@ -68,8 +70,18 @@ def venues(world: World, *, wait_for: int = 1, stays: bool = False, limits: floa
         with suppress(RuntimeError):  # they have closed by themselves
             running.stop()
         thread.join(DEADLINE)
+    assert not thread.is_alive(), "the venues do not close"
     if running.failure is not None:
         raise running.failure
+
+
+def within_a_minute(of_the_venues: Callable[[], T]) -> T:
+    """What it gives, done again where a minute of the clock began meanwhile: Binance counts weights by the minute."""
+    while True:
+        minute = time.time() // 60
+        found = of_the_venues()
+        if time.time() // 60 == minute:
+            return found
 
 
 class Heard(NamedTuple):

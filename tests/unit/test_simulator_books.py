@@ -18,13 +18,14 @@ from ingest.simulator.faults import Fault
 from ingest.simulator.listings import LISTINGS, Listing
 from ingest.simulator.ticks import MINUTE, ticks
 from ingest.simulator.worlds import made, recorded
-from tests.support.simulation import asked, client, heard, subscribe, venues
+from tests.support.simulation import asked, client, heard, subscribe, venues, within_a_minute
 
 START = 1_731_000_000_000_000  # 2024-11-07T17:20:00Z
 SEED = 7
 SPAN = 10_000_000
 FIRST = START // STEP
 NAMES = {listing.name: listing for listing in LISTINGS}
+USED = "X-MBX-USED-WEIGHT-1M"
 
 
 def world(*faults: Fault):
@@ -222,19 +223,21 @@ def test_a_local_book_of_bitso_is_the_venues_order_by_order():
 
 
 def test_books_cost_what_they_cost_and_are_refused_beyond():
+    def used() -> dict[str, list[int]]:
+        limits = {"spot/api/v3": (5, 100, 101, 500, 501, 1000, 1001, 5000), "usdm/fapi/v1": (5, 50, 100, 500, 1000)}
+        with venues(world(), limits=1.0) as running:
+            return {
+                place: [
+                    int(asked(running.address, f"/binance/{place}/depth?symbol=BTCUSDT&limit={limit}").headers[USED])
+                    for limit in asked_for
+                ]
+                for place, asked_for in limits.items()
+            }
+
+    found = {place: [b - a for a, b in pairwise([0, *sums])] for place, sums in within_a_minute(used).items()}
+    assert found == {"spot/api/v3": [5, 5, 25, 25, 50, 50, 250, 250], "usdm/fapi/v1": [2, 2, 5, 10, 20]}
     with venues(world(), limits=1.0) as running:
-        used = []
-        for limit in (5, 100, 101, 500, 501, 1000, 1001, 5000):
-            path = f"/binance/spot/api/v3/depth?symbol=BTCUSDT&limit={limit}"
-            used.append(int(asked(running.address, path).headers["X-MBX-USED-WEIGHT-1M"]))
-        futures = []
-        for limit in (5, 50, 100, 500, 1000):
-            path = f"/binance/usdm/fapi/v1/depth?symbol=BTCUSDT&limit={limit}"
-            futures.append(int(asked(running.address, path).headers["X-MBX-USED-WEIGHT-1M"]))
         odd = asked(running.address, "/binance/usdm/fapi/v1/depth?symbol=BTCUSDT&limit=7")
-    if used == sorted(used) and futures == sorted(futures):  # no minute of the clock began in between
-        assert [b - a for a, b in pairwise([0, *used])] == [5, 5, 25, 25, 50, 50, 250, 250]
-        assert [b - a for a, b in pairwise([0, *futures])] == [2, 2, 5, 10, 20]
     assert (odd.status, odd.json) == (400, {"code": -1130, "msg": "Data sent for parameter 'limit' is not valid."})
 
 

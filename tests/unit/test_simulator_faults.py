@@ -1,19 +1,23 @@
 """Every fault that can be asked for, as a real client sees it; and what the truth says of it."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from http.client import IncompleteRead
+from itertools import product
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import ClientConnection
 
+from ingest.settings import Size
 from ingest.simulator import faults as language
+from ingest.simulator.damage import _FAULTS, _SIDES, Sending, damaged
 from ingest.simulator.faults import Fault, faults
 from ingest.simulator.listings import LISTINGS, Series, series
 from ingest.simulator.market import market
@@ -21,7 +25,7 @@ from ingest.simulator.script import Script
 from ingest.simulator.wire import Frame
 from ingest.simulator.worlds import made
 from ingest.values import SettingsError
-from tests.support.simulation import asked, client, heard, subscribe, venues
+from tests.support.simulation import DEADLINE, asked, client, heard, subscribe, venues
 
 START = 1_731_000_000_000_000  # 2024-11-07T17:20:00Z
 SEED = 7
@@ -211,7 +215,7 @@ def test_a_connection_ends(wanted: Fault, code: int, reason: str):
 def test_with_a_time_connections_that_come_meanwhile_are_hit_too():
     path, say = SAY[BTC]
     wanted, found, tries = Fault("abort", venue="binance", lasts=10 * SECOND), [], 0
-    with venues(made(SEED, START, START + SPAN, 60.0, [wanted]), wait_for=0) as running:
+    with venues(made(SEED, START, START + SPAN, 5.0, [wanted]), wait_for=0) as running:
         while len(found) < 2:
             tries += 1
             with suppress(ConnectionClosedError), client(running.address + path, say) as connection:
@@ -344,6 +348,20 @@ def test_a_request_is_refused(status: int):
     )
 
 
+@pytest.mark.parametrize("feed", [BTC, MATCHES, BOOK], ids=lambda feed: feed.venue)
+def test_any_two_faults_can_hit_one_frame(feed: Series):
+    """The second one finds what the first has left of it: half a text, a side that is no side, a number that is none."""
+    frame = next(frame for frame in sent(feed) if frame.trades)
+    side = _SIDES[feed.venue][0]
+    faults = [Fault(name, size=Size(1000)) for name in _FAULTS]
+    faults += [Fault("bad-number", name=side, value=value) for value in ("NaN", "1e400", "abc", "[]", "7")]
+    for first, second in product(faults, repeat=2):
+        found = damaged(damaged(Sending(frame, (frame.text,)), first), second)
+        assert len(found.texts) == (
+            0 if {first.fault, second.fault} & {"drop", "mute"} else 2 ** [first.fault, second.fault].count("duplicate")
+        )
+
+
 def at_once(*wanted: Fault):
     """A market that has begun and stands still."""
     return made(SEED, START, START + SPAN, 1e-6, wanted)
@@ -358,8 +376,23 @@ def test_an_answer_is_slow():
 
 
 def test_a_slow_answer_does_not_keep_the_venues_from_closing():
+    found: list[object] = []
+
+    def ask(address: str):
+        try:
+            found.append(asked(address, SPOT))
+        except OSError as error:
+            found.append(error)
+
     with venues(at_once(Fault("slow", delay=timedelta(hours=1))), wait_for=0) as running:
+        asking = threading.Thread(target=ask, args=(running.address,))
+        asking.start()
+        asking.join(0.5)
+        assert asking.is_alive()  # it waits for its answer
         running.stop()
+    asking.join(DEADLINE)
+    assert not asking.is_alive()
+    assert len(found) == 1  # answered at last, or cut off
 
 
 def test_an_answer_is_cut():

@@ -228,6 +228,32 @@ def test_who_says_too_much_is_cut_off():
         assert (connection.close_code, connection.close_reason) == (1008, "more than 5 messages in a second")
 
 
+def test_bitso_documents_no_limit_and_so_has_none():
+    said = [
+        json.dumps({"action": "subscribe", "book": book, "type": channel})
+        for book in ("btc_mxn", "eth_mxn")
+        for channel in ("trades", "orders", "diff-orders")
+    ] * 3
+    with (
+        venues(made(SEED, START, START + SPAN, None), wait_for=10**6) as running,
+        client(running.address + "/bitso/spot", *said) as connection,
+    ):
+        answers = [json.loads(text) for text in heard(connection, 18)]
+    assert [answer["response"] for answer in answers if "response" in answer] == ["ok"] * 18
+
+
+@pytest.mark.parametrize("path", ["/binance/spot", "/binance/usdm/market"])
+def test_who_wants_too_many_streams_is_cut_off(path):
+    """1024 and no more; what is not traded is acknowledged as well. An address is too long before it names so many."""
+    names = [f"x{number}usdt@aggTrade" for number in range(1025)]
+    with venues(made(SEED, START, START + SPAN, None), wait_for=10**6) as running:
+        with client(running.address + path + "/stream", subscribe(names[:1024])) as connection:
+            assert heard(connection, 1) == ['{"result":null,"id":1}']
+        with client(running.address + path + "/stream", subscribe(names[:1024]), subscribe(names[1024:])) as connection:
+            heard(connection)
+            assert (connection.close_code, connection.close_reason) == (1008, "more than 1024 streams")
+
+
 def test_a_planted_hole_is_in_the_truth_and_not_on_the_wire():
     trade = FEEDS["binance", "spot", "btcusdt@trade"]
     hole = drop("binance", "spot", "BTC-USDT", 10, 25)
