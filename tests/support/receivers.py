@@ -43,7 +43,7 @@ class Received:
     path: str
     type: str
     content: Any
-    at: float = field(default_factory=time.monotonic)
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 @dataclass
