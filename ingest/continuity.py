@@ -98,7 +98,8 @@ class Continuity:
         if known.last_trade is not None and seen.first_trade is not None and first == (before or 0) + 1:
             self._check_trades(known, seen, now)
         known.is_torn = False
-        self._receive(known, first, last)
+        if not known.is_dense:  # asked here, and not by a call for each frame of the others
+            self._receive(known, first, last)
         if before is None or last > before or known.doubted == last:
             known.last_id, known.last_ms, known.last_trade = last, seen.event_ms, seen.last_trade
 

@@ -70,7 +70,7 @@ def test_memory_is_told_by_its_most_and_its_growth_after_the_start():
         53_000_000,
         54_000_000,
     ]
-    assert run.memory(looks) == {"rss_mb": 60.0, "rss_growth_mb": 3.5}
+    assert run.memory(looks) == {"rss_mb": 60.0, "rss_fifths_mb": [25.0, 50.0, 51.0, 56.0, 53.5], "rss_growth_mb": 3.5}
 
 
 @pytest.mark.parametrize(

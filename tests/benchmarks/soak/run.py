@@ -93,11 +93,16 @@ def foreign(there: Sequence[Marks], found: Marks) -> int:
     return sum(len(trades.difference(*(part.get(feed, ()) for part in there))) for feed, trades in found.items())
 
 
-def memory(looks: list[int]) -> Mapping[str, float]:
-    """The most, and by how much the last fifth's median is above the second fifth's: the first is the start."""
-    fifth = max(1, len(looks) // 5)
-    growth = median(looks[-fifth:]) - median(looks[fifth : 2 * fifth] or looks)
-    return {"rss_mb": round(max(looks) / 1e6, 1), "rss_growth_mb": round(growth / 1e6, 1)}
+def memory(looks: list[int]) -> Mapping[str, Any]:
+    """The most; the median of each fifth; by how much the last one is above the second: the first is the start."""
+    size = max(1, len(looks) // 5)
+    fifths = [median(looks[part * size : (part + 1) * size] or looks) for part in range(4)] + [median(looks[-size:])]
+    growth = fifths[4] - fifths[1]
+    return {"rss_mb": _mb(max(looks)), "rss_fifths_mb": [_mb(one) for one in fifths], "rss_growth_mb": _mb(growth)}
+
+
+def _mb(size: float) -> float:
+    return round(size / 1e6, 1)
 
 
 def is_good(told: Mapping[str, Any]) -> bool:
