@@ -52,6 +52,7 @@ class Gaps:
                 self.found += 1
                 self._add(intake, stream, hole)
             if not intake.counts.is_connected:
+                self._ask_meanwhile(link)
                 continue
             self._begin(intake, repairs)
             can_ask = self.can_ask(link)
@@ -113,6 +114,15 @@ class Gaps:
             return  # a quiet market, or one that has spoken since
         link.intake.mute(journal, stream, newest)
         link.replace()
+
+    def _ask_meanwhile(self, link: Link) -> None:
+        """No connection is to be had. As long as the venue answers over REST, what it trades is fetched from there."""
+        intake = link.intake
+        if not self.can_ask(link):
+            return
+        for stream in intake.odd(self._ingest.silence, can_ask=True):
+            doubt = Doubt(intake.plan, stream, partial(intake.catch_up, stream), lambda: None)
+            self.repairs[intake.plan.exchange.name].add(doubt)
 
     def _unanswered(self, link: Link, journal: Journal, stream: str) -> None:
         """The venue could not be asked about a silent stream: a silence beyond what is usual is enough."""

@@ -207,6 +207,15 @@ class Intake:
         with self.lock:
             self.continuity.audit(self.continuity.feeds[stream], page, until, self.clock.monotonic())
 
+    def catch_up(self, stream: str, newest: Seen) -> None:
+        """The venue has this one, and nobody listens: what lies before it is missing, and more will be soon."""
+        known = self.continuity.feeds[stream]
+        with self.lock:
+            before = known.last_id
+            self.continuity.hear(known, newest, self.clock.monotonic())
+            if known.last_id != before:
+                known.rhythm.doubts = 0
+
     def mute(self, journal: Journal, stream: str, newest: Seen | None) -> None:
         """The stream sends nothing, though the venue has `newest`; or nobody can be asked, and it is silent for too long."""
         known, now = self.continuity.feeds[stream], self.clock.monotonic()

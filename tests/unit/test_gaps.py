@@ -153,11 +153,15 @@ def test_a_kind_that_rest_does_not_tell_of_is_judged_by_its_silence_alone(tmp_pa
     assert is_replaced(desk)
 
 
-def test_a_link_that_is_not_connected_is_not_asked_about(tmp_path):
+def test_a_link_that_is_not_connected_has_no_mute_stream_and_begins_where_the_venue_is(tmp_path):
     desk = Desk(tmp_path)
     desk.intake.counts.is_connected = False
-    desk.wait(100)
-    assert desk.asked == []
+    desk.there = [7]
+    desk.wait(15)
+    desk.there = [8, 9]
+    desk.wait(30)
+    assert [event[:5] for event in desk.events()] == [("gap", "ids", 7, 8, 9), ("repair", "repaired", 7, 8, 9)]
+    assert not is_replaced(desk)
 
 
 def test_a_hole_is_told_as_soon_as_the_disk_has_room_for_it(tmp_path, monkeypatch):
@@ -206,3 +210,35 @@ def test_a_busy_stream_is_not_waited_for_as_long_as_a_quiet_one(tmp_path):
     desk.wait(15)
     assert [event[:3] for event in desk.events()] == [("mute", "suspected", 99)]
     assert is_replaced(desk)
+
+
+def test_while_no_connection_is_to_be_had_what_is_traded_comes_over_rest(tmp_path):
+    desk = Desk(tmp_path)
+    desk.receive(7)
+    desk.intake.counts.is_connected = False
+    desk.intake.tear()
+    desk.there = [7, 8, 9]
+    desk.wait(12)
+    desk.there = [10, 11, 12]
+    desk.wait(12)  # as soon again: there was something
+    assert desk.events() == [
+        ("gap", "ids", 7, 8, 9, None),
+        ("repair", "repaired", 7, 8, 9, None),
+        ("gap", "ids", 9, 10, 12, None),
+        ("repair", "repaired", 9, 10, 12, None),
+    ]
+    assert not is_replaced(desk)
+    desk.intake.counts.is_connected = True
+    desk.receive(13)
+    desk.wait(2)
+    assert desk.known.holes == []
+
+
+def test_a_venue_that_trades_nothing_meanwhile_is_asked_ever_more_seldom(tmp_path):
+    desk = Desk(tmp_path)
+    desk.receive(7)
+    desk.intake.counts.is_connected = False
+    desk.there = [7]
+    desk.wait(100)
+    assert [round(at) for at, _ in desk.asked] == [10, 30, 70]
+    assert desk.events() == []
