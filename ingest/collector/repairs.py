@@ -158,9 +158,9 @@ class Repairs:
     def _ask(self, doubt: Doubt) -> None:
         """What is the newest trade? Nobody waits for the answer."""
         page = self._past.newest(doubt.plan, doubt.stream)
-        if page is None:
+        if page is None and not self._stop.is_set():  # else it is we who do not ask
             doubt.unanswered()
-        elif page.ids:
+        elif page is not None and page.ids:
             doubt.answer(Seen("control", doubt.stream, last_id=max(page.ids), event_ms=page.last_ms))
 
     def _snapshot(self, task: Snapshot, pause: float) -> None:

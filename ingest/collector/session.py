@@ -46,7 +46,7 @@ class Session:
             self.subscribed = now()
             at = intake.clock.wall_ns()
             intake.tell([self.journal.event("subscribed", at, stream=stream) for stream in intake.plan.pairs])
-        intake.spool.check()
+        intake.spool.check_room()
 
     def end(self, outcome: str, detail: str | None) -> None:
         """Say goodbye, and say of each stream how far it had come."""

@@ -18,7 +18,7 @@ from ingest.repair.cases import Case, case
 from ingest.repair.market import Market, World, files_folder
 from ingest.repair.opengaps import KEY, OPEN, Published, published
 from ingest.settings import Ingest
-from ingest.spool.keeper import Keeper, Nothing
+from ingest.spool.keeper import Keeper, NoMemory
 from ingest.spool.spool import prepare
 
 _LOG = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class Repair:
         try:
             _clear(self._ingest)
             clock, random = self._world.clock, self._world.random
-            self._keeper = Keeper(folder, self._ingest, self._store, Nothing(), clock=clock, pauses=lambda: delays(random))
+            self._keeper = Keeper(folder, self._ingest, self._store, NoMemory(), clock=clock, pauses=lambda: delays(random))
             self._spool, self._uploader = self._keeper.spool, self._keeper.uploader
             try:
                 return self._repair(report, once=once)

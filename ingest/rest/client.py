@@ -86,7 +86,8 @@ class Client:
         stop: threading.Event,
     ) -> None:
         self._rest = rest
-        self._hosts = deque(hosts)
+        self._addresses = tuple(hosts)
+        self._hosts = deque(hosts)  # the next one in front
         self._barred: dict[str, tuple[float, float]] = {}  # address -> until when it is not asked, how long that was
         self._budget = budget
         self._purpose = purpose
@@ -100,7 +101,7 @@ class Client:
     def can_ask(self) -> bool:
         """Whether there is an address that has not said no of late."""
         now = self._clock.monotonic()
-        return any(self._barred.get(host, (now, 0.0))[0] <= now for host in list(self._hosts))
+        return any(self._barred.get(host, (now, 0.0))[0] <= now for host in self._addresses)
 
     def ask(self, path: str, weight: int, tries: int | None = None) -> Body:
         """The answer. RestError: there is none, or we are to end."""
@@ -147,7 +148,7 @@ class Client:
             with self._budget.account() as account:
                 account.close(self._clock.monotonic(), found.at_least)
         if found.action == "stop":
-            for host in self._hosts:
+            for host in self._addresses:
                 self._bar(host, found.at_least)
             return False
         if found.action == "other_host":

@@ -95,7 +95,7 @@ class Past:
     def _kept(self, plan: Plan, stream: str, history: History, low: int, high: int) -> Page:
         path = history.ask(plan.pairs[stream], low, high)
         assert self._client is not None
-        self._findings.spool.check()  # a hole may be of millions of ids
+        self._findings.spool.check_room()  # a hole may be of millions of ids
         body = self._client.ask(path, history.weight)
         try:
             tree, is_json = orjson.loads(body.raw), True

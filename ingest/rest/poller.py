@@ -97,7 +97,7 @@ class Poller:
         path, weight = poll.ask(since)
         self.counts.asked += 1
         try:
-            self._spool.check()
+            self._spool.check_room()
             body = self._client.ask(path, weight)
             tree, is_json = _parsed(body.raw)
             exchange = poll.exchange

@@ -30,7 +30,7 @@ class Memory(Protocol):
         ...
 
 
-class Nothing:
+class NoMemory:
     """Where the segments are all there is."""
 
     def remember(self, _spool: Spool) -> bool:

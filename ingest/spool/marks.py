@@ -205,7 +205,7 @@ def _changed(path: Path) -> int:
         return 0
 
 
-def fresh(plan: Plan) -> Known:
+def _fresh(plan: Plan) -> Known:
     """A feed of a plan, of which nothing is known yet."""
     rest = plan.exchange.rest
     can_ask = rest is not None and bool(plan.rest) and plan.kind in rest.histories
@@ -213,10 +213,10 @@ def fresh(plan: Plan) -> Known:
 
 
 def _known(plan: Plan, told: Any, *, is_forgotten: bool) -> Known:  # noqa: ANN401 - what a file held
-    new = replace(fresh(plan), is_forgotten=is_forgotten)
+    new = replace(_fresh(plan), is_forgotten=is_forgotten)
     if told is None:
         return new
-    found = fresh(plan)
+    found = _fresh(plan)
     try:
         restore(found, told)
     except (KeyError, TypeError, ValueError):

@@ -56,7 +56,7 @@ class Spool:
         self._is_full = self.bytes >= self._max_bytes * (ROOM if self._is_full else 1)
         return self._is_full or bool(self._distrusted) or self._has_no_room()
 
-    def check(self) -> None:
+    def check_room(self) -> None:
         """SpoolError: it is full."""
         if self.is_full:
             raise SpoolError(f"the spool holds {self.bytes} bytes and takes no more")

@@ -16,7 +16,7 @@ Conditions = Mapping[Key, tuple[Severity, str]]
 def conditions(now: Vitals) -> Conditions:
     """Everything that is wrong."""
     found: dict[Key, tuple[Severity, str]] = {}
-    for where, links in by_kind(now.links).items():
+    for where, links in _by_kind(now.links).items():
         found.update(_links(where, links))
     for feed in now.feeds:
         found.update(_feed(feed))
@@ -32,7 +32,7 @@ def conditions(now: Vitals) -> Conditions:
     return found
 
 
-def by_kind(links: Iterable[LinkVitals]) -> Mapping[str, Sequence[LinkVitals]]:
+def _by_kind(links: Iterable[LinkVitals]) -> Mapping[str, Sequence[LinkVitals]]:
     """Connections of one kind are one thing to people: how many they are is the venue's affair."""
     found: dict[str, list[LinkVitals]] = {}
     for link in links:
@@ -90,8 +90,8 @@ def _spool(spool: SpoolVitals) -> Iterator[tuple[Key, tuple[Severity, str]]]:
 def daily(before: Vitals | None, now: Vitals) -> str:
     """The day in a few lines: what came, what was missed, what became of it."""
     lines = [f"collector {now.collector}: running for {now.seconds / 3600:.1f} h, {now.spool.waiting} segments wait"]
-    old = by_kind(before.links if before else ())
-    for where, links in by_kind(now.links).items():
+    old = _by_kind(before.links if before else ())
+    for where, links in _by_kind(now.links).items():
         then = old.get(where, ())
         frames = sum(link.frames for link in links) - sum(link.frames for link in then)
         again = sum(max(0, link.connections - 1) for link in links) - sum(max(0, link.connections - 1) for link in then)

@@ -351,6 +351,14 @@ def test_who_doubts_is_told_that_nobody_answers(tmp_path):
     assert told == [("doubt", "unanswered")] * 2
 
 
+def test_a_stop_is_no_venue_that_does_not_answer(tmp_path):
+    desk, told = Desk(tmp_path, RestError("told to stop")), []
+    desk.repairs.add(look(desk, "doubt", told))
+    desk.stop.set()
+    desk.repairs.step()
+    assert (desk.asked, told) == (["/latest?pair=A-B"], [])
+
+
 def test_an_audit_that_has_nothing_to_ask_any_more_asks_nothing(tmp_path):
     desk = Desk(tmp_path)
     desk.repairs.add(Audit(desk.plan, "a_b", lambda: None, lambda *_: None))
