@@ -230,7 +230,7 @@ def test_a_hole_of_another_sort_stays_as_well():
     story = Story().take(frame(9, first_trade=1, last_trade=10), frame(10, first_trade=12, last_trade=12), 12)
     (inner, ids) = story.told()
     assert ((inner.sort, inner.low), (ids.sort, ids.low)) == (("inner", 10), ("ids", 11))
-    ids_too = replace(ids, low=10)
+    ids_too = replace(ids, low=10, is_told=True)
     story.feed.holes[1] = ids_too
     story.continuity.close("a", inner)
     assert story.feed.holes == [ids_too]
