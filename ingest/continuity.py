@@ -69,6 +69,7 @@ class Known:
         default_factory=lambda: deque(maxlen=AUDITABLE)
     )  # least and greatest id of each frame since
     doubted: int | None = None  # an id that cannot be believed before another one follows it
+    unread: int | None = 0  # frames that nobody could read before the first one that told its ids; None: that one has come
 
 
 class Continuity:
@@ -84,17 +85,17 @@ class Continuity:
             known.rhythm.beat(now)
         first, last = seen.first_id, seen.last_id
         if first is None or last is None:
+            _blur(known, 1)
             return
         before = known.last_id
+        if known.unread is not None:
+            self._first(known, seen, now)
         if not known.is_ordered:
             if before is None or last > before:
                 known.last_id, known.last_ms = last, seen.event_ms
             return
         if before is not None and first != before + 1 and not self._joins(known, seen, (first, last), now):
             return
-        if known.is_forgotten:
-            known.is_forgotten = False
-            known.holes.append(Hole("forgotten", first, first - 1, None, first, after_ms=seen.event_ms, since=now))
         if known.last_trade is not None and seen.first_trade is not None and first == (before or 0) + 1:
             self._check_trades(known, seen, now)
         known.is_torn = False
@@ -102,6 +103,23 @@ class Continuity:
             self._receive(known, first, last)
         if before is None or last > before or known.doubted == last:
             known.last_id, known.last_ms, known.last_trade = last, seen.event_ms, seen.last_trade
+
+    def blur(self, count: int) -> None:
+        """So many frames have come that nobody can read, of whichever feed."""
+        if count:
+            for known in self.feeds.values():
+                _blur(known, count)
+
+    def _first(self, known: Known, seen: Seen, now: float) -> None:
+        """The first frame that tells its ids. What lay in those that nobody could read is what lies before it, or before what we know."""
+        assert seen.first_id is not None
+        count, known.unread = known.unread, None
+        first = seen.first_id if known.last_id is None else min(seen.first_id, known.last_id + 1)
+        if count and known.is_dense:
+            _add(known, Hole("ids", max(0, first - count), first - 1, None, first, after_ms=seen.event_ms, since=now))
+        if known.is_forgotten or (count and not known.is_dense):
+            known.is_forgotten = False
+            known.holes.append(Hole("forgotten", first, first - 1, None, first, after_ms=seen.event_ms, since=now))
 
     def _joins(self, known: Known, seen: Seen, ids: tuple[int, int], now: float) -> bool:
         """Note what does not join. False: the frame is not to be believed yet."""
@@ -152,6 +170,7 @@ class Continuity:
             return
         if before is None:
             if first is not None:  # a frame that came, and that the spool did not take: the first thing that is missed
+                self._first(known, seen, now)
                 known.holes.append(Hole(sort, first, last, None, None, None, seen.event_ms, since=now))
             self.begin(known, seen)
         elif before < last <= before + LEAP:
@@ -162,6 +181,8 @@ class Continuity:
         """Nothing was heard yet, and the venue tells how far it is: from here on something can be missed."""
         if known.last_id is None:
             known.last_id, known.last_ms = seen.last_id, seen.event_ms
+            if not known.is_dense and known.is_audited:  # what comes now will be compared, whether or not it can be read
+                known.audited, known.is_forgotten, known.unread = known.last_id, known.is_forgotten or bool(known.unread), None
 
     def audit(self, known: Known, page: Page, until: int, now: float) -> None:
         """Compare with what the venue tells: a trade that was in no frame is missing, whatever its id."""
@@ -217,6 +238,11 @@ class Continuity:
         known.holes = [one for one in known.holes if not (one.is_told and one.sort == hole.sort and one.low in lows)]
         if not known.is_dense and known.audited is not None and hole.high > known.audited:
             known.received.append((hole.low, hole.high))  # the next audit need not find it once more
+
+
+def _blur(known: Known, count: int) -> None:
+    if known.unread is not None:
+        known.unread += count
 
 
 def _hole(known: Known, sort: Sort, ids: tuple[int, int], seen: Seen, now: float) -> Hole:
@@ -275,5 +301,5 @@ def restore(known: Known, told: Mapping[str, Any]) -> None:
 
 
 _RHYTHM = ("pauses", "mean", "longest")
-_FEED = ("last_id", "last_ms", "last_recv_ns", "last_trade", "conn", "is_forgotten", "audited")
+_FEED = ("last_id", "last_ms", "last_recv_ns", "last_trade", "conn", "is_forgotten", "audited", "unread")
 _HOLE = ("sort", "low", "high", "before_id", "after_id", "before_ms", "after_ms", "is_told")

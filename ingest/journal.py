@@ -47,6 +47,7 @@ class Taken:
     parts: Sequence[tuple[str, int, Sequence[bytes]]]  # channel, when its first line was received, lines in the order received
     steps: Sequence[tuple[Known, Seen, int]] = ()  # what each frame says of its feed; true once the lines are kept
     words: Sequence[tuple[Known, Seen]] = ()  # how far a feed is, as the venue says
+    unread: int = 0  # frames that say nothing we know
     refused: str | None = None  # the venue refused something; its words
     is_end: bool = False  # the venue will close the connection
     odd: Sequence[tuple[Seen, int, Odd]] = ()  # a frame that is not as documented, how many came until then, what is odd
@@ -103,7 +104,7 @@ class Journal:
         steps: list[tuple[Known, Seen, int]] = []
         words: list[tuple[Known, Seen]] = []
         odd: list[tuple[Seen, int, Odd]] = []
-        ours_at = others_at = 0
+        ours_at = others_at = unread = 0
         refused, is_end = None, False
         for recv_ns, raw in batch:
             try:
@@ -125,6 +126,7 @@ class Journal:
                 continue
             if track is None or seen.kind != kind:
                 others_at = others_at or recv_ns
+                unread += seen.kind == UNKNOWN.kind
                 others.append(line(self._other_head(seen), next_seq(EVENTS), recv_ns, raw, is_json=is_json))
                 refused = refused or seen.error
                 is_end = is_end or seen.is_end
@@ -142,7 +144,7 @@ class Journal:
                 track.last_id, track.last_ms = seen.last_id, seen.event_ms
         parts = [part for part in ((channel, ours_at, ours), (EVENTS, others_at, others)) if part[2]]
         parts += [(other, at, lines) for other, (at, lines) in aside.items()]
-        return Taken(parts, steps, words, refused, is_end, odd)
+        return Taken(parts, steps, words, unread, refused, is_end, odd)
 
     def event(self, event: str, at_ns: int, *, stream: str | None = None, **told: Any) -> bytes:  # noqa: ANN401 - see _BLANK
         """One of our own events, about the connection or about one of its streams."""

@@ -7,6 +7,7 @@ from ingest.settings import Silence
 LEARNED = 30  # pauses after which a rhythm is known
 MEMORY = 100  # pauses that the mean remembers
 OF_MEAN, OF_LONGEST = 20.0, 2.0  # a silence of so many usual pauses, or so many of the longest ones, is odd
+SOON_SECONDS = 1.0  # a busy stream has told of itself by then
 FORGETS = 0.99  # of the longest, at each pause
 
 
@@ -53,6 +54,10 @@ class Rhythm:
     def is_odd(self, now: float, silence: Silence, *, can_ask: bool) -> bool:
         """Whether to ask."""
         return self.at is not None and now - max(self.at, self.asked) >= self.limit(silence, can_ask=can_ask)
+
+    def is_unheard(self, now: float) -> bool:
+        """Whether nothing was ever heard, and nobody has asked."""
+        return not self.pauses and not self.doubts and self.at is not None and now - self.at >= SOON_SECONDS
 
     def doubt(self, now: float) -> None:
         """Somebody asks: not again before twice as long."""

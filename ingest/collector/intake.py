@@ -64,6 +64,7 @@ class Intake:
         refusals: list[SpoolError] = []
         with self.lock:
             taken = journal.take(batch)
+            continuity.blur(taken.unread)
             for channel, recv_ns, lines in taken.parts:
                 try:
                     self._append(channel, recv_ns, lines)
@@ -142,10 +143,14 @@ class Intake:
             known.rhythm.listen(now)
 
     def odd(self, silence: Silence, *, can_ask: bool) -> Iterator[str]:
-        """Streams that are silent for longer than is usual. Each is yielded again only after twice as long."""
+        """Streams that are silent for longer than is usual. Each is yielded again only after twice as long.
+
+        One of which nothing is known yet is asked about soon: what it misses before its first frame is missed only from there on.
+        """
         now = self.clock.monotonic()
         for stream, known in self.continuity.feeds.items():
-            if known.rhythm.is_odd(now, silence, can_ask=can_ask):
+            is_new = can_ask and known.last_id is None and known.rhythm.is_unheard(now)
+            if is_new or known.rhythm.is_odd(now, silence, can_ask=can_ask):
                 known.rhythm.doubt(now)
                 yield stream
 

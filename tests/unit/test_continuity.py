@@ -187,7 +187,7 @@ def test_holes_are_what_did_not_come(data):
 def test_an_odd_frame_changes_nothing():
     story = Story().take(7)
     before = plain(story.feed)
-    assert plain(story.take(Seen("trade", "a")).feed) == before
+    assert plain(story.take(NO_IDS).feed) == before
 
 
 def test_frames_that_were_received_before_any_was_kept_are_the_first_hole():
@@ -195,6 +195,42 @@ def test_frames_that_were_received_before_any_was_kept_are_the_first_hole():
     story = Story().hear(100).hear(101).hear(102).take(103)
     assert story.told() == [Hole("ids", 100, 102, None, None, None, MS + 102)]
     assert story.feed.last_id == 103
+
+
+NO_IDS = Seen("trade", "a")
+
+
+def test_what_lay_in_frames_that_nobody_could_read_lies_before_the_first_one_that_could_be_read():
+    """Two of whichever feed, and one of this feed that had lost its ids: no more than three trades."""
+    story = Story()
+    story.continuity.blur(2)
+    assert story.take(NO_IDS, 103).told() == [Hole("ids", 100, 102, None, 103, None, MS + 103)]
+    story.continuity.blur(1)
+    assert story.take(NO_IDS, 104).told() == []  # from here on ids tell what is missing
+
+
+def test_that_hole_begins_before_the_first_word_of_the_venue_for_rest_may_be_ahead():
+    story = Story()
+    story.continuity.blur(2)
+    story.continuity.begin(story.feed, Seen("control", last_id=105, event_ms=MS + 105))
+    assert story.take(106).told() == [Hole("ids", 104, 105, None, 106, None, MS + 106)]
+
+
+def test_frames_that_nobody_could_read_outlive_the_process():
+    story = Story()
+    story.continuity.blur(2)
+    assert Story(plain(story.feed)).take(5).told() == [Hole("ids", 3, 4, None, 5, None, MS + 5)]
+
+
+def test_where_ids_are_not_dense_nobody_knows_what_frames_held_that_came_before_anything_was_known():
+    story = Story(is_dense=False)
+    story.continuity.blur(2)
+    assert story.take(103).told() == [Hole("forgotten", 103, 102, None, 103, None, MS + 103)]
+    later = Story(is_dense=False)
+    later.continuity.begin(later.feed, Seen("control", last_id=90))
+    later.continuity.blur(2)
+    later.take(103).continuity.audit(later.feed, Page(frozenset({90, 95, 99, 103}), 91, 103), 103, later.now)
+    assert later.told() == [Hole("suspected", 95, 99, 90, 103)]  # for the venue was asked before
 
 
 def test_from_the_first_word_of_the_venue_on_something_can_be_missed():

@@ -77,7 +77,7 @@ class Desk:
     def events(self):
         names = ("event", "outcome", "before_id", "first_missing_id", "last_missing_id", "detail")
         lines = [json.loads(text) for path in self.spool.seal(nothing, everything=True) for text in segment_lines(path)]
-        return [tuple(line["raw"][name] for name in names) for line in lines if line["channel"] == "events"]
+        return [tuple(line["raw"][name] for name in names) for line in lines if line["kind"] == "control"]
 
 
 def is_replaced(desk):
@@ -133,6 +133,27 @@ def test_a_stream_that_never_said_anything_is_mute_once_the_venue_has_gone_on(tm
         ("repair", "repaired", 41, 42, 43),
     ]
     assert is_replaced(desk)
+
+
+def test_a_stream_that_says_nothing_at_first_is_asked_about_at_once_so_that_what_it_loses_is_missed(tmp_path):
+    """Its first two frames are garbled by whatever lies between."""
+    desk = Desk(tmp_path)
+    desk.there = [41]
+    desk.wait(1.5)
+    assert [round(at) for at, _ in desk.asked] == [1]
+    desk.there = [40, 41, 42, 43]
+    desk.intake.keep(desk.journal, [(desk.time.wall, b'{"s": "a_b", "id"'), (desk.time.wall, b'"id": 43}')])
+    desk.receive(44)
+    desk.wait(2)
+    assert [told[:5] for told in desk.events()] == [("gap", "ids", None, 40, 43), ("repair", "repaired", None, 40, 43)]
+
+
+def test_a_stream_that_is_heard_at_once_is_not_asked_about(tmp_path):
+    desk = Desk(tmp_path)
+    desk.wait(0.5)
+    desk.receive(7)
+    desk.wait(5)
+    assert desk.asked == []
 
 
 def test_where_nobody_can_be_asked_a_long_silence_is_enough(tmp_path):
