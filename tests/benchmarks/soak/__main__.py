@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 from tests.benchmarks.data import CACHE
@@ -19,12 +20,13 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=2000.0, help="frames a second (%(default)g)")
     parser.add_argument("--every", type=float, default=5.0, help="seconds between two faults, on average (%(default)g)")
     parser.add_argument("--seed", type=int, default=1, help="of the faults (%(default)s)")
+    parser.add_argument("--start", type=datetime.fromisoformat, help="of the market, as a run told it: the same again")
     parser.add_argument("--keep", action="store_true", help="leave the folder, to look at what went wrong")
     chosen = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=CACHE, prefix="soak-"))
     try:
-        told = soak(folder, chosen.minutes, chosen.rate, chosen.every, chosen.seed)
+        told = soak(folder, chosen.minutes, chosen.rate, chosen.every, chosen.seed, chosen.start)
     finally:
         if not chosen.keep:
             shutil.rmtree(folder, ignore_errors=True)

@@ -42,12 +42,12 @@ PATIENCE = 60.0  # seconds for a stop
 Marks = dict[FeedName, set[int]]
 
 
-def soak(folder: Path, minutes: float, rate: float, every: float, seed: int) -> dict[str, Any]:
+def soak(folder: Path, minutes: float, rate: float, every: float, seed: int, start: datetime | None = None) -> dict[str, Any]:
     """Run it, and tell."""
     speed, seconds = round(rate / PER_SECOND, 2), minutes * 60
     span = int(seconds * speed) + 1
-    # long enough ago that the market's end is not ahead of the clock
-    start = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(seconds=span, hours=1)
+    # long enough ago that the market's end is not ahead of the clock, and not so long that no REST would tell of it any more
+    start = start or datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(seconds=span, hours=1)
     faults = script(seed, seconds, every, speed)
     (folder / "faults.yaml").write_text(yaml.safe_dump(faults), encoding="utf-8")
     options = ["--speed", speed, "--seed", SEED, "--start", start.isoformat(), "--span", f"{span}s", "--stay"]
@@ -70,6 +70,7 @@ def soak(folder: Path, minutes: float, rate: float, every: float, seed: int) -> 
         "bench": "soak",
         "minutes": minutes,
         "rate": rate,
+        "start": start.isoformat(),
         "faults": len(faults),
         "market": count,
         "trades": sum(map(len, landed.found.values())),
