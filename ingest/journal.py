@@ -4,7 +4,7 @@ import itertools
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,12 +63,14 @@ class Sequences:
     """Counts lines per connection and channel, so that a loss inside our own process can be proved."""
 
     def __init__(self) -> None:
-        self._next: dict[str, int] = defaultdict(int)
+        self._counts: dict[str, Iterator[int]] = defaultdict(itertools.count)
+
+    def of(self, channel: str) -> Iterator[int]:
+        """The numbers of a channel, from the next one on."""
+        return self._counts[channel]
 
     def next(self, channel: str) -> int:
-        found = self._next[channel]
-        self._next[channel] = found + 1
-        return found
+        return next(self._counts[channel])
 
 
 class Journal:
@@ -77,7 +79,7 @@ class Journal:
     def __init__(self, plan: Plan, conn: str, feeds: Mapping[str, Known]) -> None:
         self._plan = plan
         self.conn = conn
-        self._next = Sequences().next
+        self._sequences = Sequences()
         self.tracks = {
             stream: Track(
                 head(self._origin(plan.channel, plan.kind, pair, stream)),
@@ -90,14 +92,9 @@ class Journal:
 
     def take(self, batch: Sequence[tuple[int, bytes]]) -> Taken:
         """Frames as lines: the frames of a subscribed stream on the plan's channel, everything else on events."""
-        recognise, loads, tracks, kind, next_seq = (
-            self._plan.exchange.recognise,
-            orjson.loads,
-            self.tracks,
-            self._plan.kind,
-            self._next,
-        )
-        channel = self._plan.channel
+        plan, tracks, loads = self._plan, self.tracks, orjson.loads
+        recognise, kind, channel, next_seq = plan.exchange.recognise, plan.kind, plan.channel, self._sequences.next
+        numbers = self._sequences.of(channel)
         ours: list[bytes] = []
         others: list[bytes] = []
         aside: dict[str, tuple[int, list[bytes]]] = {}
@@ -134,7 +131,7 @@ class Journal:
                     words.append((tracks[seen.about].known, seen))
                 continue
             ours_at = ours_at or recv_ns
-            ours.append(line(track.head, next_seq(channel), recv_ns, raw, is_json=is_json))
+            ours.append(line(track.head, next(numbers), recv_ns, raw, is_json=is_json))
             track.rows += 1
             watch = track.watches[kind]
             if raw.count(b":") not in watch.usual or not track.rows % CLOSELY:
@@ -151,7 +148,7 @@ class Journal:
         pair = self._plan.pairs.get(stream) if stream else None
         origin = self._origin(EVENTS, "control", pair, stream)
         raw = event_text(event, at_ns, **{"feed": self._plan.kind, "stream": stream, **told})
-        return line(head(origin), self._next(EVENTS), at_ns, raw, is_json=True)
+        return line(head(origin), self._sequences.next(EVENTS), at_ns, raw, is_json=True)
 
     def farewells(self, at_ns: int, outcome: str, detail: str | None) -> Sequence[bytes]:
         """A disconnect event a stream: where it had come to, so that what follows can be joined to it."""

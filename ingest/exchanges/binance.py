@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingest.exchanges.exchange import (
     Candles,
@@ -27,6 +27,7 @@ from ingest.exchanges.exchange import (
 from ingest.settings import PAIR
 
 PARAMS_PER_MESSAGE = 200  # streams in one SUBSCRIBE; the length of a message is not documented, 1024 names would be 20 kB
+STREAMS = 4096  # whose channel is remembered; a venue that makes up more costs no more memory
 PAGE = 1000  # trades or candles in a response at most
 WIDTHS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
 _DEPTHS = (5, 10, 20)
@@ -100,30 +101,58 @@ def shapes(always: Mapping[str, str], sometimes: Mapping[str, str]) -> Mapping[s
 _COMBINED = fields("", "stream data")
 
 
+class Channel(NamedTuple):
+    """A feed of trades, as its frames tell it."""
+
+    name: str  # in the names of its streams, and its frames' `e`
+    kind: str
+    number: str  # the field that holds a frame's id
+    counts_trades: bool
+
+
 def recognise_among(feeds: Mapping[str, Feed]) -> Callable[[Any], Seen]:
     """The `recognise` of a market with these feeds of trades."""
-    known = {name: (kind, _IDS[kind], feeds[kind].counts_trades) for name, kind in _CHANNELS.items() if kind in feeds}
+    channels = {
+        name: Channel(name, kind, _IDS[kind], feeds[kind].counts_trades) for name, kind in _CHANNELS.items() if kind in feeds
+    }
+    known: dict[str, Channel] = {}  # by stream
+    new = tuple.__new__  # the class's own constructor takes three times as long
 
     def recognise(frame: Any) -> Seen:  # noqa: ANN401 - any JSON value
-        if not isinstance(frame, dict):
-            return Seen("unknown")
-        stream, data = frame.get("stream"), frame.get("data")
-        if not isinstance(stream, str) or not isinstance(data, dict):
-            return _control(frame)
-        channel = stream.partition("@")[2]
-        if channel not in known or data.get("e") != channel:
-            return _aside(stream, channel, data) or _control(data)
-        kind, name, counts_trades = known[channel]
-        number, at = data.get(name), data.get("E")  # `_whole`, spelled out: four calls less a frame
-        number, at = number if type(number) is int else None, at if type(at) is int else None
-        if not counts_trades:
-            return Seen(kind, stream, number, number, at)
-        first, last = data.get("f"), data.get("l")
-        first, last = first if type(first) is int else None, last if type(last) is int else None
-        # of every frame: the class's own constructor takes three times as long, a twentieth of all that is done with a frame
-        return tuple.__new__(Seen, (kind, stream, number, number, at, None, first, last, False, None))
+        """What nearly every frame is, each field looked up once; everything else with care."""
+        try:
+            stream, data = frame["stream"], frame["data"]
+            channel, kind, name, counts_trades = known[stream]
+            number, at = data[name], data["E"]
+            if data["e"] == channel and type(number) is type(at) is int:
+                if not counts_trades:
+                    return new(Seen, (kind, stream, number, number, at, None, None, None, False, None))
+                first, last = data["f"], data["l"]
+                if type(first) is type(last) is int:
+                    return new(Seen, (kind, stream, number, number, at, None, first, last, False, None))
+        except (KeyError, TypeError):
+            pass
+        return _recognise(channels, known, frame)
 
     return recognise
+
+
+def _recognise(channels: Mapping[str, Channel], known: dict[str, Channel], frame: Any) -> Seen:  # noqa: ANN401 - any JSON value
+    """With care; `known` learns what channel a stream is of."""
+    if not isinstance(frame, dict):
+        return Seen("unknown")
+    stream, data = frame.get("stream"), frame.get("data")
+    if not isinstance(stream, str) or not isinstance(data, dict):
+        return _control(frame)
+    name = stream.partition("@")[2]
+    channel = channels.get(name)
+    if channel is None or data.get("e") != name:
+        return _aside(stream, name, data) or _control(data)
+    if len(known) < STREAMS:
+        known[stream] = channel
+    number = _whole(data.get(channel.number))
+    inside = (_whole(data.get("f")), _whole(data.get("l"))) if channel.counts_trades else (None, None)
+    return Seen(channel.kind, stream, number, number, _whole(data.get("E")), None, *inside)
 
 
 def _aside(stream: str, channel: str, data: dict[str, Any]) -> Seen | None:
