@@ -83,7 +83,7 @@ class Continuity:
         known.last_recv_ns = recv_ns
         if now != known.rhythm.at:
             known.rhythm.beat(now)
-        first, last = seen.first_id, seen.last_id
+        _, _, first, last, event_ms, _, first_trade, last_trade, _, _ = seen  # at once: by its name each costs twice as much
         if first is None or last is None:
             _blur(known, 1)
             return
@@ -92,17 +92,17 @@ class Continuity:
             self._first(known, seen, now)
         if not known.is_ordered:
             if before is None or last > before:
-                known.last_id, known.last_ms = last, seen.event_ms
+                known.last_id, known.last_ms = last, event_ms
             return
         if before is not None and first != before + 1 and not self._joins(known, seen, (first, last), now):
             return
-        if known.last_trade is not None and seen.first_trade is not None and first == (before or 0) + 1:
-            self._check_trades(known, seen, now)
+        if known.last_trade is not None and first_trade is not None and first_trade > known.last_trade + 1:
+            self._miss_inside(known, seen, now)
         known.is_torn = False
         if not known.is_dense:  # asked here, and not by a call for each frame of the others
             self._receive(known, first, last)
         if before is None or last > before or known.doubted == last:
-            known.last_id, known.last_ms, known.last_trade = last, seen.event_ms, seen.last_trade
+            known.last_id, known.last_ms, known.last_trade = last, event_ms, last_trade
 
     def blur(self, count: int) -> None:
         """So many frames have come that nobody can read, of whichever feed."""
@@ -154,13 +154,10 @@ class Continuity:
             known.audited = first - 1 if known.audited is None else known.audited
             known.received.append((first, last))
 
-    def _check_trades(self, known: Known, seen: Seen, now: float) -> None:
+    def _miss_inside(self, known: Known, seen: Seen, now: float) -> None:
         """The ids of aggregates join; so must the trades inside them, where the market numbers those, too."""
-        assert known.last_trade is not None
-        assert seen.first_trade is not None
-        assert known.last_id is not None
-        if seen.first_trade > known.last_trade + 1:
-            known.holes.append(_hole(known, "inner", (known.last_id + 1, known.last_id), seen, now))
+        if seen.first_id == (known.last_id or 0) + 1:
+            known.holes.append(_hole(known, "inner", (seen.first_id, seen.first_id - 1), seen, now))
 
     def hear(self, known: Known, seen: Seen, now: float) -> None:
         """The venue has sent up to this id on this feed, and the frames are not in the spool."""

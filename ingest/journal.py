@@ -32,9 +32,9 @@ class Track:
     """One stream of the connection, and how far it has come."""
 
     head: bytes
-    also: Mapping[str, tuple[str, bytes]]  # other kinds that come down it: channel, head
+    also: Mapping[str, tuple[str, bytes, Watch]]  # other kinds that come down it: channel, head
     known: Known  # the feed's, over all connections
-    watches: Mapping[str, Watch]  # by kind
+    watch: Watch
     last_id: int | None = None
     last_ms: int | None = None
     rows: int = 0
@@ -83,9 +83,12 @@ class Journal:
         self.tracks = {
             stream: Track(
                 head(self._origin(plan.channel, plan.kind, pair, stream)),
-                {kind: (channel, head(self._origin(channel, kind, pair, stream))) for kind, channel in plan.feed.also.items()},
+                {
+                    kind: (channel, head(self._origin(channel, kind, pair, stream)), self._watch(kind))
+                    for kind, channel in plan.feed.also.items()
+                },
                 feeds[stream],
-                {kind: Watch(plan.exchange.shapes.get(kind, ())) for kind in (plan.kind, *plan.feed.also)},
+                self._watch(plan.kind),
             )
             for stream, pair in plan.pairs.items()
         }
@@ -115,15 +118,16 @@ class Journal:
                 except Exception:  # noqa: BLE001 - raw first: a recogniser's fault must not lose what arrived
                     _LOG.exception("event=recogniser_failed exchange=%r frame=%r", self._plan.exchange.name, raw[:200])
                     seen = UNKNOWN
-            track = tracks.get(seen.stream) if seen.stream else None
-            if track is not None and seen.kind in track.also:
-                other, start = track.also[seen.kind]
+            found, stream, _, last_id, event_ms, _, _, _, _, _ = seen  # see Continuity.take
+            track = tracks.get(stream) if stream else None
+            if track is not None and found in track.also:
+                other, start, watch = track.also[found]
                 aside.setdefault(other, (recv_ns, []))[1].append(line(start, next_seq(other), recv_ns, raw, is_json=is_json))
-                odd += [(seen, track.rows, found) for found in track.watches[seen.kind].look(raw, tree)]
+                odd += [(seen, track.rows, one) for one in watch.look(raw, tree)]
                 continue
-            if track is None or seen.kind != kind:
+            if track is None or found != kind:
                 others_at = others_at or recv_ns
-                unread += seen.kind == UNKNOWN.kind
+                unread += found == UNKNOWN.kind
                 others.append(line(self._other_head(seen), next_seq(EVENTS), recv_ns, raw, is_json=is_json))
                 refused = refused or seen.error
                 is_end = is_end or seen.is_end
@@ -132,13 +136,13 @@ class Journal:
                 continue
             ours_at = ours_at or recv_ns
             ours.append(line(track.head, next(numbers), recv_ns, raw, is_json=is_json))
-            track.rows += 1
-            watch = track.watches[kind]
-            if raw.count(b":") not in watch.usual or not track.rows % CLOSELY:
-                odd += [(seen, track.rows, found) for found in watch.look(raw, tree)]
+            track.rows = rows = track.rows + 1
+            watch = track.watch
+            if raw.count(b":") not in watch.usual or not rows % CLOSELY:
+                odd += [(seen, rows, one) for one in watch.look(raw, tree)]
             steps.append((track.known, seen, recv_ns))
-            if seen.last_id is not None:
-                track.last_id, track.last_ms = seen.last_id, seen.event_ms
+            if last_id is not None:
+                track.last_id, track.last_ms = last_id, event_ms
         parts = [part for part in ((channel, ours_at, ours), (EVENTS, others_at, others)) if part[2]]
         parts += [(other, at, lines) for other, (at, lines) in aside.items()]
         return Taken(parts, steps, words, unread, refused, is_end, odd)
@@ -165,6 +169,9 @@ class Journal:
             )
             for stream, track in self.tracks.items()
         ]
+
+    def _watch(self, kind: str) -> Watch:
+        return Watch(self._plan.exchange.shapes.get(kind, ()))
 
     def _other_head(self, seen: Seen) -> bytes:
         if seen.kind != "control":
