@@ -6,24 +6,31 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from ingest.exchanges import EXCHANGES
 from ingest.settings import Settings
+from jobs.queries import foreign
+from jobs.queries.appended import Appended
+from jobs.queries.channels import Channel, channels
 from jobs.queries.live_tables import LiveTables
 from jobs.queries.recovery import Recovery
 from jobs.queries.trades import Trades
-from jobs.runtime import cli, streaming
+from jobs.runtime import cli, landed, streaming
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import Lease
 from jobs.runtime.live import Live
-from jobs.runtime.progress import Progress
+from jobs.runtime.progress import Progress, Records
 from jobs.runtime.session import session
 from jobs.runtime.signals import when_asked_to_stop
-from jobs.tables import TABLES
+from jobs.runtime.streaming import Beside, Supervised
+from jobs.tables import MINUTE_AGGREGATES, QUARANTINE, TRADES
+from jobs.tables.table import Table
 
 log = logging.getLogger(__name__)
 FOR_EVER = "3650d"  # by default Spark never reads an object a week older than the newest one
@@ -31,9 +38,7 @@ FOR_EVER = "3650d"  # by default Spark never reads an object a week older than t
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the stream from the command line."""
-    made = cli.parser(
-        "stream", "Turn what lands into trades and minutes.", "./spark-submit.sh stream --conf conf/local.yaml --once"
-    )
+    made = cli.parser("stream", "Turn what lands into the live tables.", "./spark-submit.sh stream --conf conf/local.yaml --once")
     made.add_argument("--once", action="store_true", help="take what is there, close the open minutes, and end")
     return cli.main("stream", made, run, arguments)
 
@@ -44,54 +49,109 @@ def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping
     lease.take()
     lease.keep()
     try:
-        return _streamed(settings, where, lease, once=chosen.once)
+        return Driver(session(settings.lake, "stream"), settings, where, lease, once=chosen.once).run()
     finally:
         lease.release()
 
 
-def _streamed(settings: Settings, where: Place, lease: Lease, *, once: bool) -> Mapping[str, Any]:
-    spark = session(settings.lake, "stream")
-    lives = {name: Live(spark, where.store, lease, table, where.table(name)) for name, table in TABLES.items()}
-    three = (lives["trades"], lives["quarantine"], lives["minute_aggregates"])
-    tables = LiveTables(spark, EXCHANGES, settings.ingest.epochs, where.root, *three)
-    trades = Trades(tables, Progress(where.store, "trades"))
-    life = Recovery(trades, where.store)
-    life.begin()
-    log.info("event=start query=trades checkpoint=%s feeds=%d", life.folder, len(trades.state))
-    stream = settings.jobs.stream
-    totals = {"items": 0, "fresh": 0}
+@dataclass
+class Driver:
+    """What the queries of one run share."""
 
-    def batch(frames: DataFrame, number: int) -> None:
-        record = trades.batch(frames, number, life.query)
-        log.info("event=batch query=trades %s", figures(record))
-        totals["items"] += record["items"]
-        totals["fresh"] += record["fresh"] + record.get("late", 0)
+    spark: SparkSession
+    settings: Settings
+    where: Place
+    lease: Lease
+    once: bool
+    stop: threading.Event = field(default_factory=threading.Event)
+    totals: Counter[str] = field(default_factory=Counter)
 
-    query_ = streaming.Supervised(
-        name="trades",
-        source=lambda: tables.frames_of(
-            spark.readStream.option("maxBytesPerTrigger", str(int(stream.max_bytes_per_trigger))).option("maxFileAge", FOR_EVER),
-            where.landing("trades"),
-        ),
-        batch=batch,
-        recover=life.recover,
-        finish=trades.close,
-        checkpoint=lambda: f"{where.root}/{life.folder}",
-        trigger={"availableNow": True}
-        if once
-        else {"processingTime": f"{int(stream.trigger.total_seconds() * 1000)} milliseconds"},
-    )
-    stop = threading.Event()
-    when_asked_to_stop(spark, stop.set)
+    def run(self) -> Mapping[str, Any]:
+        """Until the end, or until one of them fails for good."""
+        quarantine = self._live(self.spark, QUARANTINE)
+        trades = self._trades(quarantine)
+        life = Recovery("trades", trades, trades.tables.trades, lambda: foreign.repair(trades), self.where.store)
+        query = self._query(life, self._traded(trades, life), trades.tables.frames_of, trades.close)
+        others = [self._beside(channel, quarantine) for channel in channels(EXCHANGES)]
+        when_asked_to_stop(self.spark, self.stop.set)
+        life.begin()
+        log.info("event=start query=trades checkpoint=%s feeds=%d", life.folder, len(trades.state))
+        after = self.settings.jobs.stream.close_after.total_seconds()
 
-    def tick() -> None:
-        overdue = trades.overdue(stream.close_after.total_seconds())
-        if overdue:
-            trades.close(overdue)
+        def tick() -> None:
+            overdue = trades.overdue(after)
+            if overdue:
+                trades.close(overdue)
 
-    streaming.run(query_, tick, stop.is_set, _delays)
-    trades.save()
-    return {"batches": query_.batches, **totals}
+        with streaming.beside(others, self.stop, wait=self.once):
+            streaming.run(query, tick, self.stop.is_set, _delays)
+        trades.save()
+        return {"batches": query.batches + sum(other.query.batches for other in others), **self.totals}
+
+    def _trades(self, quarantine: Live) -> Trades:
+        three = (self._live(self.spark, TRADES), quarantine, self._live(self.spark, MINUTE_AGGREGATES))
+        tables = LiveTables(self.spark, EXCHANGES, self.settings.ingest.epochs, self.where.root, *three)
+        self.totals.update({"items": 0, "fresh": 0})
+        return Trades(tables, Progress(self.where.store, "trades"), Records(self.where.store, "trades"))
+
+    def _traded(self, trades: Trades, life: Recovery) -> Callable[[DataFrame, int], None]:
+        def batch(frames: DataFrame, number: int) -> None:
+            record = trades.batch(frames, number, life.query)
+            log.info("event=batch query=trades %s", figures(record))
+            self.totals.update(items=record["items"], fresh=record["fresh"] + record.get("late", 0))
+
+        return batch
+
+    def _beside(self, channel: Channel, quarantine: Live) -> Beside:
+        """A channel without trades; it begins when something has landed there."""
+        spark = self.spark.newSession()  # see Live.sql
+        live = self._live(spark, channel.table)
+        appended = Appended(spark, channel, live, quarantine, Records(self.where.store, channel.name))
+        life = Recovery(channel.name, appended, live, appended.repair, self.where.store)
+
+        def batch(lines: DataFrame, number: int) -> None:
+            record = appended.batch(lines, number, life.query)
+            log.info("event=batch query=%s %s", channel.name, figures(record))
+            self.totals.update({channel.table.name: record["fresh"]})
+
+        def lines(reader: Any, where: Any) -> DataFrame:  # noqa: ANN401 - Spark's reader of streams; a path
+            return landed.lines(reader, self.where.root, where)
+
+        prefix = f"landing/channel={channel.name}/"
+        return Beside(
+            self._query(life, batch, lines, lambda: None),
+            life.begin,
+            lambda: next(iter(self.where.store.keys(prefix)), None) is not None,
+            lambda: spark.sparkContext.setLocalProperty("spark.scheduler.pool", channel.name),
+            _delays,
+        )
+
+    def _query(
+        self,
+        life: Recovery,
+        batch: Callable[[DataFrame, int], None],
+        read: Callable[[Any, Any], DataFrame],
+        finish: Callable[[], None],
+    ) -> Supervised:
+        stream = self.settings.jobs.stream
+        most = str(int(stream.max_bytes_per_trigger))
+        return Supervised(
+            name=life.name,
+            source=lambda: read(
+                life.live.spark.readStream.option("maxBytesPerTrigger", most).option("maxFileAge", FOR_EVER),
+                self.where.landing(life.name),
+            ),
+            batch=batch,
+            recover=life.recover,
+            finish=finish,
+            checkpoint=lambda: f"{self.where.root}/{life.folder}",
+            trigger={"availableNow": True}
+            if self.once
+            else {"processingTime": f"{int(stream.trigger.total_seconds() * 1000)} milliseconds"},
+        )
+
+    def _live(self, spark: SparkSession, table: Table) -> Live:
+        return Live(spark, self.where.store, self.lease, table, self.where.table(table.name))
 
 
 def figures(record: Mapping[str, Any]) -> str:

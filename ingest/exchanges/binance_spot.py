@@ -20,7 +20,7 @@ from ingest.exchanges.binance import (
     symbol_of,
     time,
 )
-from ingest.exchanges.exchange import Depth, Exchange, Feed, Limits, Rest, Top
+from ingest.exchanges.exchange import BookReading, Depth, Exchange, Feed, Limits, Rest, Top
 
 # AEUR, BIDR and IDR are left out: ADAEUR and BNBIDR would have two readings each
 QUOTES = (
@@ -90,10 +90,10 @@ BINANCE_SPOT = Exchange(
     address=lambda host, streams: f"{host}/stream",  # noqa: ARG005 - streams are asked for by message, so that each is acknowledged
     subscriptions=subscriptions,
     recognise=recognise_among(_FEEDS),
-    tops={
-        ("book_top", "ws"): Top("data.b", "data.a", None),
-        ("book", "ws"): Top("data.bids", "data.asks"),
-        ("book", "rest"): Top("bids", "asks"),
+    best=Top("data.b", "data.a", None),
+    books={
+        "ws": BookReading(Top("data.bids", "data.asks"), sequence="data.lastUpdateId"),
+        "rest": BookReading(Top("bids", "asks"), sequence="lastUpdateId"),
     },
     shapes=shapes(_ALWAYS, _SOMETIMES),
     rest=Rest(

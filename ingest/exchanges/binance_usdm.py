@@ -22,7 +22,7 @@ from ingest.exchanges.binance import (
     symbol_of,
     time,
 )
-from ingest.exchanges.exchange import Depth, Exchange, Feed, Limits, Rest, Top
+from ingest.exchanges.exchange import BookReading, Depth, Exchange, Feed, Limits, Rest, Top
 
 QUOTES = ("USDT", "USDC", "BUSD", "BTC")
 # First and last ids of an aggregate skip the fills of the insurance fund, so they do not count the trades
@@ -85,10 +85,10 @@ BINANCE_USDM = Exchange(
     address=_address,
     subscriptions=subscriptions,
     recognise=recognise_among({**_FEEDS, **_RECORDED}),
-    tops={
-        ("book_top", "ws"): Top("data.b", "data.a", None),
-        ("book", "ws"): Top("data.b", "data.a"),
-        ("book", "rest"): Top("bids", "asks"),
+    best=Top("data.b", "data.a", None),
+    books={
+        "ws": BookReading(Top("data.b", "data.a"), sequence="data.u", time="data.T"),
+        "rest": BookReading(Top("bids", "asks"), sequence="lastUpdateId", time="T"),
     },
     shapes=shapes(_ALWAYS, _SOMETIMES),
     rest=Rest(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ingest.exchanges.exchange import (
+    BookReading,
     Depth,
     Exchange,
     Feed,
@@ -148,9 +149,15 @@ BITSO = Exchange(
     address=lambda host, streams: host,  # noqa: ARG005 - streams are asked for by message
     subscriptions=_subscriptions,
     recognise=_recognise,
-    tops={
-        ("book", "ws"): Top("payload.bids", "payload.asks", "r"),
-        ("book", "rest"): Top("payload.bids", "payload.asks", "price"),
+    books={
+        "ws": BookReading(Top("payload.bids", "payload.asks", "r"), "a", time="sent", level=3, levels=20),
+        "rest": BookReading(
+            Top("payload.bids", "payload.asks", "price"),
+            "amount",
+            sequence="payload.sequence",
+            time="payload.updated_at",
+            time_unit="iso",
+        ),
     },
     shapes=_SHAPES,
     rest=Rest(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ingest.exchanges.exchange import (
+    BookReading,
     Depth,
     Exchange,
     Feed,
@@ -158,7 +159,10 @@ COINBASE = Exchange(
     address=lambda host, streams: host,  # noqa: ARG005 - streams are asked for by message
     subscriptions=_subscriptions,
     recognise=_recognise,
-    tops={("book", "ws"): Top("bids", "asks"), ("book", "rest"): Top("bids", "asks")},
+    books={
+        "ws": BookReading(Top("bids", "asks")),
+        "rest": BookReading(Top("bids", "asks"), sequence="sequence", time="time", time_unit="iso"),
+    },
     shapes=_SHAPES,
     rest=Rest(
         hosts=("https://api.exchange.coinbase.com",),

@@ -107,6 +107,23 @@ class Top:
     price: int | str | None = 0
 
 
+@dataclass(frozen=True)
+class BookReading:
+    """Where the columns of an order book stand in a raw text of one source; data, so that Spark can obey it.
+
+    Levels are lists or objects; `quantity` is a place in one, as `top.price` is. What was asked for (limit, depth, level, aggregate)
+    stands in the stream's name; `level` and `levels` hold where it does not.
+    """
+
+    top: Top
+    quantity: int | str = 1
+    sequence: str | None = None
+    time: str | None = None
+    time_unit: TimeUnit = "epoch"
+    level: int = 2  # 1 the best price, 2 a sum a price, 3 each order
+    levels: int | None = None
+
+
 class Page(NamedTuple):
     """What a response holds, and of which ids it proves that there are no others."""
 
@@ -222,12 +239,19 @@ class Exchange:
     subscriptions: Callable[[Sequence[str]], Sequence[str]]  # streams -> texts to send once connected
     recognise: Callable[[Any], Seen]  # a parsed frame -> what it is; total: never raises on any JSON value
     readings: Mapping[tuple[str, Source], Reading] = field(default_factory=dict)  # (kind, source) -> how Spark reads it
-    tops: Mapping[tuple[str, Source], Top] = field(default_factory=dict)  # (kind, source) -> the best prices in it
+    books: Mapping[Source, BookReading] = field(default_factory=dict)  # of kind `book`: source -> how it is read
+    best: Top | None = None  # of kind `book_top`
     shapes: Mapping[str, Shape] = field(default_factory=dict)  # kind -> the fields of its frames
     rest: Rest | None = None
     aside: Mapping[str, Feed] = field(default_factory=dict)  # kinds that are no trades: order books, best prices, candles
     dumps: Dumps | None = None
     recorded: Mapping[str, Feed] = field(default_factory=dict)  # kinds that recordings and old files hold, no longer offered live
+
+    @property
+    def tops(self) -> Mapping[tuple[str, Source], Top]:
+        """The best prices of each (kind, source) that has some."""
+        streamed: dict[tuple[str, Source], Top] = {("book_top", "ws"): self.best} if self.best else {}
+        return streamed | {("book", source): reading.top for source, reading in self.books.items()}
 
     @property
     def name(self) -> str:

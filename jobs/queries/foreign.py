@@ -1,18 +1,13 @@
 """After a second driver wrote: keep each key once, forget what was known, bring every minute."""
 
 import logging
-from collections.abc import Sequence
-from urllib.parse import unquote
 
-from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from jobs.queries import leftovers
+from jobs.queries import leftovers, quarantine
+from jobs.queries.copies import keep, keep_first
 from jobs.queries.live_tables import LiveTables
 from jobs.queries.trades import Trades
-from jobs.runtime import deltalog
-from jobs.runtime.frames import frame, keys
-from jobs.runtime.live import Live
 from jobs.transforms.fresh import FEED
 
 log = logging.getLogger(__name__)
@@ -25,20 +20,9 @@ def repair(query: Trades) -> None:
     for live in tables.all:
         live.open(accept=True)
     keep_first(tables.trades, [F.col(name) for name in tables.trades.table.key])
-    keep_first(tables.quarantine, [leftovers.key()])
+    keep_first(tables.quarantine, [quarantine.key()])
     forget_taken(tables)
     query.start_over()
-
-
-def keep_first(live: Live, by: Sequence[Column]) -> None:
-    """Each key once, the first committed copy; partitions without a doubled key are left alone."""
-    order = frame(live.spark, _versions(live), "file STRING, version BIGINT")
-    found = live.read().select("*", F.element_at(F.split("_metadata.file_path", "/"), -1).alias("file"))
-    copies = Window.partitionBy(*by).orderBy(
-        F.coalesce("version", F.lit(-1)), *(F.col(name) for name in ("recv_ts", "conn", "seq", "item"))
-    )
-    numbered = found.join(order, on="file", how="left").select("*", F.row_number().over(copies).alias("copy"))
-    _keep(live, numbered.where("copy = 1"), but=numbered.where("copy > 1"))
 
 
 def forget_taken(tables: LiveTables) -> None:
@@ -48,27 +32,6 @@ def forget_taken(tables: LiveTables) -> None:
     there = tables.trades_of(leftovers.minutes_of(conflicts)).select(*place)
     taken = conflicts.join(there, on=place, how="left_semi")
     kept = tables.quarantine.read().join(
-        taken.select(leftovers.key().alias("taken")), on=leftovers.key() == F.col("taken"), how="left_anti"
+        taken.select(quarantine.key().alias("taken")), on=quarantine.key() == F.col("taken"), how="left_anti"
     )
-    _keep(tables.quarantine, kept, but=taken)
-
-
-def _keep(live: Live, rows: DataFrame, *, but: DataFrame) -> None:
-    """Write the partitions that hold rows of `but` without them."""
-    parts = live.table.partitioned_by
-    spoilt = keys(but.select(*parts).distinct())
-    if spoilt:
-        log.error("event=rows_removed table=%s rows=%d partitions=%d", live.table.name, but.count(), len(spoilt))
-        predicate = " OR ".join("(" + " AND ".join(f"{name} = {row[name]!r}" for name in parts) + ")" for row in spoilt)
-        live.overwrite(rows.where(predicate).select(*live.table.names), predicate)
-
-
-def _versions(live: Live) -> list[tuple[str, int]]:
-    """Which version brought each file, as far as the log tells; what it no longer tells is older than all that it does."""
-    found: dict[str, int] = {}
-    for version in range(live.version, -1, -1):
-        commit = deltalog.commit(live.store, live.table.name, version)
-        if commit is None:
-            break
-        found.update({unquote(name).rsplit("/", 1)[-1]: version for name in commit.added})
-    return list(found.items())
+    keep(tables.quarantine, kept, but=taken)

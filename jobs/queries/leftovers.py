@@ -7,9 +7,9 @@ from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
 
 from jobs.runtime.frames import keys
-from jobs.runtime.mend import Damage
 from jobs.tables.quarantine import QUARANTINE, SEEN
 from jobs.transforms.fresh import ARRIVAL, BAD, CANDIDATE, CONTROL, COVERED, FEED, LATE, MINUTE_OF, marks
+from jobs.transforms.items import DAY, object_day
 
 SAME = ("price", "quantity", "taker_side", "ts")
 LINEAGE = ("object", "conn", "seq", "item")
@@ -85,33 +85,19 @@ def _all_equal(names: Sequence[str]) -> Column:
 
 def quarantine_rows(fated: DataFrame) -> DataFrame:
     """The contract of `quarantine`."""
-    day = F.regexp_extract("object", r"/dt=(\d{4}-\d{2}-\d{2})/", 1)
     made = {
         "line_sha256": F.sha2(F.col("raw").cast("BINARY"), 256),
         "channel": F.coalesce("channel", F.regexp_extract("object", r"/channel=([a-z]+)/", 1)),
-        "year": F.year(F.to_date(day)),
-        "month": F.month(F.to_date(day)),
+        "year": F.year(object_day()),
+        "month": F.month(object_day()),
     }
     rows = fated.where(F.col("fate").isin(QUARANTINED, CONFLICT))
     return rows.select(*(made.get(name, F.col(name)).alias(name) for name in QUARANTINE.names))
 
 
-def key() -> Column:
-    """What makes a quarantined item one: its place on the connection; for a line that is no envelope, the object and the line."""
-    line = F.concat_ws("|", F.lit("line"), "object", "line_sha256")
-    place = F.concat_ws("|", F.lit("item"), "channel", "conn", F.col("seq").cast("STRING"), F.col("item").cast("STRING"))
-    return F.when(F.col("reason").isin("not_envelope", "object_corrupt"), line).otherwise(place)
-
-
-def new_in_quarantine(rows: DataFrame, there: DataFrame) -> DataFrame:
-    """Once, and only what is not there yet."""
-    keyed = rows.select("*", key().alias("key")).dropDuplicates(["key"])
-    return keyed.join(there.select(key().alias("key")), on="key", how="left_anti").select(*QUARANTINE.names)
-
-
 def counts(fated: DataFrame) -> list[Row]:
     """How many of each fate and reason, and the days within which quarantine has to be looked up."""
-    day = F.regexp_extract("object", r"/dt=(\d{4}-\d{2}-\d{2})/", 1)
+    day = F.regexp_extract("object", DAY, 1)
     rows = F.count_distinct(F.when(F.col("fate") == TRADE, F.struct(*FEED, "trade_id")))  # a line may stand twice in an object
     told = [F.count(F.lit(1)).alias("items"), rows.alias("rows"), F.count_if(~F.col("counted")).alias("more")]
     days = [F.min(day).alias("first_day"), F.max(day).alias("last_day")]
@@ -141,20 +127,3 @@ def summary(told: Sequence[Row], late: Mapping[str, int]) -> dict[str, Any]:
         "more": sum(row["more"] for row in told),
         "reasons": reasons,
     }
-
-
-DAMAGE_SCHEMA = ", ".join(f"{column.name} {column.type}" for column in QUARANTINE.columns)
-
-
-def damage_row(damage: Damage) -> tuple[object, ...]:
-    """The row of a damaged object."""
-    said = {
-        "channel": damage.object.split("/channel=")[1].split("/")[0],
-        "reason": "object_corrupt",
-        "detail": damage.detail,
-        "object": damage.object,
-        "line_sha256": damage.sha256,
-        "year": damage.day.year,
-        "month": damage.day.month,
-    }
-    return tuple(said.get(name) for name in QUARANTINE.names)

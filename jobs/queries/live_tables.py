@@ -7,18 +7,16 @@ from functools import cached_property
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from ingest.exchanges.exchange import Exchange
 from ingest.settings import Epoch
 from jobs.queries.plan import Span, predicate
+from jobs.runtime import landed
 from jobs.runtime.frames import keys
 from jobs.runtime.live import Live
 from jobs.transforms import fresh
 from jobs.transforms.feeds import Feed, offered
 from jobs.transforms.lines import Projection
-
-LONGEST = 4096  # characters of a path
 
 
 @dataclass
@@ -62,30 +60,14 @@ class LiveTables:
 
     def lines(self, objects: Sequence[str]) -> DataFrame:
         """The lines (`value`) of some objects, with the `object`."""
-        return self._with_object(self._reader(self.spark.read).text(self._paths(objects)))
+        return landed.lines(self.spark.read, self.root, landed.paths(self.root, objects))
 
     def frames(self, objects: Sequence[str]) -> DataFrame:
         """The same, read as `quick_items` wants them."""
-        return self.frames_of(self.spark.read, self._paths(objects))
+        return self.frames_of(self.spark.read, landed.paths(self.root, objects))
 
     def frames_of(self, reader: Any, paths: Any) -> DataFrame:  # noqa: ANN401 - of a batch or of a stream; a path or many
-        return self._with_object(self._reader(reader).schema(self.projection.schema).json(paths))
-
-    def _paths(self, objects: Sequence[str]) -> list[str]:
-        return [f"{self.root}/{name}" for name in objects]
-
-    def _reader(self, reader: Any) -> Any:  # noqa: ANN401 - see above
-        return reader.option("lineSep", "\n").option("recursiveFileLookup", "true")
-
-    def _with_object(self, found: DataFrame) -> DataFrame:
-        """What was read, with the object that it lay in, relative to the lake."""
-        path = F.col("_metadata.file_path")
-        # where the lake's name ends is known, but for a name that a URI writes otherwise; to look for it in each line's path costs
-        lake = f"{self.root}/" if "://" in self.root else f"file:{self.root}/"
-        below = F.when(F.startswith(path, F.lit(lake)), F.substring(path, len(lake) + 1, LONGEST))
-        return found.select(
-            "*", below.otherwise(F.substring(path, F.instr(path, "/landing/channel=") + 1, LONGEST)).alias("object")
-        )
+        return landed.with_object(landed.options(reader).schema(self.projection.schema).json(paths), self.root)
 
     def trades_of(self, minutes: Sequence[Any]) -> DataFrame:
         """The trades of these (venue, market, feed, pair, minute), and perhaps of some more."""

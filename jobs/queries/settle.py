@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.queries import leftovers
+from jobs.queries import leftovers, quarantine
 from jobs.queries.live_tables import LiveTables
 from jobs.queries.plan import Change
 from jobs.runtime.frames import frame, keys
@@ -86,11 +86,4 @@ def _quarantine(tables: LiveTables, fated: DataFrame, told: Sequence[Any]) -> No
     if not days:
         return
     first, last = min(row["first_day"] for row in days), max(row["last_day"] for row in days)
-    months = f"year * 12 + month BETWEEN {_month_number(first)} AND {_month_number(last)}"
-    rows = leftovers.new_in_quarantine(leftovers.quarantine_rows(fated), tables.quarantine.read().where(months))
-    tables.check()
-    tables.quarantine.append(rows.coalesce(1))
-
-
-def _month_number(day: str) -> int:
-    return int(day[:4]) * 12 + int(day[5:7])
+    quarantine.append(tables.quarantine, leftovers.quarantine_rows(fated), first, last)

@@ -9,14 +9,14 @@ from typing import Any
 
 from pyspark.sql import DataFrame, Observation
 
-from jobs.queries import learn, leftovers
+from jobs.queries import learn, quarantine
 from jobs.queries.bring import bring, bring_all
 from jobs.queries.live_tables import LiveTables
 from jobs.queries.plan import Change
 from jobs.queries.settle import settle, state_frame
 from jobs.runtime.frames import frame, observed
 from jobs.runtime.mend import Damage
-from jobs.runtime.progress import Progress
+from jobs.runtime.progress import Progress, Records
 from jobs.transforms import fresh
 from jobs.transforms.feeds import Feed, State, brought
 from jobs.transforms.lines import quick_items, with_numbers
@@ -34,6 +34,7 @@ class Trades:
 
     tables: LiveTables
     progress: Progress
+    records: Records
     clock: Callable[[], float] = time.monotonic
     state: State = field(default_factory=dict)
     settled: bool = False  # is everything that the state knows of brought? Until then it is neither kept nor acted upon
@@ -81,12 +82,7 @@ class Trades:
     def note_damage(self, damaged: Sequence[Damage]) -> None:
         """One row in quarantine for each damaged object."""
         with self.lock:
-            for damage in damaged:
-                log.error("event=object_corrupt object=%s detail=%s", damage.object, damage.detail)
-            if damaged:
-                rows = frame(self.tables.spark, [leftovers.damage_row(damage) for damage in damaged], leftovers.DAMAGE_SCHEMA)
-                there = self.tables.quarantine.read().where("reason = 'object_corrupt'")
-                self.tables.quarantine.append(leftovers.new_in_quarantine(rows, there))
+            quarantine.note_damage(self.tables.quarantine, damaged)
 
     # ------------------------------------------------------------------ a batch
 
@@ -126,7 +122,7 @@ class Trades:
             for feed in change.touched:
                 self.state[feed].newest = self.clock()
             self.save(force=False)
-            self.progress.record(record, query, number)
+            self.records.record(record, query, number)
             return record
 
     # ------------------------------------------------------------------ minutes

@@ -42,7 +42,9 @@ def place(lake: Lake) -> Place:
     if layout != LAYOUT:
         raise LakeError(f"{root}: the lake's layout is {layout}; this program knows {LAYOUT}: use the ticklake that wrote it")
     if isinstance(store, landing.Files):
-        for channel in ("trades",):  # a file source wants its folder to be there
+        for channel in (
+            "trades",
+        ):  # the others are read once something has landed there; a file source wants its folder to be there
             Path(root, f"landing/channel={channel}").mkdir(parents=True, exist_ok=True)
     return Place(root, store)
 

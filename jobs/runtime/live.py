@@ -1,6 +1,7 @@
 """A live Delta table as its one writer holds it: every version is ours, or somebody else wrote."""
 
 import json
+import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,12 +40,17 @@ class Live:
     version: int = -1
     id: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)  # several queries of one driver share `quarantine`
 
     def open(self, *, accept: bool = False) -> None:
         """Create it if it is not there; learn its newest version; refuse what its readers could not read.
 
         And what no driver before this one can have left, unless told to accept it.
         """
+        with self.lock:
+            self._open(accept=accept)
+
+    def _open(self, *, accept: bool) -> None:
         snapshot = self._snapshot()
         if snapshot.version() < 0:
             self.sql(self.table.ddl(self.path))
@@ -89,6 +95,10 @@ class Live:
 
     def check(self) -> None:
         """Is the newest version one that we wrote or started from?"""
+        with self.lock:
+            self._check()
+
+    def _check(self) -> None:
         later = deltalog.commit(self.store, self.table.name, self.version + 1)
         if later is not None:
             raise self._foreign(later)
@@ -119,26 +129,30 @@ class Live:
 
     def append(self, rows: DataFrame, **told: Any) -> Commit:  # noqa: ANN401 - JSON values
         """Add rows. Where there are none, no version comes of it: the answer is a commit that added nothing."""
-        metadata = self._about_to_commit(told)
-        rows.write.format("delta").mode("append").option("userMetadata", json.dumps(metadata)).save(self.path)
-        return self._committed(metadata["commit"]) or Commit(self.version, {}, (), removed=False)
+        with self.lock:
+            metadata = self._about_to_commit(told)
+            rows.write.format("delta").mode("append").option("userMetadata", json.dumps(metadata)).save(self.path)
+            return self._committed(metadata["commit"]) or Commit(self.version, {}, (), removed=False)
 
     def overwrite(self, rows: DataFrame, predicate: str | None = None, **told: Any) -> Commit | None:  # noqa: ANN401 - see above
         """Put these rows in the place of what the predicate names, or of everything."""
-        metadata = self._about_to_commit(told)
-        writer = rows.write.format("delta").mode("overwrite").option("userMetadata", json.dumps(metadata))
-        (writer.option("replaceWhere", predicate) if predicate else writer).save(self.path)
-        return self._committed(metadata["commit"])
+        with self.lock:
+            metadata = self._about_to_commit(told)
+            writer = rows.write.format("delta").mode("overwrite").option("userMetadata", json.dumps(metadata))
+            (writer.option("replaceWhere", predicate) if predicate else writer).save(self.path)
+            return self._committed(metadata["commit"])
 
     def sql(self, statement: str, **told: Any) -> Commit | None:  # noqa: ANN401 - see above
         """Run a statement that changes the table. None: it found nothing to change."""
-        metadata = self._about_to_commit(told)
-        self.spark.conf.set(METADATA, json.dumps(metadata))  # a statement has no options; this is Delta's only way for it
-        try:
-            self.spark.sql(statement)
-        finally:
-            self.spark.conf.unset(METADATA)
-        return self._committed(metadata["commit"])
+        with self.lock:
+            metadata = self._about_to_commit(told)
+            # a statement has no options; this is Delta's only way for it. So each query has a session of its own
+            self.spark.conf.set(METADATA, json.dumps(metadata))
+            try:
+                self.spark.sql(statement)
+            finally:
+                self.spark.conf.unset(METADATA)
+            return self._committed(metadata["commit"])
 
     def set_property(self, name: str, value: str) -> None:
         """Tell the table something about itself."""

@@ -83,6 +83,14 @@ class Progress:
         self.store.delete(self.key)
         self.etag, self.saved = None, None
 
+
+@dataclass(frozen=True)
+class Records:
+    """What each batch of a query did, for whoever asks later."""
+
+    store: Store
+    query: str
+
     def record(self, told: Mapping[str, Any], query: str, batch: int) -> None:
         """The counts of one batch; a replay writes over its own."""
         key = f"control/runs/{self.query}/{query}-{batch}.json"

@@ -1,8 +1,10 @@
 """One streaming query under supervision: restarted alone when a batch fails, ended when it keeps failing."""
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +16,7 @@ from jobs.runtime.lease import LeaseLost
 log = logging.getLogger(__name__)
 FAILURES = 3  # in a row, and the driver ends
 LOOK = 1  # seconds between two looks at the clock
+WANTED_SECONDS = 10.0  # between two looks whether a channel has something
 
 
 @dataclass
@@ -70,6 +73,52 @@ def run(query: Supervised, tick: Callable[[], None], stopping: Callable[[], bool
             time.sleep(next(waits))
         else:
             return
+
+
+@dataclass
+class Beside:
+    """A query in a thread of its own, beside that of the trades."""
+
+    query: Supervised
+    begin: Callable[[], None]
+    is_wanted: Callable[[], bool]  # has its channel anything?
+    enter_pool: Callable[[], None]  # so that a big batch of one query does not hold up the others
+    delays: Callable[[], Iterator[float]]
+    error: BaseException | None = None
+
+    def run(self, stop: threading.Event, *, wait: bool) -> None:
+        """Until it is done, or told to stop. A failure for good stops the others."""
+        try:
+            self.enter_pool()
+            while not self.is_wanted():
+                if wait or stop.wait(WANTED_SECONDS):
+                    return
+            self.begin()
+            run(self.query, lambda: None, stop.is_set, self.delays)
+        except BaseException as error:  # noqa: BLE001 - raised where the driver waits for it
+            self.error = error
+            stop.set()
+
+
+@contextmanager
+def beside(others: Sequence[Beside], stop: threading.Event, *, wait: bool) -> Iterator[None]:
+    """Run the others while the block runs. `wait`: they end by themselves, when all that is there is taken in."""
+    threads = [threading.Thread(target=other.run, args=(stop,), kwargs={"wait": wait}, name=other.query.name) for other in others]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        if not wait:
+            stop.set()
+        for thread in threads:
+            thread.join()
+    for other in others:
+        if other.error is not None:
+            raise other.error
 
 
 def _attend(query: Supervised, tick: Callable[[], None], stopping: Callable[[], bool]) -> None:

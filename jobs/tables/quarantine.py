@@ -48,6 +48,8 @@ REASONS = {
     "overflow": "price * quantity does not fit DECIMAL(38,18). Its id counts as seen.",
     "future": "The trade's time is more than an hour ahead of its receipt.",
     "id_reset": "The id is far below a covered range and the time above its end: the venue began its ids anew. See docs/operations.md.",
+    "levels": "An order book without a side, or with a level that is no price and quantity that fit.",
+    "event": "An event of a collector with a number or a time that is none.",
     "conflict": "The id is known with another price, quantity, side or time; the first committed copy is in trades.",
     "object_corrupt": "The landing object was damaged; what could be believed of it was read, the original is under damaged/.",
 }

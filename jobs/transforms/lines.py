@@ -11,16 +11,12 @@ from ingest.exchanges.exchange import Exchange
 from ingest.settings import Epoch
 from jobs.tables.table import AMOUNT, PRICE, QUANTITY
 from jobs.transforms import rules
+from jobs.transforms.envelopes import DAMAGE, FRAME_HEAD, Step, applied, bare, line_type, opened, whole_lines
 from jobs.transforms.feeds import is_dense
+from jobs.transforms.numbers import exact, quickly_exact
 from jobs.transforms.shape import IDS, ROLES, Parser, in_element, in_text, item_type, parsers, raw_type
 
-HEAD = {
-    "v": "INT", "channel": "STRING", "venue": "STRING", "market": "STRING", "kind": "STRING", "pair": "STRING",
-    "source": "STRING", "conn": "STRING", "seq": "BIGINT", "recv_ns": "BIGINT", "raw_text": "STRING", "raw_b64": "STRING",
-}  # fmt: skip
-FRAME_HEAD = tuple(name for name in HEAD if name not in ("raw_text", "raw_b64"))
 KEPT = ("v", "channel", "venue", "market", "kind", "pair", "source", "conn", "seq", "object")
-SIGNIFICANT = r"\.([0-9]*?)0*$"  # the decimals of a number, less the zeros at its end
 MICROSECONDS = {"us": 1, "ms": 1_000, "s": 1_000_000}
 TRADE = (
     "channel", "venue", "market", "feed", "pair", "trade_id", "first_id", "last_id", "price", "quantity", "quote_quantity", "taker_side",
@@ -32,11 +28,6 @@ SMALL = "DECIMAL(18,8)"
 NUMBERS = {"price": PRICE, "quantity": QUANTITY}
 TRAVELLING = tuple(f"{name}_{width}" for name in NUMBERS for width in ("small", "wide"))
 QUICK = (*(name for name in TRADE if name not in ("channel", "source", *NUMBERS, "quote_quantity")), *TRAVELLING)
-
-# what Spark's reader of JSON makes no row of: white space, and an empty array with whatever follows it
-EMPTY = r"(?s)\A[ \t\r\n]*(\[[ \t\r\n]*\].*)?\z"
-
-Step = Sequence[Column]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,26 +47,19 @@ class Projection:
     @property
     def schema(self) -> str:
         """Of the lines that hold a frame, for Spark's reader of JSON."""
-        return _line(FRAME_HEAD, self._of_frames)
+        return line_type(FRAME_HEAD, raw_type(self._of_frames))
 
     @cached_property
     def whole(self) -> Sequence[Step]:
         """With what only damaged or rare lines need."""
         known = parsers(self.exchanges.values())
-        # a text that parses as JSON is read like the rest: a pretty-printed frame comes so
-        inside = F.when(F.col("raw_text").isNull(), F.col("e.raw")).otherwise(F.from_json("raw_text", raw_type(known)))
-        damage = {
-            "is_frame": F.coalesce((F.col("source") == "ws") & F.col("raw_text").isNull(), F.lit(False)),
-            "is_binary": F.col("raw_b64").isNotNull(),
-            "is_text": F.col("raw_text").isNotNull() & F.get_json_object("raw_text", "$").isNull(),
-        }
-        bare = F.coalesce(F.col("raw_text"), F.get_json_object("value", "$.raw"))
+        is_frame = F.coalesce((F.col("source") == "ws") & F.col("raw_text").isNull(), F.lit(False))
+        more = [*DAMAGE, "is_frame", "value"]
         return (
-            (F.explode_outer(_envelopes(known)).alias("e"), F.col("value"), F.col("object")),
-            (*(F.col(f"e.{name}").alias(name) for name in HEAD), F.col("e"), F.col("value"), F.col("object")),
-            (F.col("*"), inside.alias("raw"), _parser(known).alias("parser"), *(c.alias(name) for name, c in damage.items())),
-            _parted(known, _elements(known, bare), [*damage, "value"]),
-            *_typed(known, self.epochs, [*damage, "value"]),
+            *opened(raw_type(known)),
+            (F.col("*"), _parser(known).alias("parser"), is_frame.alias("is_frame")),
+            _parted(known, _elements(known, bare()), more),
+            *_typed(known, self.epochs, more),
             (F.col("*"), *(exact(F.col(f"{name}_text"), type_).alias(name) for name, type_ in NUMBERS.items())),
             (F.col("*"), _amount().alias("quote_quantity")),
             (F.col("*"), (_has_numbers() & F.col("quote_quantity").isNull()).alias("overflows")),
@@ -118,7 +102,7 @@ def items(lines: DataFrame, projection: Projection) -> DataFrame:
     `raw`, with the `detail` of the reason; `counted` says whether `quick_items` told the item apart, too. What holds nothing, a blank or an
     empty array, is no line: Spark's reader of JSON does not see it either.
     """
-    return _applied(lines.where(~F.rlike("value", F.lit(EMPTY))), projection.whole)
+    return applied(whole_lines(lines), projection.whole)
 
 
 def quick_items(frames: DataFrame, projection: Projection) -> DataFrame:
@@ -127,7 +111,7 @@ def quick_items(frames: DataFrame, projection: Projection) -> DataFrame:
     Of lines that Spark's reader of JSON has read (`schema`, `object`): it takes half the time that a text and its parsing take. What
     is not sound is read again by `items`, which knows why.
     """
-    return _applied(frames, projection.quick)
+    return applied(frames, projection.quick)
 
 
 def with_numbers(quick: DataFrame) -> DataFrame:
@@ -155,23 +139,6 @@ def _has_numbers() -> Column:
 def _amount() -> Column:
     """Price times quantity, exact; NULL where it does not fit."""
     return F.try_multiply("price", "quantity").try_cast(AMOUNT)
-
-
-def _applied(lines: DataFrame, steps: Sequence[Step]) -> DataFrame:
-    for step in steps:
-        lines = lines.select(*step)
-    return lines
-
-
-def _envelopes(known: Sequence[Parser]) -> Column:
-    """Of a line: one, or the several of an array, as Spark's reader of JSON takes them; one that is NULL where it cannot be read."""
-    read = F.from_json("value", f"ARRAY<STRUCT<{_line(HEAD, known)}>>")
-    return F.when(F.is_valid_utf8("value"), read)  # the reader looks at bytes and refuses others
-
-
-def _line(head: Iterable[str], known: Sequence[Parser]) -> str:
-    """The fields of a line: some of its envelope, and what is read of the text in it."""
-    return ", ".join([*(f"`{name}` {HEAD[name]}" for name in head), f"`raw` {raw_type(known)}"])
 
 
 def _parser(known: Sequence[Parser]) -> Column:
@@ -243,26 +210,6 @@ def _typed(known: Sequence[Parser], epochs: Sequence[Epoch], more: Sequence[str]
         *map(F.col, more),
     )
     return plain, (F.col("*"), _feed(epochs).alias("feed"))
-
-
-def exact(text: Column, type_: str) -> Column:
-    """A plain decimal number that fits its column exactly; else NULL. A cast alone would round in silence."""
-    padded = F.length(F.regexp_extract(text, SIGNIFICANT, 1)) <= _scale(type_)
-    return F.when((F.instr(text, "e") == 0) & (F.instr(text, "E") == 0) & (_short(text, type_) | padded), text.try_cast(type_))
-
-
-def quickly_exact(text: Column, type_: str) -> Column:
-    """The same, but NULL also for zeros beyond the column's last decimal."""
-    return F.when((F.instr(text, "e") == 0) & (F.instr(text, "E") == 0) & _short(text, type_), text.try_cast(type_))
-
-
-def _short(text: Column, type_: str) -> Column:
-    point = F.instr(text, ".")
-    return (point == 0) | (F.length(text) - point <= _scale(type_))
-
-
-def _scale(type_: str) -> int:
-    return int(type_.rstrip(")").split(",")[1])
 
 
 def _of_parser(known: Sequence[Parser], values: Iterable[object]) -> Column:

@@ -19,7 +19,7 @@ MOST = 10**18  # an id above it is none; sums and differences of ids stay far fr
 
 def reason() -> Column:
     """Why the item is no trade; NULL: it is one."""
-    return F.coalesce(*(F.when(broken, F.lit(name)) for name, broken in _rules().items()))
+    return first(_rules())
 
 
 def sound() -> Column:
@@ -38,19 +38,36 @@ def _any(broken: Iterable[Column]) -> Column:
     return F.coalesce(functools.reduce(operator.or_, broken), F.lit(False))
 
 
-def _rules() -> Mapping[str, Column]:
+def envelope() -> Mapping[str, Column]:
+    """What every line has to be, whatever its channel."""
     lacking = F.lit(False)
     for name in ENVELOPE:
         lacking = lacking | F.col(name).isNull()
-    negative = {name: F.coalesce(F.col(name) < 0, F.lit(True)) for name in ("price", "quantity")}
-    backwards = (F.col("first_id") < 0) | (F.col("last_id") < F.col("first_id")) | (F.col("last_id") > MOST)
     return {
         "not_envelope": lacking,
         "version": F.col("v") != VERSION,
         "not_utf8": F.col("is_binary"),
         "not_json": F.col("is_text"),
+    }
+
+
+def pair() -> Column:
+    """Is the pair none?"""
+    return F.coalesce(~F.col("pair").rlike(f"^{PAIR.pattern}$"), F.lit(True))
+
+
+def first(broken: Mapping[str, Column]) -> Column:
+    """The name of the first rule that speaks; NULL: none does."""
+    return F.coalesce(*(F.when(rule, F.lit(name)) for name, rule in broken.items()))
+
+
+def _rules() -> Mapping[str, Column]:
+    negative = {name: F.coalesce(F.col(name) < 0, F.lit(True)) for name in ("price", "quantity")}
+    backwards = (F.col("first_id") < 0) | (F.col("last_id") < F.col("first_id")) | (F.col("last_id") > MOST)
+    return {
+        **envelope(),
         "unreadable": F.col("parser").isNull(),
-        "pair": F.coalesce(~F.col("pair").rlike(f"^{PAIR.pattern}$"), F.lit(True)),
+        "pair": pair(),
         "trade_id": F.coalesce((F.col("trade_id") < 0) | (F.col("trade_id") > MOST), F.lit(True)),
         "ts": F.col("ts").isNull(),
         "void": (F.col("price") == 0) | (F.col("quantity") == 0) | (F.col("first_id") == -1),

@@ -37,11 +37,11 @@ def raw_type(known: Sequence[Parser]) -> str:
         if parser.reading.items == "":
             continue  # the text is an array itself
         if parser.reading.items is not None:
-            _plant(tree, parser.reading.items, f"ARRAY<{item_type(known)}>")
+            plant(tree, parser.reading.items, f"ARRAY<{item_type(known)}>")
         for role, path in _paths(parser.reading).items():
             if parser.reading.items is None or role == "event_time":
-                _plant(tree, path, _leaf(parser, role))
-    return _ddl(tree)
+                plant(tree, path, _leaf(parser, role))
+    return ddl(tree)
 
 
 def item_type(known: Sequence[Parser]) -> str:
@@ -51,8 +51,8 @@ def item_type(known: Sequence[Parser]) -> str:
         if parser.reading.items is not None:
             for role, path in _paths(parser.reading).items():
                 if role != "event_time":
-                    _plant(tree, path, "STRING")
-    return _ddl(tree) if tree else "STRUCT<none: STRING>"
+                    plant(tree, path, "STRING")
+    return ddl(tree) if tree else "STRUCT<none: STRING>"
 
 
 def in_text(known: Sequence[Parser], role: str, number: Column) -> Column:
@@ -82,15 +82,15 @@ def _chosen(known: Sequence[Parser], role: str, number: Column, above: str, path
     found: Column | None = None
     for (path, iso), places in cases.items():
         value = (
-            _micros(F.col(path), iso=iso) if role in TIMES else _whole(F.col(path)) if role in IDS else F.col(path).cast("STRING")
+            micros(F.col(path), iso=iso) if role in TIMES else _whole(F.col(path)) if role in IDS else F.col(path).cast("STRING")
         )
         mine = number.isin(places) if len(places) > 1 else number == places[0]
         found = F.when(mine, value) if found is None else found.when(mine, value)
     return found if found is not None else F.lit(None).cast("BIGINT" if role in TIMES + IDS else "STRING")
 
 
-def _micros(value: Column, *, iso: bool) -> Column:
-    """A time outside 1970 to 9999 is none."""
+def micros(value: Column, *, iso: bool) -> Column:
+    """Microseconds since 1970 of a time as a venue writes it; one outside 1970 to 9999 is none."""
     if iso:
         read = F.unix_micros(value.try_cast("TIMESTAMP"))
         return F.when(read.between(0, LAST), read)
@@ -115,7 +115,8 @@ def _leaf(parser: Parser, role: str) -> str:
     return "BIGINT" if role in IDS or (role in TIMES and parser.reading.time_unit == "epoch") else "STRING"
 
 
-def _plant(tree: dict[str, object], path: str, leaf: str) -> None:
+def plant(tree: dict[str, object], path: str, leaf: str) -> None:
+    """Put a dotted path into a tree of structs."""
     *branches, last = path.split(".")
     for branch in branches:
         grown = tree.setdefault(branch, {})
@@ -129,6 +130,7 @@ def _plant(tree: dict[str, object], path: str, leaf: str) -> None:
         tree[last] = "STRING"  # a number here, a text there: text holds both
 
 
-def _ddl(tree: Mapping[str, object]) -> str:
-    fields = ", ".join(f"`{name}`: {_ddl(kind) if isinstance(kind, dict) else kind}" for name, kind in tree.items())
+def ddl(tree: Mapping[str, object]) -> str:
+    """The tree as Spark writes types."""
+    fields = ", ".join(f"`{name}`: {ddl(kind) if isinstance(kind, dict) else kind}" for name, kind in tree.items())
     return f"STRUCT<{fields}>"

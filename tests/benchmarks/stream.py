@@ -17,7 +17,7 @@ from jobs.queries.live_tables import LiveTables
 from jobs.queries.trades import Trades
 from jobs.runtime.lease import Lease
 from jobs.runtime.live import Live
-from jobs.runtime.progress import Progress
+from jobs.runtime.progress import Progress, Records
 from jobs.runtime.session import session
 from jobs.tables import TABLES
 from tests.benchmarks import cpu
@@ -56,7 +56,9 @@ class Stream:
         lives = {name: Live(self.spark, store, lease, table, f"{out}/tables/{name}") for name, table in TABLES.items()}
         three = (lives["trades"], lives["quarantine"], lives["minute_aggregates"])
         try:
-            yield Trades(LiveTables(self.spark, EXCHANGES, (), self.landing, *three), Progress(store, "trades"))
+            yield Trades(
+                LiveTables(self.spark, EXCHANGES, (), self.landing, *three), Progress(store, "trades"), Records(store, "trades")
+            )
         finally:
             lease.release()
 

@@ -7,14 +7,13 @@ from pyspark.sql import functions as F
 
 from jobs.queries import foreign
 from jobs.queries.live_tables import LiveTables
-from jobs.queries.recovery import Recovery
 from jobs.queries.trades import Trades
 from jobs.runtime.lease import LeaseHeld, LeaseLost
 from jobs.runtime.live import Foreign, Live
 from jobs.tables.quarantine import QUARANTINE
 from tests.support.crash import Died, Steps, die
 from tests.support.stories import Story, first, second
-from tests.support.stream import take
+from tests.support.stream import recovery_of, take
 from tests.support.tables import assert_tables
 
 
@@ -83,7 +82,7 @@ def test_what_a_superseded_driver_commits_is_seen_and_repaired(story: Story):
                 take(query, objects)
             assert versions(query) == before
     with story.driver() as query:
-        recovery = Recovery(query, query.tables.trades.store)
+        recovery = recovery_of(query)
         recovery.begin()
         assert recovery.folder == "checkpoints/trades/1"
         take(query, [*first(story), *objects])
@@ -95,7 +94,7 @@ def test_a_foreign_commit_is_repaired_by_the_driver_that_sees_it(story: Story):
     objects = second(story)
     story.tell(*objects)
     with story.driver() as query:
-        recovery = Recovery(query, query.tables.trades.store)
+        recovery = recovery_of(query)
         recovery.begin()
         assert recovery.folder == "checkpoints/trades/1"
         take(query, [objects[1]])
@@ -121,28 +120,28 @@ def test_what_somebody_wrote_while_no_driver_ran_is_removed_even_if_the_first_on
     objects = second(story)
     story.tell(*objects)
     with story.driver() as query:
-        Recovery(query, query.tables.trades.store).begin()
+        recovery_of(query).begin()
         trades = query.tables.trades
     append_again(trades)
     with story.driver() as query, monkeypatch.context() as patched:
         patched.setattr(foreign, "forget_taken", lambda _: die())  # the keys are each there once again; the rest is not done
         with pytest.raises(Died):
-            Recovery(query, query.tables.trades.store).begin()
+            recovery_of(query).begin()
     with story.driver() as query:
-        recovery = Recovery(query, query.tables.trades.store)
+        recovery = recovery_of(query)
         recovery.begin()
         assert recovery.folder == "checkpoints/trades/2", "everything is read again"
         take(query, [*objects, *first(story)])
         query.close()
         assert_tables(query, story.oracle, open_too=True)
     with story.driver() as query:
-        recovery = Recovery(query, query.tables.trades.store)
+        recovery = recovery_of(query)
         recovery.begin()
         assert recovery.folder == "checkpoints/trades/2", "and only once"
         minutes = query.tables.minutes
     append_again(minutes)  # no row of trades tells of it
     with story.driver() as query:
-        recovery = Recovery(query, query.tables.trades.store)
+        recovery = recovery_of(query)
         recovery.begin()
         assert recovery.folder == "checkpoints/trades/3"
         query.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.envelope import Origin, head, line, object_key
+from ingest.journal import event_text
 from ingest.landing import Files
 from ingest.spool.members import members
 
@@ -91,6 +92,20 @@ class Collector:
         text = {"stream": "btcusdt@trade", "data": data}
         return self.line(text, received=ts + 1_000_000, **({"kind": "trade"} | said))
 
+    def book(self, bid: str, at: str = "10:00:00", **said: Any) -> bytes:  # noqa: ANN401 - fields of an envelope
+        """A snapshot of Binance with three levels a side, one apart."""
+        bids, asks = (
+            [[str(Decimal(bid) + step * sign), "1.5"] for step in range(start, start + 3)] for sign, start in ((-1, 0), (1, 1))
+        )
+        said = {"channel": "books", "kind": "book", "source": "rest", "stream": "/api/v3/depth?symbol=BTCUSDT&limit=3", **said}
+        return self.line({"lastUpdateId": 7, "bids": bids, "asks": asks}, received=micros(at), **said)
+
+    def event(self, event: str, at: str = "10:00:00", **told: Any) -> bytes:  # noqa: ANN401 - the fields of an event
+        """What a collector says of itself."""
+        received = micros(at)
+        raw = event_text(event, received * 1000, **told)
+        return self.line(raw, received=received, channel="events", kind="control")
+
     def bitso(self, ids: Sequence[int], at: str = "10:00:00", price: str = "1200000", *, day: str = DAY, late: int = 1) -> bytes:
         """Trades of Bitso in one frame, all at one time."""
         ts = micros(at, day)
@@ -100,20 +115,28 @@ class Collector:
         return self.line(frame, received=ts + late * 1_000_000, **said)
 
 
-def put(lake: Path, lines: Sequence[bytes], *, day: str = DAY, venue: str = "binance", market: str = "spot") -> str:
+def put(
+    lake: Path, lines: Sequence[bytes], *, day: str = DAY, venue: str = "binance", market: str = "spot", channel: str = "trades"
+) -> str:
     """Land an object; its key."""
-    key, data = landed(lines, day=day, venue=venue, market=market)
+    key, data = landed(lines, day=day, venue=venue, market=market, channel=channel)
     Files(lake).create(key, data)
     return key
 
 
 def landed(
-    lines: Sequence[bytes], *, day: str = DAY, venue: str = "binance", market: str = "spot", text_limit: int = 1_000_000
+    lines: Sequence[bytes],
+    *,
+    day: str = DAY,
+    venue: str = "binance",
+    market: str = "spot",
+    channel: str = "trades",
+    text_limit: int = 1_000_000,
 ) -> tuple[str, bytes]:
     """Key and bytes of an object. Its name tells its content, so equal lines are the same object."""
     text = b"".join(lines)
     key = object_key(
-        channel="trades",
+        channel=channel,
         venue=venue,
         market=market,
         day=day,

@@ -8,9 +8,16 @@ from typing import Any
 import deltalake
 import duckdb
 
+from jobs.tables.order_books import LEVELS
 from jobs.tables.table import Table
 
-DUCKDB = {"STRING": "VARCHAR", "INT": "INTEGER", "TIMESTAMP": "TIMESTAMP WITH TIME ZONE"}  # where it has another word
+# where it has another word
+DUCKDB = {
+    "STRING": "VARCHAR",
+    "INT": "INTEGER",
+    "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
+    LEVELS: "STRUCT(price DECIMAL(20,10), quantity DECIMAL(22,8))[]",
+}
 HIVE = {"pair": "VARCHAR", "year": "BIGINT", "month": "BIGINT"}  # what a folder's name does not tell
 
 

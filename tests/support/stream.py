@@ -12,11 +12,13 @@ from ingest.exchanges import EXCHANGES
 from ingest.exchanges.exchange import Exchange
 from ingest.landing import Files
 from ingest.settings import Epoch
+from jobs.queries import foreign
 from jobs.queries.live_tables import LiveTables
+from jobs.queries.recovery import Recovery
 from jobs.queries.trades import Trades
 from jobs.runtime.lease import Lease
 from jobs.runtime.live import Live
-from jobs.runtime.progress import Progress
+from jobs.runtime.progress import Progress, Records
 from jobs.tables import TABLES
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)  # what updated_at says in tests
@@ -34,9 +36,15 @@ def driver(
         lives = {name: Live(spark, store, lease, table, f"{lake}/tables/{name}") for name, table in TABLES.items()}
         three = (lives["trades"], lives["quarantine"], lives["minute_aggregates"])
         tables = LiveTables(spark, exchanges, epochs, str(lake), *three, now=lambda: NOW)
-        yield Trades(tables, Progress(store, "trades", every=0))
+        yield Trades(tables, Progress(store, "trades", every=0), Records(store, "trades"))
     finally:
         lease.release()
+
+
+def recovery_of(query: Trades) -> Recovery:
+    """As the job makes it."""
+    trades = query.tables.trades
+    return Recovery("trades", query, trades, lambda: foreign.repair(query), trades.store)
 
 
 def take(query: Trades, objects: Sequence[str], number: int = 0) -> Mapping[str, Any]:

@@ -17,11 +17,13 @@ MINUTES = tuple(name for name in MINUTE_AGGREGATES.names if name != "updated_at"
 
 
 def rows_of(frame: DataFrame) -> list[dict[str, Any]]:
-    """Collected; times know their zone."""
-    return [{name: _aware(value) for name, value in row.asDict().items()} for row in frame.collect()]
+    """All rows, times with their zone, structs as dicts."""
+    return [_plain(row.asDict(recursive=True)) for row in frame.collect()]
 
 
-def _aware(value: object) -> object:
+def _plain(value: Any) -> Any:  # noqa: ANN401 - what stands in a row
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 

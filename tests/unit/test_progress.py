@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ingest.landing import Files
-from jobs.runtime.progress import Progress, Versions
+from jobs.runtime.progress import Progress, Records, Versions
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.tables.quarantine import QUARANTINE
 from jobs.tables.table import Table
@@ -163,10 +163,10 @@ def test_the_minutes_tell_which_versions_they_reflect(store):
 
 
 def test_a_batch_that_comes_again_writes_over_its_own_record(store):
-    progress = Progress(store, "trades")
-    progress.record({"items": 1}, "a-query", 7)
-    progress.record({"items": 2}, "a-query", 7)
-    progress.record({"items": 3}, "a-query", 8)
+    records = Records(store, "trades")
+    records.record({"items": 1}, "a-query", 7)
+    records.record({"items": 2}, "a-query", 7)
+    records.record({"items": 3}, "a-query", 8)
     assert {key: json.loads(store.get(key)[0]) for key in store.keys("control/runs/trades/")} == {
         "control/runs/trades/a-query-7.json": {"items": 2},
         "control/runs/trades/a-query-8.json": {"items": 3},

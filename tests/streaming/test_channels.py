@@ -1,0 +1,141 @@
+"""The channels without trades, on real Delta tables: each line ends once, where it should, whatever comes again or is cut short."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from ingest.exchanges import EXCHANGES
+from ingest.landing import Files
+from jobs.queries.appended import Appended
+from jobs.queries.channels import channels
+from jobs.queries.recovery import Recovery
+from jobs.runtime import landed
+from jobs.runtime.lease import Lease
+from jobs.runtime.live import Foreign, Live
+from jobs.runtime.progress import Records
+from jobs.tables import QUARANTINE
+from tests.support.books import row_of
+from tests.support.crash import Died, die
+from tests.support.lines import Collector, put
+from tests.support.stories import interpret
+from tests.support.tables import assert_rows, rows_of
+
+CHANNELS = {channel.name: channel for channel in channels(EXCHANGES)}
+
+
+@contextlib.contextmanager
+def driver(spark: SparkSession, lake: Path, name: str) -> Iterator[Appended]:
+    """A driver that holds the lake's lease; not started."""
+    interpret(spark)
+    store, channel = Files(lake), CHANNELS[name]
+    lease = Lease(store, "stream", "test", ttl=3600)
+    lease.take()
+    live, quarantine = (Live(spark, store, lease, table, f"{lake}/tables/{table.name}") for table in (channel.table, QUARANTINE))
+    try:
+        yield Appended(spark, channel, live, quarantine, Records(store, name))
+    finally:
+        lease.release()
+
+
+def take(query: Appended, lake: Path, objects: Sequence[str], number: int = 0) -> Mapping[str, Any]:
+    lines = landed.lines(query.spark.read, str(lake), landed.paths(str(lake), objects))
+    found = query.batch(lines, number, "a-query")
+    parts = ("control", "fresh", "duplicates", "conflicts", "quarantined")
+    assert sum(found[part] for part in parts) == found["items"]
+    return {part: found[part] for part in parts if found[part]}
+
+
+def assert_books(query: Appended, lines: Mapping[bytes, str]) -> None:
+    """The table holds these lines, and nothing else."""
+    assert_rows(rows_of(query.live.read()), [row_of(line, key) for line, key in lines.items()], ("conn", "seq"))
+
+
+def test_books_of_two_batches_that_come_again(spark: SparkSession, lake: Path):
+    one = Collector()
+    lines = [one.book("100", "10:00:00"), one.book("101", "10:00:10"), one.book("102", "10:00:20")]
+    other = Collector("other-1-1").book("103", "10:00:10")  # of another collector, in the very same microsecond
+    bad = one.line({"code": -1}, received=0, channel="books", kind="book", source="rest", stream="/api/v3/depth")
+    first = put(lake, [*lines[:2], bad, b"half a line\n"], channel="books")
+    second = put(lake, [lines[2], other], channel="books")
+    with driver(spark, lake, "books") as query:
+        query.start()
+        assert take(query, lake, [first]) == {"fresh": 2, "quarantined": 2}
+        assert take(query, lake, [second], 1) == {"fresh": 1, "conflicts": 1}
+        assert take(query, lake, [first, second], 2) == {"duplicates": 3, "conflicts": 1, "quarantined": 2}
+        assert_books(query, {lines[0]: first, lines[1]: first, lines[2]: second})
+        told = {(row["conn"], row["reason"], row["detail"]) for row in rows_of(query.quarantine.read())}
+        assert told == {
+            (None, "not_envelope", None),
+            ("test-1-1", "levels", "bids: missing, or a level that is none; asks: missing, or a level that is none"),
+            ("other-1-1", "conflict", "its key is that of line 2 of test-1-1"),
+        }
+        assert query.quarantine.read().count() == 3
+
+
+@pytest.mark.parametrize("where", ["live", "quarantine"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_death_between_the_commits_changes_nothing(spark: SparkSession, lake: Path, where: str, when: str):
+    one = Collector()
+    line = one.book("100")
+    key = put(lake, [line, b"half a line\n"], channel="books")
+    with driver(spark, lake, "books") as query:
+        query.start()
+        live = getattr(query, where)
+        real = live.append
+
+        def append(rows: Any) -> None:  # noqa: ANN401 - a frame
+            if when == "after":
+                real(rows)
+            die()
+
+        live.append = append
+        with pytest.raises(Died):
+            take(query, lake, [key])
+    with driver(spark, lake, "books") as query:
+        query.start()
+        take(query, lake, [key])
+        assert_books(query, {line: key})
+        assert [row["reason"] for row in rows_of(query.quarantine.read())] == ["not_envelope"]
+
+
+def test_events_end_as_rows_words_or_in_quarantine(spark: SparkSession, lake: Path):
+    one = Collector()
+    lines = [
+        one.event("start"),
+        one.event(
+            "gap", "10:00:01", feed="agg_trade", before_id=1, after_id=3, first_missing_id=2, last_missing_id=2, outcome="ids"
+        ),
+        one.line({"result": None, "id": 1}, received=0, channel="events", kind="control"),
+        one.line({"x": 1}, received=0, channel="events", kind="unknown"),
+    ]
+    key = put(lake, lines, channel="events")
+    with driver(spark, lake, "events") as query:
+        query.start()
+        assert take(query, lake, [key]) == {"control": 1, "fresh": 2, "quarantined": 1}
+        assert take(query, lake, [key], 1) == {"control": 1, "duplicates": 2, "quarantined": 1}
+        rows = query.live.read().select("event", "seq", "first_missing_id", "outcome", "object").orderBy("seq")
+        assert [tuple(row) for row in rows.collect()] == [("start", 1, None, None, key), ("gap", 2, 2, "ids", key)]
+        assert [(row["reason"], row["seq"]) for row in rows_of(query.quarantine.read())] == [("unreadable", 4)]
+
+
+def test_what_a_second_driver_wrote_is_seen_and_removed(spark: SparkSession, lake: Path):
+    one = Collector()
+    lines = [one.book("100"), one.book("101", "10:00:10")]
+    first, second = put(lake, [lines[0], b"half a line\n"], channel="books"), put(lake, [lines[1]], channel="books")
+    with driver(spark, lake, "books") as query:
+        recovery = Recovery("books", query, query.live, query.repair, query.live.store)
+        recovery.begin()
+        take(query, lake, [first])
+        for live in (query.live, query.quarantine):  # by somebody who has never heard of leases
+            live.read().write.format("delta").mode("append").save(live.path)
+        with pytest.raises(Foreign, match=r"order_books: version .* was written by somebody else") as error:
+            take(query, lake, [second], 1)
+        recovery.recover(error.value)
+        assert recovery.folder == "checkpoints/books/2", "everything is read again"
+        take(query, lake, [first, second])
+        assert_books(query, {lines[0]: first, lines[1]: second})
+        assert query.quarantine.read().count() == 1
