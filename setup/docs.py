@@ -22,7 +22,8 @@ UTC to the microsecond; no number is ever a float.
 
 ## How to read them
 
-A question that names `pair`, `year` and `month` reads only their folders; `quarantine` has `year` and `month`. Two feeds of one
+A question that names `pair`, `year` and `month` reads only their folders; `quarantine` and `collector_events` have `year` and
+`month`. A table is there once something has landed for it. Two feeds of one
 pair, such as `trade` and `agg_trade`, are two series of the same trades: a question names one. The examples below are the same
 for DuckDB and Athena.
 
@@ -41,15 +42,16 @@ Athena (engine 3), once a table; it finds columns and partitions by itself:
 {athena}
 ```
 """
-DUCKDB = """from urllib.parse import unquote
+DUCKDB = """from pathlib import Path
+from urllib.parse import unquote
 import duckdb
 from deltalake import DeltaTable
 
 lake = "demo/lake"
 duckdb.execute("SET TimeZone = 'UTC'")
-for name in {names}:
-    if files := [unquote(uri) for uri in DeltaTable(f"{{lake}}/tables/{{name}}").file_uris()]:
-        duckdb.execute(f"CREATE OR REPLACE VIEW {{name}} AS FROM read_parquet({{files}}, hive_partitioning = true)")
+for table in Path(lake, "tables").iterdir():
+    if files := [unquote(uri) for uri in DeltaTable(table).file_uris()]:
+        duckdb.execute(f"CREATE OR REPLACE VIEW {table.name} AS FROM read_parquet({files}, hive_partitioning = true)")
 print(duckdb.sql("SELECT venue, market, feed, pair, count(*) FROM trades GROUP BY ALL"))"""
 ATHENA = (
     """CREATE EXTERNAL TABLE ticklake.trades LOCATION 's3://bucket/prefix/tables/trades' TBLPROPERTIES ('table_type' = 'DELTA')"""
@@ -83,6 +85,21 @@ WHERE pair = 'BTC-USDT' AND year = 2026 AND month = 11 AND venue = 'binance' AND
 GROUP BY 1
 ORDER BY 1""",
     ),
+    "order_books": Example(
+        "the widest spreads of a month, and what lay near the middle then",
+        """SELECT recv_ts, venue, market, pair, best_bid, best_ask, spread_pct, bid_depth_50bp, ask_depth_50bp
+FROM order_books
+WHERE pair = 'BTC-MXN' AND year = 2026 AND month = 11 AND state = 'ok'
+ORDER BY spread_pct DESC
+LIMIT 10""",
+    ),
+    "collector_events": Example(
+        "the holes of a month, and how they ended",
+        """SELECT event, venue, market, pair, feed, before_id, after_id, outcome, rows, at
+FROM collector_events
+WHERE year = 2026 AND month = 11 AND event IN ('gap', 'repair')
+ORDER BY venue, market, pair, before_id, at""",
+    ),
     "quarantine": Example(
         "what did not become a trade in a month, and why",
         """SELECT reason, venue, market, pair, count(*) AS items, min(detail) AS for_example
@@ -99,7 +116,7 @@ def tables_page(tables: Iterable[Table]) -> str:
     known = list(tables)
     head = HEAD.format(
         contents="\n".join(f"| [`{table.name}`](#{table.name}) | {_cell(table.comment)} |" for table in known),
-        duckdb=DUCKDB.format(names="(" + ", ".join(f'"{table.name}"' for table in known) + ")"),
+        duckdb=DUCKDB,
         athena=ATHENA,
     )
     return "\n".join([head, *(_section(table) for table in known)])
