@@ -93,6 +93,16 @@ WHERE pair = 'BTC-MXN' AND year = 2026 AND month = 11 AND state = 'ok'
 ORDER BY spread_pct DESC
 LIMIT 10""",
     ),
+    "klines": Example(
+        "our minutes beside the exchange's own",
+        """SELECT k.open_time, k.volume, m.volume AS ours, k.trades, m.trades AS our_trades, m.is_complete
+FROM klines k
+JOIN minute_aggregates m
+  ON m.venue = k.venue AND m.market = k.market AND m.pair = k.pair AND m.minute = k.open_time AND m.feed = 'agg_trade'
+WHERE k.pair = 'BTC-USDT' AND k.year = 2026 AND k.month = 11 AND k.width = '1m'
+  AND m.pair = 'BTC-USDT' AND m.year = 2026 AND m.month = 11
+ORDER BY 1""",
+    ),
     "collector_events": Example(
         "the holes of a month, and how they ended",
         """SELECT event, venue, market, pair, feed, before_id, after_id, outcome, rows, at

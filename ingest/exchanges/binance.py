@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from ingest.exchanges.exchange import (
+    CandleReading,
     Candles,
     Depth,
     Dump,
@@ -99,6 +100,28 @@ def shapes(always: Mapping[str, str], sometimes: Mapping[str, str]) -> Mapping[s
 
 
 _COMBINED = fields("", "stream data")
+
+
+KLINES: Mapping[Source, CandleReading] = {
+    "ws": CandleReading(
+        open_time="data.k.t",
+        open="data.k.o",
+        high="data.k.h",
+        low="data.k.l",
+        close="data.k.c",
+        volume="data.k.v",
+        close_time="data.k.T",
+        quote_volume="data.k.q",
+        trades="data.k.n",
+        taker_buy_volume="data.k.V",
+        taker_buy_quote_volume="data.k.Q",
+        first_id="data.k.f",
+        last_id="data.k.L",
+        width="data.k.i",
+        is_closed="data.k.x",
+    ),
+    "rest": CandleReading(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, items=True),
+}
 
 
 class Channel(NamedTuple):

@@ -3,6 +3,7 @@
 from functools import partial
 
 from ingest.exchanges.binance import (
+    KLINES,
     WIDTHS,
     aside,
     book,
@@ -91,6 +92,7 @@ BINANCE_SPOT = Exchange(
     subscriptions=subscriptions,
     recognise=recognise_among(_FEEDS),
     best=Top("data.b", "data.a", None),
+    klines=KLINES,
     books={
         "ws": BookReading(Top("data.bids", "data.asks"), sequence="data.lastUpdateId"),
         "rest": BookReading(Top("bids", "asks"), sequence="lastUpdateId"),

@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 from ingest.exchanges.binance import (
+    KLINES,
     WIDTHS,
     aside,
     book,
@@ -86,6 +87,7 @@ BINANCE_USDM = Exchange(
     subscriptions=subscriptions,
     recognise=recognise_among({**_FEEDS, **_RECORDED}),
     best=Top("data.b", "data.a", None),
+    klines=KLINES,
     books={
         "ws": BookReading(Top("data.b", "data.a"), sequence="data.u", time="data.T"),
         "rest": BookReading(Top("bids", "asks"), sequence="lastUpdateId", time="T"),

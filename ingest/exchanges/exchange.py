@@ -124,6 +124,31 @@ class BookReading:
     levels: int | None = None
 
 
+@dataclass(frozen=True)
+class CandleReading:
+    """Where the columns of a candle stand in a raw text of one source; data, so that Spark can obey it.
+
+    A place is a dotted path, or a number where candles are lists. `items`: the text is an array of candles; else it is one.
+    """
+
+    open_time: str | int
+    open: str | int
+    high: str | int
+    low: str | int
+    close: str | int
+    volume: str | int
+    close_time: str | int
+    quote_volume: str | int
+    trades: str | int
+    taker_buy_volume: str | int
+    taker_buy_quote_volume: str | int
+    first_id: str | None = None
+    last_id: str | None = None
+    width: str | None = None  # None: the stream's name tells, as `interval=1m` in a query
+    is_closed: str | None = None  # None: it is where its close time lies before the answer
+    items: bool = False
+
+
 class Page(NamedTuple):
     """What a response holds, and of which ids it proves that there are no others."""
 
@@ -241,6 +266,7 @@ class Exchange:
     readings: Mapping[tuple[str, Source], Reading] = field(default_factory=dict)  # (kind, source) -> how Spark reads it
     books: Mapping[Source, BookReading] = field(default_factory=dict)  # of kind `book`: source -> how it is read
     best: Top | None = None  # of kind `book_top`
+    klines: Mapping[Source, CandleReading] = field(default_factory=dict)  # of kind `kline`: source -> how it is read
     shapes: Mapping[str, Shape] = field(default_factory=dict)  # kind -> the fields of its frames
     rest: Rest | None = None
     aside: Mapping[str, Feed] = field(default_factory=dict)  # kinds that are no trades: order books, best prices, candles

@@ -1,4 +1,4 @@
-"""A channel without trades: what is not there yet is appended by its key, the rest is a copy, a word, or quarantined. Keeps no state."""
+"""A channel without trades: what is not there yet is added by its key, the rest is a copy, a word, or quarantined. Keeps no state."""
 
 import logging
 from collections.abc import Sequence
@@ -19,7 +19,8 @@ from jobs.transforms.items import DAY, quarantine_row
 
 log = logging.getLogger(__name__)
 PLACE = ("conn", "seq")  # of a line: the same one again is a copy, another one with its key a conflict
-FRESH, COPY, CONFLICT, WORD, QUARANTINED = "fresh", "duplicates", "conflicts", "control", "quarantined"
+FRESH, BETTER, COPY, CONFLICT, WORD, QUARANTINED = "fresh", "improved", "duplicates", "conflicts", "control", "quarantined"
+FATES = (WORD, FRESH, BETTER, COPY, CONFLICT, QUARANTINED)
 
 
 @dataclass
@@ -47,11 +48,13 @@ class Appended:
             live.check()
         items = self.channel.items(lines).persist()
         try:
-            told = keys(items.agg(*_bounds()))[0]
+            told = keys(items.agg(*_bounds(self.channel.time)))[0]
             fated = self._fated(items, told).persist()
             try:
                 counts = {row["fate"]: row["count"] for row in keys(fated.groupBy("fate").count())}
-                if counts.get(FRESH):
+                if counts.get(BETTER):
+                    self._merge(fated.where(F.col("fate").isin(FRESH, BETTER)).select("row.*"), told)
+                elif counts.get(FRESH):
                     self.live.append(fated.where(F.col("fate") == FRESH).select("row.*").coalesce(1))
                 if counts.get(QUARANTINED) or counts.get(CONFLICT):
                     self._quarantine(fated, told)
@@ -60,7 +63,7 @@ class Appended:
         finally:
             items.unpersist()
         record = {"batch": number, "query": query, "items": told["items"]}
-        record |= {fate: counts.get(fate, 0) for fate in (WORD, FRESH, COPY, CONFLICT, QUARANTINED)}
+        record |= {fate: counts.get(fate, 0) for fate in FATES}
         self.records.record(record, query, number)
         return record
 
@@ -82,22 +85,25 @@ class Appended:
         """Each item with what becomes of it."""
         key = self.channel.table.key
         is_row = F.col("reason").isNull() & ~F.col("word")
-        once = Window.partitionBy("row_key").orderBy("recv_ts", *PLACE)
+        place = [F.col(f"row.{name}").alias(name) for name in PLACE]
         keyed = items.select("*", F.when(is_row, F.struct(*(F.col(f"row.{name}") for name in key))).alias("row_key"))
-        firsts = (F.first(name).over(once).alias(f"first_{name}") for name in PLACE)
-        numbered = keyed.select("*", *firsts, F.row_number().over(once).alias("copy"))
-        known = (F.col(name).alias(f"known_{name}") for name in PLACE)
-        joined = numbered.join(self._there(told).select(F.struct(*key).alias("row_key"), *known), on="row_key", how="left")
-        conn, seq = (F.coalesce(f"known_{name}", f"first_{name}") for name in PLACE)
-        is_fresh = F.col("known_conn").isNull() & (F.col("copy") == 1)
+        keyed = keyed.select("*", self._rank("row.").alias("rank"), F.struct(*place).alias("place"))
+        once = Window.partitionBy("row_key").orderBy(F.col("rank").desc(), "recv_ts", *PLACE)
+        numbered = keyed.select("*", F.first("place").over(once).alias("first"), F.row_number().over(once).alias("copy"))
+        known = self._there(told).select(
+            F.struct(*key).alias("row_key"), F.struct(*PLACE).alias("known"), self._rank("").alias("known_rank")
+        )
+        joined = numbered.join(known, on="row_key", how="left")
+        first = F.coalesce("known", "first")
         fate = (
             F.when(F.col("reason").isNotNull(), QUARANTINED)
             .when(F.col("word"), WORD)
-            .when(is_fresh, FRESH)
-            .when((F.col("conn") == conn) & (F.col("seq") == seq), COPY)
+            .when(F.col("known").isNull() & (F.col("copy") == 1), FRESH)
+            .when((F.col("copy") == 1) & (F.col("rank") > F.col("known_rank")), BETTER)
+            .when(F.lit(bool(self.channel.rank)) | (F.col("place") == first), COPY)
             .otherwise(CONFLICT)
         )
-        why = F.concat(F.lit("its key is that of line "), seq.cast("STRING"), F.lit(" of "), conn)
+        why = F.concat(F.lit("its key is that of line "), first["seq"].cast("STRING"), F.lit(" of "), first["conn"])
         fated = joined.select(*items.columns, fate.alias("fate"), why.alias("of"))
         is_conflict = F.col("fate") == CONFLICT
         return fated.select(
@@ -106,20 +112,44 @@ class Appended:
             F.when(is_conflict, F.col("of")).otherwise(F.col("why")).alias("why"),
         )
 
+    def _rank(self, of: str) -> Column:
+        """What makes a copy better than another."""
+        return F.struct(
+            F.lit(0).alias("none"), *(F.expr(f"{of}{name}").alias(f"r{place}") for place, name in enumerate(self.channel.rank))
+        )
+
+    def _merge(self, rows: DataFrame, told: Row) -> None:
+        """Put rows in the place of those with their keys, or beside them."""
+        view = f"{self.name}_rows"
+        rows.createOrReplaceGlobalTempView(view)  # a batch has a session of its own
+        on = [f"t.`{name}` = s.`{name}`" for name in self.channel.table.key]
+        pairs = ", ".join(f"'{row[0]}'" for row in keys(rows.select("pair").distinct().orderBy("pair")))
+        try:
+            self.live.sql(
+                f"MERGE INTO delta.`{self.live.path}` t USING global_temp.`{view}` s ON {' AND '.join(on)} "
+                f"AND t.pair IN ({pairs}) AND t.{self._within(told)} WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+            )
+        finally:
+            self.spark.catalog.dropGlobalTempView(view)
+
+    def _within(self, told: Row) -> str:
+        return f"{self.channel.time} BETWEEN TIMESTAMP '{told['first']}' AND TIMESTAMP '{told['last']}'"
+
     def _there(self, told: Row) -> DataFrame:
         """The rows that these may be copies of."""
         if told["first"] is None:
             return self.live.read().where("FALSE")
-        return self.live.read().where(f"recv_ts BETWEEN TIMESTAMP '{told['first']}' AND TIMESTAMP '{told['last']}'")
+        return self.live.read().where(self._within(told))
 
     def _quarantine(self, fated: DataFrame, told: Row) -> None:
         rows = fated.where(F.col("fate").isin(QUARANTINED, CONFLICT)).select(*quarantine_row())
         quarantine.append(self.quarantine, rows, told["first_day"], told["last_day"])
 
 
-def _bounds() -> Sequence[Column]:
+def _bounds(time: str) -> Sequence[Column]:
     """How many items, and within what their copies are looked up."""
-    at, day = F.col("recv_ts").cast("STRING"), F.regexp_extract("object", DAY, 1)
+    is_row = F.col("reason").isNull() & ~F.col("word")
+    at, day = F.when(is_row, F.col(f"row.{time}").cast("STRING")), F.regexp_extract("object", DAY, 1)
     return (
         F.count(F.lit(1)).alias("items"),
         *(of(at).alias(name) for of, name in ((F.min, "first"), (F.max, "last"))),

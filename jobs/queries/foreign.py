@@ -17,8 +17,7 @@ def repair(query: Trades) -> None:
     """Make the tables what one driver would have made of the same landing zone."""
     tables = query.tables
     query.progress.drop()
-    for live in tables.all:
-        live.open(accept=True)
+    tables.open(accept=True)
     keep_first(tables.trades, [F.col(name) for name in tables.trades.table.key])
     keep_first(tables.quarantine, [quarantine.key()])
     forget_taken(tables)

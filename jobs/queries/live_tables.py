@@ -13,7 +13,7 @@ from ingest.settings import Epoch
 from jobs.queries.plan import Span, predicate
 from jobs.runtime import landed
 from jobs.runtime.frames import keys
-from jobs.runtime.live import Live
+from jobs.runtime.live import Foreign, Live
 from jobs.transforms import fresh
 from jobs.transforms.feeds import Feed, offered
 from jobs.transforms.lines import Projection
@@ -31,6 +31,7 @@ class LiveTables:
     quarantine: Live
     minutes: Live
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    accepted: int = 0  # how often somebody else's versions of `quarantine` were taken over, when they were last looked at
 
     @property
     def all(self) -> tuple[Live, Live, Live]:
@@ -53,6 +54,14 @@ class LiveTables:
         """Is each table as this driver left it? Asked before each batch and each commit."""
         for live in self.all:
             live.check()
+        if self.quarantine.accepted != self.accepted:
+            raise Foreign(f"{self.quarantine.path}: somebody else wrote, as another query has found")
+
+    def open(self, *, accept: bool = False) -> None:
+        """Learn their newest versions."""
+        for live in self.all:
+            live.open(accept=accept)
+        self.accepted = self.quarantine.accepted
 
     def reflected(self) -> dict[str, int]:
         """What a commit of the minutes says of itself: the versions whose trades are all in them."""

@@ -46,8 +46,7 @@ class Trades:
         """Learn the state, and bring the minutes of everything that a former driver committed and did not bring."""
         with self.lock:
             self.settled = False
-            for live in self.tables.all:
-                live.open()
+            self.tables.open()
             at = self.progress.load(*self.tables.all)
             versions = at[1] if at is not None else self.progress.reflected(self.tables.minutes)
             if versions is None or (later := learn.later(self.tables, versions)) is None:

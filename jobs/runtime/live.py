@@ -40,6 +40,7 @@ class Live:
     version: int = -1
     id: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
+    accepted: int = 0  # how often somebody else's versions were taken over
     lock: threading.RLock = field(default_factory=threading.RLock)  # several queries of one driver share `quarantine`
 
     def open(self, *, accept: bool = False) -> None:
@@ -60,8 +61,12 @@ class Live:
             raise TableError(
                 f"{self.path}: Delta protocol is {protocol}; it must be {PROTOCOL}, or Athena and Redshift cannot read it"
             )
-        if not accept:
+        try:
             self._check_since(int(snapshot.version()))
+        except Foreign:
+            if not accept:
+                raise
+            self.accepted += 1
         self.version = int(snapshot.version())
         found = deltalog.commit(self.store, self.table.name, self.version)
         self.id = found.id if found else None

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 
 from jobs.tables.collector_events import COLLECTOR_EVENTS
+from jobs.tables.klines import KLINES
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.tables.order_books import ORDER_BOOKS
 from jobs.tables.quarantine import QUARANTINE
 from jobs.tables.table import Table
 from jobs.tables.trades import TRADES
 
-__all__ = ["COLLECTOR_EVENTS", "MINUTE_AGGREGATES", "ORDER_BOOKS", "QUARANTINE", "TABLES", "TRADES"]
+__all__ = ["COLLECTOR_EVENTS", "KLINES", "MINUTE_AGGREGATES", "ORDER_BOOKS", "QUARANTINE", "TABLES", "TRADES"]
 
 TABLES: Mapping[str, Table] = {
-    table.name: table for table in (TRADES, MINUTE_AGGREGATES, QUARANTINE, ORDER_BOOKS, COLLECTOR_EVENTS)
+    table.name: table for table in (TRADES, MINUTE_AGGREGATES, QUARANTINE, ORDER_BOOKS, KLINES, COLLECTOR_EVENTS)
 }

@@ -49,6 +49,7 @@ REASONS = {
     "future": "The trade's time is more than an hour ahead of its receipt.",
     "id_reset": "The id is far below a covered range and the time above its end: the venue began its ids anew. See docs/operations.md.",
     "levels": "An order book without a side, or with a level that is no price and quantity that fit.",
+    "kline": "A candle without its width or a time, or with a number that does not fit its column exactly.",
     "event": "An event of a collector with a number or a time that is none.",
     "conflict": "The id is known with another price, quantity, side or time; the first committed copy is in trades.",
     "object_corrupt": "The landing object was damaged; what could be believed of it was read, the original is under damaged/.",

@@ -30,7 +30,7 @@ def item(
     reason = rules.first(broken)
     return (
         *map(F.col, IDENTITY),
-        F.lit(0).alias("item"),
+        made.get("item", F.lit(0)).alias("item"),
         columns["recv_ts"].alias("recv_ts"),
         F.struct(*(columns.get(name, F.col(name)).alias(name) for name in table.names)).alias("row"),
         (reason.isNull() & word).alias("word"),

@@ -20,7 +20,7 @@ from jobs.runtime.progress import Records
 from jobs.tables import QUARANTINE
 from tests.support.books import row_of
 from tests.support.crash import Died, die
-from tests.support.lines import Collector, put
+from tests.support.lines import Collector, micros, put
 from tests.support.stories import interpret
 from tests.support.tables import assert_rows, rows_of
 
@@ -44,7 +44,7 @@ def driver(spark: SparkSession, lake: Path, name: str) -> Iterator[Appended]:
 def take(query: Appended, lake: Path, objects: Sequence[str], number: int = 0) -> Mapping[str, Any]:
     lines = landed.lines(query.spark.read, str(lake), landed.paths(str(lake), objects))
     found = query.batch(lines, number, "a-query")
-    parts = ("control", "fresh", "duplicates", "conflicts", "quarantined")
+    parts = ("control", "fresh", "improved", "duplicates", "conflicts", "quarantined")
     assert sum(found[part] for part in parts) == found["items"]
     return {part: found[part] for part in parts if found[part]}
 
@@ -120,6 +120,29 @@ def test_events_end_as_rows_words_or_in_quarantine(spark: SparkSession, lake: Pa
         rows = query.live.read().select("event", "seq", "first_missing_id", "outcome", "object").orderBy("seq")
         assert [tuple(row) for row in rows.collect()] == [("start", 1, None, None, key), ("gap", 2, 2, "ids", key)]
         assert [(row["reason"], row["seq"]) for row in rows_of(query.quarantine.read())] == [("unreadable", 4)]
+
+
+def test_of_several_copies_of_a_candle_the_best_counts(spark: SparkSession, lake: Path):
+    """More trades, then ids, then the newest."""
+    start = micros("10:00:00") // 1000
+
+    def copy(conn: str, count: int, at: str, *, ids: bool = False) -> bytes:
+        numbers = {"o": "1", "h": "1", "l": "1", "c": "1", "v": "1", "q": "1", "n": count, "V": "1", "Q": "1"}
+        candle = {"t": start, "T": start + 59_999, "i": "1m", "x": True, **numbers, **({"f": 5, "L": 9} if ids else {})}
+        said = {"channel": "klines", "kind": "kline", "stream": "btcusdt@kline_1m"}
+        return Collector(conn).line({"stream": "btcusdt@kline_1m", "data": {"k": candle}}, received=micros(at), **said)
+
+    first, better = copy("a", 4, "10:01:00"), copy("b", 5, "10:01:01")
+    worse, with_ids = copy("c", 4, "10:03:00", ids=True), copy("d", 5, "10:01:00", ids=True)
+    batches = [([first, worse], "c", {"fresh": 1, "duplicates": 1}), ([better], "b", {"improved": 1})]
+    batches += [([first, with_ids], "d", {"improved": 1, "duplicates": 1}), ([worse, better], "d", {"duplicates": 2})]
+    with driver(spark, lake, "klines") as query:
+        query.start()
+        for number, (lines, best, told) in enumerate(batches):
+            key = put(lake, lines, channel="klines")
+            assert take(query, lake, [key], number) == told
+            assert [row["conn"] for row in rows_of(query.live.read())] == [best]
+        assert query.quarantine.read().isEmpty()
 
 
 def test_what_a_second_driver_wrote_is_seen_and_removed(spark: SparkSession, lake: Path):

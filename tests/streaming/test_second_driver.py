@@ -163,3 +163,16 @@ def test_a_lease_that_another_took_ends_the_writing_before_the_next_commit(story
             take(query, objects)
         query.tables.trades.open()
         assert versions(query) == before
+
+
+def test_what_another_query_took_over_in_quarantine_is_repaired_by_the_trades_too(story: Story):
+    objects = second(story)
+    with story.driver() as query:
+        query.start()
+        take(query, objects)
+        quarantine_a_trade(query.tables)
+        query.tables.quarantine.open(accept=True)  # as the query of another channel does it, and removes the doubled keys
+        with pytest.raises(Foreign, match="quarantine: somebody else wrote, as another query has found"):
+            take(query, objects)
+        foreign.repair(query)
+        take(query, objects)

@@ -100,6 +100,13 @@ class Collector:
         said = {"channel": "books", "kind": "book", "source": "rest", "stream": "/api/v3/depth?symbol=BTCUSDT&limit=3", **said}
         return self.line({"lastUpdateId": 7, "bids": bids, "asks": asks}, received=micros(at), **said)
 
+    def candle(self, at: str = "10:00:00") -> bytes:
+        """A closed minute of Binance."""
+        start = micros(at) // 1000
+        numbers = {"o": "1", "h": "1", "l": "1", "c": "1", "v": "1", "q": "1", "n": 1, "V": "1", "Q": "1"}
+        raw = {"stream": "btcusdt@kline_1m", "data": {"k": {"t": start, "T": start + 59_999, "i": "1m", "x": True, **numbers}}}
+        return self.line(raw, received=micros(at) + 61_000_000, channel="klines", kind="kline")
+
     def event(self, event: str, at: str = "10:00:00", **told: Any) -> bytes:  # noqa: ANN401 - the fields of an event
         """What a collector says of itself."""
         received = micros(at)
