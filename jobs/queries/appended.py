@@ -78,9 +78,6 @@ class Appended:
         """One row in quarantine for each damaged object."""
         quarantine.note_damage(self.quarantine, damaged)
 
-    def finish(self) -> None:
-        """Nothing is held back."""
-
     def _fated(self, items: DataFrame, told: Row) -> DataFrame:
         """Each item with what becomes of it."""
         key = self.channel.table.key

@@ -156,7 +156,9 @@ def test_damaged_objects_are_mended_and_the_stream_goes_on(spark: SparkSession, 
     (cut, cut_data), (flipped, flipped_data), (vanished, vanished_data) = whole
     good = landed([one.aggregate(10, "10:12:00")])
     damaged = {cut: cut_data[:-20], flipped: flipped_data[:60] + bytes([flipped_data[60] ^ 4]) + flipped_data[61:], vanished: b""}
-    land(lake, dict([good, (vanished, vanished_data)]) | {key: damaged[key] for key in (cut, flipped)})
+    books, books_data = landed([one.book("100"), one.book("101", "10:00:10")], channel="books")
+    land(lake, dict([good, (vanished, vanished_data), (books, books_data[:-20])]) | {key: damaged[key] for key in (cut, flipped)})
+    damaged[books] = books_data[:-20]
     taken = Trades.batch
 
     def batch(query: Trades, *arguments: object) -> Mapping[str, Any]:
@@ -168,22 +170,22 @@ def test_damaged_objects_are_mended_and_the_stream_goes_on(spark: SparkSession, 
     with monkeypatch.context() as patch:
         patch.setattr(Trades, "batch", batch)
         summary = once(lake)
-    assert summary["batches"] == 1
+    assert (summary["batches"], summary["order_books"]) == (2, 1)
     oracle.batch({key: (lake / key).read_bytes() for key in (cut, flipped, vanished, good[0])})
     assert_lake(spark, lake, oracle)
     assert {row["trade_id"] for row in oracle.trades} >= {1, 2, 3, 10}
     corrupt = rows_of(spark.read.format("delta").load(f"{lake}/tables/quarantine").where("reason = 'object_corrupt'"))
     nothing = dict.fromkeys(TABLES["quarantine"].names) | {
-        "channel": "trades",
         "reason": "object_corrupt",
         "year": 2026,
         "month": 4,
     }
     sha = {key: hashlib.sha256(data).hexdigest() for key, data in damaged.items()}
     assert {row["object"]: row | {"detail": None} for row in corrupt} == {
-        key: nothing | {"object": key, "line_sha256": sha[key]} for key in damaged
+        key: nothing | {"object": key, "line_sha256": sha[key], "channel": "books" if key == books else "trades"}
+        for key in damaged
     }
-    assert len(corrupt) == 3
+    assert len(corrupt) == 4
     aside = {key: (lake / "damaged" / key.removeprefix("landing/")).read_bytes() for key in damaged}
     assert aside == damaged
 
