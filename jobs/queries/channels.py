@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pyspark.sql import DataFrame
 
@@ -11,17 +12,28 @@ from jobs.tables.klines import KLINES, RANK
 from jobs.tables.order_books import ORDER_BOOKS
 from jobs.tables.table import Table
 from jobs.transforms import books, events, klines
+from jobs.transforms.envelopes import Step
+from jobs.transforms.items import items
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Channel:
     """A landing channel, the query of which appends what is not there yet."""
 
     name: str
     table: Table
-    items: Callable[[DataFrame], DataFrame]  # lines (`value`, `object`) -> see `transforms.items.item`
+    make: Callable[[], Sequence[Step]]  # from lines to items
     time: str = "recv_ts"  # by which its rows are looked up
     rank: Sequence[str] = ()  # of several copies of a row the greatest counts; (): the first one, and others are conflicts
+
+    @cached_property
+    def steps(self) -> Sequence[Step]:
+        """Made once: to build an expression takes Python some thousand calls into the JVM."""
+        return self.make()
+
+    def items(self, lines: DataFrame) -> DataFrame:
+        """See `transforms.items.items`."""
+        return items(lines, self.steps)
 
 
 def channels(exchanges: Mapping[tuple[str, str], Exchange]) -> Sequence[Channel]:
@@ -29,7 +41,7 @@ def channels(exchanges: Mapping[tuple[str, str], Exchange]) -> Sequence[Channel]
     known = books.parsers(exchanges.values())
     candles = klines.parsers(exchanges.values())
     return (
-        Channel("klines", KLINES, lambda lines: klines.items(lines, candles), "open_time", RANK),
-        Channel("books", ORDER_BOOKS, lambda lines: books.items(lines, known)),
-        Channel("events", COLLECTOR_EVENTS, events.items),
+        Channel("klines", KLINES, lambda: klines.steps(candles), "open_time", RANK),
+        Channel("books", ORDER_BOOKS, lambda: books.steps(known)),
+        Channel("events", COLLECTOR_EVENTS, events.steps),
     )

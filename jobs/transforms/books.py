@@ -1,40 +1,31 @@
 """Lines of the `books` channel to rows of `order_books`: levels of all venues' shapes, and what follows from them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from ingest.exchanges.exchange import BookReading, Exchange
 from jobs.tables.order_books import BASIS_POINTS, LEVELS, ORDER_BOOKS, SIDES, depth_name
 from jobs.tables.table import AMOUNT, PRICE, QUANTITY
 from jobs.transforms import rules
-from jobs.transforms.envelopes import applied, opened, whole_lines
+from jobs.transforms.envelopes import Step, opened
 from jobs.transforms.items import item
 from jobs.transforms.numbers import exact
+from jobs.transforms.parsers import Parser, chosen, which
 from jobs.transforms.shape import ddl, micros, plant
 
 TEXTS = "ARRAY<STRUCT<price: STRING, quantity: STRING>>"
 PERCENT = "DECIMAL(12,6)"
 
 
-@dataclass(frozen=True)
-class Parser:
-    """A reading and whom it is for."""
-
-    exchange: Exchange
-    source: str
-    reading: BookReading
-
-
-def parsers(exchanges: Iterable[Exchange]) -> Sequence[Parser]:
+def parsers(exchanges: Iterable[Exchange]) -> Sequence[Parser[BookReading]]:
     """Every way in which an exchange tells a book."""
-    return [Parser(exchange, source, reading) for exchange in exchanges for source, reading in exchange.books.items()]
+    return [Parser(exchange, "book", source, reading) for exchange in exchanges for source, reading in exchange.books.items()]
 
 
-def raw_type(known: Sequence[Parser]) -> str:
+def raw_type(known: Sequence[Parser[BookReading]]) -> str:
     """The struct that holds every path of every reading."""
     fields = sorted({str(place) for one in known for place in _places(one) if isinstance(place, str)})
     objects = "ARRAY<STRUCT<" + ", ".join(f"`{name}`: STRING" for name in fields) + ">>"
@@ -49,8 +40,8 @@ def raw_type(known: Sequence[Parser]) -> str:
     return ddl(tree)
 
 
-def items(lines: DataFrame, known: Sequence[Parser]) -> DataFrame:
-    """Items (see `items.item`) of lines (`value`, `object`)."""
+def steps(known: Sequence[Parser[BookReading]]) -> Sequence[Step]:
+    """From lines to items: see `items.items`."""
     sides = ("bids", "asks")
     made = {
         "sequence": F.col("sequence"),
@@ -61,14 +52,14 @@ def items(lines: DataFrame, known: Sequence[Parser]) -> DataFrame:
         "year": F.expr("year(timestamp_micros(recv_ns DIV 1000))"),
         "month": F.expr("month(timestamp_micros(recv_ns DIV 1000))"),
     }
-    steps = (
+    return (
         *opened(raw_type(known)),
-        (F.col("*"), _parser(known).alias("parser")),
+        (F.col("*"), which(known).alias("parser")),
         (
             F.col("*"),
-            *(_chosen(known, _texts(side)).alias(f"{side}_text") for side in sides),
-            _chosen(known, lambda one: _of(one.reading.sequence).try_cast("BIGINT")).alias("sequence"),
-            _chosen(known, lambda one: micros(_of(one.reading.time), iso=one.reading.time_unit == "iso")).alias("micros"),
+            *(chosen(known, _texts(side)).alias(f"{side}_text") for side in sides),
+            chosen(known, lambda one: _of(one.reading.sequence).try_cast("BIGINT")).alias("sequence"),
+            chosen(known, lambda one: micros(_of(one.reading.time), iso=one.reading.time_unit == "iso")).alias("micros"),
             _asked(known, "level").alias("level"),
             _asked(known, "levels").alias("levels"),
         ),
@@ -78,37 +69,22 @@ def items(lines: DataFrame, known: Sequence[Parser]) -> DataFrame:
         (F.col("*"), _mid().alias("mid")),
         item(ORDER_BOOKS, made, _rules(), word=F.lit(False), why={"levels": _why()}),
     )
-    return applied(whole_lines(lines), steps)
-
-
-def _parser(known: Sequence[Parser]) -> Column:
-    """Which parser reads the line; NULL: none is known."""
-    cases = [
-        (F.col("kind") == "book") & (F.col("venue") == e.venue) & (F.col("market") == e.market) & (F.col("source") == one.source)
-        for one in known
-        for e in (one.exchange,)
-    ]
-    return F.coalesce(*(F.when(mine, place) for place, mine in enumerate(cases)))
-
-
-def _chosen(known: Sequence[Parser], of: Callable[[Parser], Column]) -> Column:
-    return F.coalesce(*(F.when(F.col("parser") == place, of(one)) for place, one in enumerate(known)))
 
 
 def _of(path: str | None) -> Column:
     return F.lit(None).cast("STRING") if path is None else F.col(f"raw.{path}")
 
 
-def _places(one: Parser) -> tuple[int | str, int | str]:
+def _places(one: Parser[BookReading]) -> tuple[int | str, int | str]:
     price = one.reading.top.price
     assert price is not None, f"{one.exchange.name}: a book has levels"
     return price, one.reading.quantity
 
 
-def _texts(side: str) -> Callable[[Parser], Column]:
+def _texts(side: str) -> Callable[[Parser[BookReading]], Column]:
     """The levels of a side, as text."""
 
-    def of(one: Parser) -> Column:
+    def of(one: Parser[BookReading]) -> Column:
         price, quantity = _places(one)
 
         def level(found: Column) -> Column:
@@ -120,11 +96,11 @@ def _texts(side: str) -> Callable[[Parser], Column]:
     return of
 
 
-def _asked(known: Sequence[Parser], fact: str) -> Column:
+def _asked(known: Sequence[Parser[BookReading]], fact: str) -> Column:
     """What was asked for stands in the stream's name: path and query of a request, or the stream's own name."""
     patterns = {"level": r"[?&]level=(\d+)", "levels": r"(?:[?&]limit=|@depth)(\d+)"}
     told = F.nullif(F.regexp_extract("stream", patterns[fact], 1), F.lit("")).try_cast("INT")
-    else_ = _chosen(known, lambda one: F.lit(getattr(one.reading, fact)).cast("INT"))
+    else_ = chosen(known, lambda one: F.lit(getattr(one.reading, fact)).cast("INT"))
     if fact == "level":
         told = F.coalesce(told, F.when(F.col("stream").contains("aggregate=false"), 3))
     return F.coalesce(told, else_)

@@ -1,13 +1,13 @@
 """Lines of the `events` channel to rows of `collector_events`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from jobs.tables.collector_events import COLLECTOR_EVENTS
 from jobs.transforms import rules
-from jobs.transforms.envelopes import applied, opened, whole_lines
+from jobs.transforms.envelopes import Step, opened
 from jobs.transforms.items import item, object_day
 
 TEXTS = ("event", "feed", "stream", "outcome", "detail")
@@ -19,8 +19,8 @@ TYPED = {
 RAW = "STRUCT<" + ", ".join(f"`{name}`: STRING" for name in (*TEXTS, *TYPED)) + ">"
 
 
-def items(lines: DataFrame) -> DataFrame:
-    """Items (see `items.item`) of lines (`value`, `object`). What a venue says of a connection is a word, and no row."""
+def steps() -> Sequence[Step]:
+    """From lines to items: see `items.items`. What a venue says of a connection is a word, and no row."""
     made = {
         **{name: F.col(f"raw.{name}") for name in TEXTS},
         **{name: F.col(f"raw.{name}").try_cast(type_) for name, type_ in TYPED.items()},
@@ -28,9 +28,9 @@ def items(lines: DataFrame) -> DataFrame:
         "year": F.year(object_day()),
         "month": F.month(object_day()),
     }
-    return applied(
-        whole_lines(lines),
-        (*opened(RAW), item(COLLECTOR_EVENTS, made, _rules(), word=F.col("raw.event").isNull(), why={"event": _unfit()})),
+    return (
+        *opened(RAW),
+        item(COLLECTOR_EVENTS, made, _rules(), word=F.col("raw.event").isNull(), why={"event": _unfit()}),
     )
 
 

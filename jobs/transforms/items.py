@@ -1,14 +1,14 @@
 """What a line of a channel without trades becomes: a row, a word that is none, or an item with the reason why it is no row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.tables.quarantine import QUARANTINE
 from jobs.tables.table import Table
 from jobs.transforms import rules
-from jobs.transforms.envelopes import Step
+from jobs.transforms.envelopes import Step, applied, whole_lines
 
 IDENTITY = ("channel", "venue", "market", "pair", "object", "conn", "seq")
 DAY = r"/dt=(\d{4}-\d{2}-\d{2})/"
@@ -17,6 +17,11 @@ DAY = r"/dt=(\d{4}-\d{2}-\d{2})/"
 def object_day() -> Column:
     """The day in the object's name."""
     return F.to_date(F.regexp_extract("object", DAY, 1))
+
+
+def items(lines: DataFrame, steps: Sequence[Step]) -> DataFrame:
+    """Items of lines (`value`, `object`): IDENTITY, `item`, `recv_ts`, `row`, `word`, `reason`, `why`, `line`."""
+    return applied(whole_lines(lines), steps)
 
 
 def item(

@@ -1,18 +1,18 @@
 """Lines of the `klines` channel to rows of `klines`: one candle of a websocket, or the array of a response."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from ingest.exchanges.exchange import CandleReading, Exchange
 from jobs.tables.klines import KLINES
 from jobs.tables.table import AMOUNT, PRICE, VOLUME
 from jobs.transforms import rules
-from jobs.transforms.envelopes import applied, bare, opened, whole_lines
+from jobs.transforms.envelopes import Step, bare, opened
 from jobs.transforms.items import item
 from jobs.transforms.numbers import exact
+from jobs.transforms.parsers import Parser, chosen, which
 from jobs.transforms.shape import ddl, micros, plant
 
 TYPES = {
@@ -27,21 +27,12 @@ ROLES = (*TIMES, *TYPES)
 WIDTH = r"^[0-9]+[smhdwM]$"
 
 
-@dataclass(frozen=True)
-class Parser:
-    """A reading and whom it is for."""
-
-    exchange: Exchange
-    source: str
-    reading: CandleReading
-
-
-def parsers(exchanges: Iterable[Exchange]) -> Sequence[Parser]:
+def parsers(exchanges: Iterable[Exchange]) -> Sequence[Parser[CandleReading]]:
     """Every way in which an exchange tells candles."""
-    return [Parser(exchange, source, reading) for exchange in exchanges for source, reading in exchange.klines.items()]
+    return [Parser(exchange, "kline", source, reading) for exchange in exchanges for source, reading in exchange.klines.items()]
 
 
-def raw_type(known: Sequence[Parser]) -> str:
+def raw_type(known: Sequence[Parser[CandleReading]]) -> str:
     """The struct that holds every path of every reading; an array is read apart."""
     tree: dict[str, object] = {}
     for one in known:
@@ -52,8 +43,8 @@ def raw_type(known: Sequence[Parser]) -> str:
     return ddl(tree)
 
 
-def items(lines: DataFrame, known: Sequence[Parser]) -> DataFrame:
-    """Items (see `items.item`) of lines (`value`, `object`). A candle that is still open is a word: its last copy will be a row."""
+def steps(known: Sequence[Parser[CandleReading]]) -> Sequence[Step]:
+    """From lines to items: see `items.items`. A candle that is still open is a word: its last copy will be a row."""
     made = {
         **{name: F.timestamp_micros(f"{name}_micros") for name in TIMES},
         **{name: F.col(name) for name in (*TYPES, "width")},
@@ -63,49 +54,34 @@ def items(lines: DataFrame, known: Sequence[Parser]) -> DataFrame:
     }
     several = [place for place, one in enumerate(known) if one.reading.items]
     elements = F.when(F.col("parser").isin(several), F.from_json(bare(), "ARRAY<ARRAY<STRING>>"))
-    steps = (
+    return (
         *opened(raw_type(known)),
-        (F.col("*"), _parser(known).alias("parser")),
+        (F.col("*"), which(known).alias("parser")),
         (F.col("*"), F.posexplode_outer(elements).alias("place", "one")),
         (F.col("*"), *(_text(known, role).alias(f"{role}_text") for role in ROLES), *_said(known)),
         (F.col("*"), *(micros(F.col(f"{name}_text"), iso=False).alias(f"{name}_micros") for name in TIMES)),
         (F.col("*"), *(_typed(name).alias(name) for name in TYPES)),
         item(KLINES, made, _rules(), word=~_is_closed(), why={"kline": _why()}),
     )
-    return applied(whole_lines(lines), steps)
 
 
-def _parser(known: Sequence[Parser]) -> Column:
-    """Which parser reads the line; NULL: none is known."""
-    cases = [
-        (F.col("kind") == "kline") & (F.col("venue") == e.venue) & (F.col("market") == e.market) & (F.col("source") == one.source)
-        for one in known
-        for e in (one.exchange,)
-    ]
-    return F.coalesce(*(F.when(mine, place) for place, mine in enumerate(cases)))
-
-
-def _chosen(known: Sequence[Parser], of: Callable[[Parser], Column]) -> Column:
-    return F.coalesce(*(F.when(F.col("parser") == place, of(one)) for place, one in enumerate(known)))
-
-
-def _text(known: Sequence[Parser], role: str) -> Column:
+def _text(known: Sequence[Parser[CandleReading]], role: str) -> Column:
     """What stands in a role."""
 
-    def of(one: Parser) -> Column:
+    def of(one: Parser[CandleReading]) -> Column:
         place = getattr(one.reading, role)
         if place is None:
             return F.lit(None).cast("STRING")
         return F.get("one", place) if isinstance(place, int) else F.col(f"raw.{place}")
 
-    return _chosen(known, of)
+    return chosen(known, of)
 
 
-def _said(known: Sequence[Parser]) -> Sequence[Column]:
+def _said(known: Sequence[Parser[CandleReading]]) -> Sequence[Column]:
     asked = F.nullif(F.regexp_extract("stream", r"[?&]interval=([0-9]+[smhdwM])", 1), F.lit(""))
     closed = [one.reading.is_closed for one in known]
     return (
-        _chosen(known, lambda one: F.col(f"raw.{one.reading.width}") if one.reading.width else asked).alias("width"),
+        chosen(known, lambda one: F.col(f"raw.{one.reading.width}") if one.reading.width else asked).alias("width"),
         F.coalesce(
             *(F.when(F.col("parser") == place, F.col(f"raw.{path}")) for place, path in enumerate(closed) if path is not None)
         ).alias("said_closed"),

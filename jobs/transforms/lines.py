@@ -14,7 +14,8 @@ from jobs.transforms import rules
 from jobs.transforms.envelopes import DAMAGE, FRAME_HEAD, Step, applied, bare, line_type, opened, whole_lines
 from jobs.transforms.feeds import is_dense
 from jobs.transforms.numbers import exact, quickly_exact
-from jobs.transforms.shape import IDS, ROLES, Parser, in_element, in_text, item_type, parsers, raw_type
+from jobs.transforms.parsers import which
+from jobs.transforms.shape import IDS, ROLES, Trading, in_element, in_text, item_type, parsers, raw_type
 
 KEPT = ("v", "channel", "venue", "market", "kind", "pair", "source", "conn", "seq", "object")
 MICROSECONDS = {"us": 1, "ms": 1_000, "s": 1_000_000}
@@ -41,7 +42,7 @@ class Projection:
     epochs: Sequence[Epoch] = ()
 
     @property
-    def _of_frames(self) -> Sequence[Parser]:
+    def _of_frames(self) -> Sequence[Trading]:
         return [parser for parser in parsers(self.exchanges.values()) if parser.source == "ws"]
 
     @property
@@ -57,7 +58,7 @@ class Projection:
         more = [*DAMAGE, "is_frame", "value"]
         return (
             *opened(raw_type(known)),
-            (F.col("*"), _parser(known).alias("parser"), is_frame.alias("is_frame")),
+            (F.col("*"), which(known).alias("parser"), is_frame.alias("is_frame")),
             _parted(known, _elements(known, bare()), more),
             *_typed(known, self.epochs, more),
             (F.col("*"), *(exact(F.col(f"{name}_text"), type_).alias(name) for name, type_ in NUMBERS.items())),
@@ -78,7 +79,7 @@ class Projection:
         known = self._of_frames
         control = F.coalesce(F.col("kind") == "control", F.lit(False))  # arrays without trades are rare: `items` tells them
         return (
-            (F.col("*"), _parser(known).alias("parser")),
+            (F.col("*"), which(known).alias("parser")),
             _parted(known, _elements(known, None), []),
             *_typed(known, self.epochs, []),
             (F.col("*"), *(quickly_exact(F.col(f"{name}_text"), SMALL).alias(f"{name}_small") for name in NUMBERS)),
@@ -141,20 +142,7 @@ def _amount() -> Column:
     return F.try_multiply("price", "quantity").try_cast(AMOUNT)
 
 
-def _parser(known: Sequence[Parser]) -> Column:
-    """Which parser reads the line; NULL: none is known."""
-    found: Column | None = None
-    for place, parser in enumerate(known):
-        wanted = {"kind": parser.kind, "venue": parser.exchange.venue, "market": parser.exchange.market, "source": parser.source}
-        condition = F.lit(True)
-        for name, value in wanted.items():
-            condition = condition & (F.col(name) == value)
-        found = F.when(condition, place) if found is None else found.when(condition, place)
-    assert found is not None, "no exchange has a reading"
-    return found
-
-
-def _elements(known: Sequence[Parser], bare: Column | None) -> Column:
+def _elements(known: Sequence[Trading], bare: Column | None) -> Column:
     """The elements of a text that holds several trades; NULL where it is one trade, or none."""
     one = item_type(known)
     found: Column | None = None
@@ -170,7 +158,7 @@ def _elements(known: Sequence[Parser], bare: Column | None) -> Column:
     return found if found is not None else F.lit(None).cast(f"ARRAY<{one}>")
 
 
-def _parted(known: Sequence[Parser], elements: Column, more: Sequence[str]) -> Step:
+def _parted(known: Sequence[Trading], elements: Column, more: Sequence[str]) -> Step:
     """A row a trade, with each role as the text has it; `one` where it stood in an array. Narrow: every row is copied here."""
     return (
         *map(F.col, KEPT),
@@ -184,7 +172,7 @@ def _parted(known: Sequence[Parser], elements: Column, more: Sequence[str]) -> S
     )
 
 
-def _typed(known: Sequence[Parser], epochs: Sequence[Epoch], more: Sequence[str]) -> Sequence[Step]:
+def _typed(known: Sequence[Trading], epochs: Sequence[Epoch], more: Sequence[str]) -> Sequence[Step]:
     """Each role's column, typed; prices and quantities as text."""
     several = _of_parser(known, [parser.reading.items is not None for parser in known])
     role = {name: F.when(several, in_element(known, name, F.col("parser"))).otherwise(F.col(name)) for name in ROLES}
@@ -212,7 +200,7 @@ def _typed(known: Sequence[Parser], epochs: Sequence[Epoch], more: Sequence[str]
     return plain, (F.col("*"), _feed(epochs).alias("feed"))
 
 
-def _of_parser(known: Sequence[Parser], values: Iterable[object]) -> Column:
+def _of_parser(known: Sequence[Trading], values: Iterable[object]) -> Column:
     """A fact of each parser, looked up by its place; NULL where no parser is known."""
     listed = list(values)
     assert len(listed) == len(known), "a fact for each parser"

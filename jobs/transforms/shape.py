@@ -1,13 +1,14 @@
 """The shape of the raw texts of all venues, as one Spark struct compiled from the exchanges' readings."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from ingest.exchanges.exchange import Exchange, Reading, Source
+from ingest.exchanges.exchange import Exchange, Reading
+from jobs.transforms.parsers import Parser
 
+Trading = Parser[Reading]
 IDS = ("trade_id", "first_id", "last_id")
 TIMES = ("time", "event_time")
 ROLES = (*IDS, "price", "quantity", *TIMES, "taker", "order_type")
@@ -15,22 +16,12 @@ MICROSECONDS_FROM = 10**14  # an epoch of 15 digits and more is in microseconds:
 LAST = 253_402_300_799_999_999  # the last microsecond of the year 9999
 
 
-@dataclass(frozen=True)
-class Parser:
-    """A reading and whom it is for."""
-
-    exchange: Exchange
-    kind: str
-    source: Source
-    reading: Reading
-
-
-def parsers(exchanges: Iterable[Exchange]) -> Sequence[Parser]:
+def parsers(exchanges: Iterable[Exchange]) -> Sequence[Trading]:
     """Every reading of every exchange."""
     return [Parser(e, kind, source, reading) for e in exchanges for (kind, source), reading in e.readings.items()]
 
 
-def raw_type(known: Sequence[Parser]) -> str:
+def raw_type(known: Sequence[Trading]) -> str:
     """The struct that holds every path of every reading; what is not named is skipped unread."""
     tree: dict[str, object] = {}
     for parser in known:
@@ -44,7 +35,7 @@ def raw_type(known: Sequence[Parser]) -> str:
     return ddl(tree)
 
 
-def item_type(known: Sequence[Parser]) -> str:
+def item_type(known: Sequence[Trading]) -> str:
     """The struct of an array's element, the same for all venues."""
     tree: dict[str, object] = {}
     for parser in known:
@@ -55,7 +46,7 @@ def item_type(known: Sequence[Parser]) -> str:
     return ddl(tree) if tree else "STRUCT<none: STRING>"
 
 
-def in_text(known: Sequence[Parser], role: str, number: Column) -> Column:
+def in_text(known: Sequence[Trading], role: str, number: Column) -> Column:
     """What stands in a role at the top of the text: one CASE over the parser's place among the known."""
     paths = [
         path if parser.reading.items is None or (role == "event_time" and parser.reading.items) else None
@@ -65,7 +56,7 @@ def in_text(known: Sequence[Parser], role: str, number: Column) -> Column:
     return _chosen(known, role, number, "raw", paths)
 
 
-def in_element(known: Sequence[Parser], role: str, number: Column) -> Column:
+def in_element(known: Sequence[Trading], role: str, number: Column) -> Column:
     """What stands in a role in an array's element, `one`; event times stand at the top of the text."""
     if role == "event_time":
         return F.col(role)
@@ -73,7 +64,7 @@ def in_element(known: Sequence[Parser], role: str, number: Column) -> Column:
     return _chosen(known, role, number, "one", paths)
 
 
-def _chosen(known: Sequence[Parser], role: str, number: Column, above: str, paths: Sequence[str | None]) -> Column:
+def _chosen(known: Sequence[Trading], role: str, number: Column, above: str, paths: Sequence[str | None]) -> Column:
     """Ids are BIGINT, times BIGINT microseconds, the rest text."""
     cases: dict[tuple[str, bool], list[int]] = {}
     for place, (parser, path) in enumerate(zip(known, paths, strict=True)):
@@ -106,7 +97,7 @@ def _paths(reading: Reading) -> Mapping[str, str]:
     return {role: path for role in ROLES if (path := getattr(reading, role)) is not None}
 
 
-def _leaf(parser: Parser, role: str) -> str:
+def _leaf(parser: Trading, role: str) -> str:
     """A websocket sends ids and epochs as bare numbers, a flag as a bare word; read as such they cost a fifth less than as text."""
     if parser.source != "ws":
         return "STRING"

@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 
 from ingest.exchanges import EXCHANGES
 from jobs.transforms import books
+from jobs.transforms.items import items
 from tests.support.books import row_of
 from tests.support.lines import Collector, micros
 from tests.support.tables import rows_of
@@ -118,7 +119,7 @@ def read(spark: SparkSession) -> dict[str, dict[str, Any]]:
     lines = {**GOOD, **{name: told[0] for name, told in BAD.items()}}
     texts = [(text.decode().rstrip("\n"), OBJECT) for text in lines.values()]
     frame = spark.createDataFrame(texts, "value STRING, object STRING")
-    found = {item["line"]: item for item in rows_of(books.items(frame, books.parsers(EXCHANGES.values())))}
+    found = {item["line"]: item for item in rows_of(items(frame, books.steps(books.parsers(EXCHANGES.values()))))}
     return {name: found[text.decode().rstrip("\n")] for name, text in lines.items()}
 
 

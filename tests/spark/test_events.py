@@ -10,6 +10,7 @@ from ingest.envelope import Origin, head
 from ingest.envelope import line as landing_line
 from ingest.journal import event_text
 from jobs.transforms import events
+from jobs.transforms.items import items
 from tests.support.lines import Collector, micros
 from tests.support.tables import rows_of
 
@@ -61,7 +62,7 @@ BAD = {
 def read(spark: SparkSession) -> dict[bytes, dict[str, Any]]:
     lines = [GAP, *WORDS.values(), *(told[0] for told in BAD.values())]
     frame = spark.createDataFrame([(text.decode().rstrip("\n"), OBJECT) for text in lines], "value STRING, object STRING")
-    found = {item["line"]: item for item in rows_of(events.items(frame))}
+    found = {item["line"]: item for item in rows_of(items(frame, events.steps()))}
     assert len(found) == len(lines)
     return {text: found[text.decode().rstrip("\n")] for text in lines}
 

@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 
 from ingest.exchanges import EXCHANGES
 from jobs.transforms import klines
+from jobs.transforms.items import items
 from tests.support.lines import Collector, micros, moment
 from tests.support.tables import rows_of
 
@@ -115,7 +116,7 @@ def read(spark: SparkSession) -> dict[str, list[dict[str, Any]]]:
     texts = [text.decode().rstrip("\n") for text in lines]
     made = spark.createDataFrame([(text, OBJECT) for text in texts], "value STRING, object STRING")
     found: dict[str, list[dict[str, Any]]] = {}
-    for item in sorted(rows_of(klines.items(made, klines.parsers(EXCHANGES.values()))), key=lambda one: one["item"]):
+    for item in sorted(rows_of(items(made, klines.steps(klines.parsers(EXCHANGES.values())))), key=lambda one: one["item"]):
         found.setdefault(item["line"], []).append(item)
     assert found.keys() == set(texts)
     return found
@@ -128,9 +129,9 @@ def of(read: dict[str, list[dict[str, Any]]], text: bytes) -> list[dict[str, Any
 @pytest.mark.parametrize("name", GOOD)
 def test_closed_candles_mean_their_rows(read: dict[str, list[dict[str, Any]]], name: str):
     text, rows = GOOD[name]
-    items = of(read, text)
-    assert {item["reason"] for item in items} == {None}
-    assert [item["row"] for item in items if not item["word"]] == rows
+    found = of(read, text)
+    assert {item["reason"] for item in found} == {None}
+    assert [item["row"] for item in found if not item["word"]] == rows
 
 
 def test_a_candle_that_is_open_still_is_no_row(read: dict[str, list[dict[str, Any]]]):
