@@ -2,8 +2,6 @@
 
 import argparse
 import logging
-import os
-import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -18,12 +16,12 @@ from jobs.queries.recovery import Recovery
 from jobs.queries.trades import Trades
 from jobs.runtime import cli, streaming
 from jobs.runtime.lake import Place
-from jobs.runtime.lease import Lease
+from jobs.runtime.lease import Lease, held
 from jobs.runtime.live import Live
 from jobs.runtime.progress import Progress
 from jobs.runtime.session import session
 from jobs.runtime.signals import when_asked_to_stop
-from jobs.tables import TABLES
+from jobs.tables import LIVE
 
 log = logging.getLogger(__name__)
 FOR_EVER = "3650d"  # by default Spark never reads an object a week older than the newest one
@@ -40,18 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping[str, Any]:
     """Gather, compute, write, until the end."""
-    lease = Lease(where.store, "stream", f"{socket.gethostname()}:{os.getpid()}", settings.jobs.lease.ttl.total_seconds())
-    lease.take()
-    lease.keep()
-    try:
+    with held(where.store, "stream", settings.jobs.lease.ttl) as lease:
         return _streamed(settings, where, lease, once=chosen.once)
-    finally:
-        lease.release()
 
 
 def _streamed(settings: Settings, where: Place, lease: Lease, *, once: bool) -> Mapping[str, Any]:
     spark = session(settings.lake, "stream")
-    lives = {name: Live(spark, where.store, lease, table, where.table(name)) for name, table in TABLES.items()}
+    lives = {name: Live(spark, where.store, lease, table, where.table(name)) for name, table in LIVE.items()}
     three = (lives["trades"], lives["quarantine"], lives["minute_aggregates"])
     tables = LiveTables(spark, EXCHANGES, settings.ingest.epochs, where.root, *three)
     trades = Trades(tables, Progress(where.store, "trades"))
