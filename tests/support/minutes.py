@@ -42,11 +42,11 @@ class Minutes:
         self.live.open()
 
     def append(self, rows: Iterable[Row]) -> None:
-        self.live.append(self._frame(self._took(rows)))
+        self.live.append(self._frame(self.take(rows)))
 
     def merge(self, rows: Iterable[Row]) -> None:
         """Rows that are there already are written over, as the stream corrects them."""
-        self._frame(self._took(rows)).createOrReplaceTempView("corrected")
+        self._frame(self.take(rows)).createOrReplaceTempView("corrected")
         keys = " AND ".join(f"t.{name} = s.{name}" for name in (*KEY, "year", "month"))
         self.live.sql(
             f"MERGE INTO delta.`{self.live.path}` t USING corrected s ON {keys}"
@@ -56,7 +56,7 @@ class Minutes:
     def overwrite(self, rows: Iterable[Row]) -> None:
         """The stream starts over: these are all."""
         self.rows.clear()
-        self.live.overwrite(self._frame(self._took(rows)))
+        self.live.overwrite(self._frame(self.take(rows)))
 
     def delete(self, condition: str, keys: Iterable[tuple[Any, ...]]) -> None:
         self.live.sql(f"DELETE FROM delta.`{self.live.path}` WHERE {condition}")  # noqa: S608 - ours
@@ -67,7 +67,8 @@ class Minutes:
         """Move the rows of several files into one."""
         self.live.sql(f"OPTIMIZE delta.`{self.live.path}`")
 
-    def _took(self, rows: Iterable[Row]) -> list[Row]:
+    def take(self, rows: Iterable[Row]) -> list[Row]:
+        """These are there, however they were written."""
         found = list(rows)
         self.rows |= {tuple(row[name] for name in KEY): row for row in found}
         return found
