@@ -21,6 +21,10 @@ COLLECTOR = re.compile(r"[a-z0-9][a-z0-9_]{0,30}")  # part of object names, wher
 _PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/.*)?|(?!\w+:/).+")
 
 
+_WIDTH = re.compile(r"([1-9]\d{0,4})([mhd])")
+_DAY = 24 * 60  # minutes
+_MINUTES_IN = {"m": 1, "h": 60, "d": _DAY}
+
 _20_GB = Size(20 * 10**9)
 _256_MB = Size(256 * 10**6)
 
@@ -170,11 +174,19 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class Bars:
+    """Bars of other widths than a minute."""
+
+    widths: Sequence[str] = ("5m", "1h", "1d")  # as the column says them; `minutes_in` counts them
+
+
+@dataclass(frozen=True)
 class Jobs:
     """The Spark side."""
 
     lease: Lease = Lease()
     stream: Stream = Stream()
+    bars: Bars = Bars()
 
 
 @dataclass(frozen=True)
@@ -205,6 +217,15 @@ def load(path: Path) -> Settings:
     except SettingsError as error:
         message = f"{path}: {error}"
         raise SettingsError(message) from error
+
+
+def minutes_in(width: str) -> int | None:
+    """How many minutes a bar of that width has; None where it is none: parts of a day fill it without a rest."""
+    found = _WIDTH.fullmatch(width)
+    if found is None:
+        return None
+    minutes = int(found[1]) * _MINUTES_IN[found[2]]
+    return minutes if _DAY % minutes == 0 or minutes % _DAY == 0 else None
 
 
 def settings(tree: Any) -> Settings:  # noqa: ANN401 - whatever YAML gave
@@ -297,6 +318,19 @@ def _job_rules(jobs: Jobs) -> Iterator[Rule]:
     yield "jobs.stream.trigger", str(stream.trigger), "100ms or more", stream.trigger >= timedelta(milliseconds=100)
     yield _range("jobs.stream.max_bytes_per_trigger", int(stream.max_bytes_per_trigger), 10**6, 10**15)
     yield _at_least("jobs.stream.close_after", stream.close_after, timedelta(seconds=1))
+    yield from _width_rules("jobs.bars.widths", jobs.bars.widths)
+
+
+def _width_rules(where: str, widths: Sequence[str]) -> Iterator[Rule]:
+    yield where, list(widths), "at least one width, such as 5m, 1h or 1d", bool(widths)
+    known: dict[int, str] = {}
+    for number, width in enumerate(widths):
+        minutes = minutes_in(width)
+        right = "minutes or hours that divide a day, or whole days, such as 5m, 1h or 1d"
+        yield f"{where}[{number}]", width, right, minutes is not None
+        if minutes is not None:
+            yield f"{where}[{number}]", width, f"each width once; {known.get(minutes)} is the same", minutes not in known
+            known[minutes] = width
 
 
 def _at_least(where: str, value: timedelta, least: timedelta, shown: str = "1s") -> Rule:

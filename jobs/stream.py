@@ -2,8 +2,6 @@
 
 import argparse
 import logging
-import os
-import socket
 import sys
 import threading
 from collections import Counter
@@ -23,7 +21,7 @@ from jobs.queries.recovery import Recovery
 from jobs.queries.trades import Trades
 from jobs.runtime import cli, landed, streaming
 from jobs.runtime.lake import Place
-from jobs.runtime.lease import Lease
+from jobs.runtime.lease import Lease, held
 from jobs.runtime.live import Live
 from jobs.runtime.progress import Progress, Records
 from jobs.runtime.session import session
@@ -45,13 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping[str, Any]:
     """Gather, compute, write, until the end."""
-    lease = Lease(where.store, "stream", f"{socket.gethostname()}:{os.getpid()}", settings.jobs.lease.ttl.total_seconds())
-    lease.take()
-    lease.keep()
-    try:
+    with held(where.store, "stream", settings.jobs.lease.ttl) as lease:
         return Driver(session(settings.lake, "stream"), settings, where, lease, once=chosen.once).run()
-    finally:
-        lease.release()
 
 
 @dataclass

@@ -58,6 +58,22 @@ ATHENA = (
 )
 
 
+COMPLETE_BARS = """`is_complete` is true where of each of the bar's minutes
+
+1. the minute itself is complete: of its trades, and of the ids from each of them to the next trade on either side, none is unseen;
+2. the minute row before it ends with the id right below its `first_id`, the one after it begins with the id right above its `last_id`,
+   also beyond the bar's ends; both rows are there, and at most a week away.
+
+Then nothing of it is lost: a trade that is in no row has an id below or above all those between the row before the bar and the row after
+it, for there the ids run on without a break; and venues with dense ids give them out in the order of time. Flags alone would not do: while
+the stream corrects its minutes, one that is not written yet looks like one without trades. Where it cannot be shown it is not said: bars
+on both sides of a void between two minutes, or of a week without a trade, are not called complete. A feed's newest bar never is.
+
+A minute without trades has no row, and a bar without minutes has none.
+
+"""
+
+
 @dataclass(frozen=True)
 class Example:
     """A question that the table answers, in words and in SQL that DuckDB and Athena both understand."""
@@ -110,6 +126,15 @@ FROM collector_events
 WHERE year = 2026 AND month = 11 AND event IN ('gap', 'repair')
 ORDER BY venue, market, pair, before_id, at""",
     ),
+    "bars": Example(
+        "the days of a month on which a market moved most, and whether anything of them is missing",
+        """SELECT start, open, close, price_change, volume, missing_trades, is_complete
+FROM bars
+WHERE pair = 'BTC-USDT' AND year = 2026 AND month = 11 AND venue = 'binance' AND market = 'spot' AND feed = 'agg_trade'
+  AND width = '1d'
+ORDER BY abs(price_change) DESC
+LIMIT 10""",
+    ),
     "quarantine": Example(
         "what did not become a trade in a month, and why",
         """SELECT reason, venue, market, pair, count(*) AS items, min(detail) AS for_example
@@ -135,12 +160,13 @@ def tables_page(tables: Iterable[Table]) -> str:
 def _section(table: Table) -> str:
     rows = "\n".join(f"| `{column.name}` | {column.type} | {_cell(column.comment)} |" for column in table.columns)
     example = EXAMPLES[table.name]
+    notes = {"quarantine": _reasons(), "bars": COMPLETE_BARS}.get(table.name, "")
     return (
         f"## {table.name}\n\n{table.comment}\n\n"
         f"Key: {_names(table.key)}. Partitioned by {_names(table.partitioned_by)}. "
         f"Ranges of {_names(table.skipping)} skip files.\n\n"
         f"| Column | Type | Meaning |\n|---|---|---|\n{rows}\n\n"
-        f"{_reasons() if table.name == 'quarantine' else ''}"
+        f"{notes}"
         f"Example: {example.question}.\n\n```sql\n{example.sql}\n```\n"
     )
 

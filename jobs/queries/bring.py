@@ -8,10 +8,11 @@ from pyspark.sql import functions as F
 
 from jobs.queries import tell
 from jobs.queries.live_tables import LiveTables
-from jobs.queries.plan import Change, Span, plan, whole
+from jobs.queries.plan import Change, plan, whole
 from jobs.runtime.frames import observed
 from jobs.transforms.feeds import Feed, State
 from jobs.transforms.minutes import minutes
+from jobs.transforms.spans import Span
 
 VIEW = "minutes_to_merge"
 EVER: tuple[Span, ...] = ((-(2**62), 2**62),)

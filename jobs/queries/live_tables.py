@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ingest.exchanges.exchange import Exchange
 from ingest.settings import Epoch
-from jobs.queries.plan import Span, predicate
+from jobs.queries.plan import predicate
 from jobs.runtime import landed
 from jobs.runtime.frames import keys
 from jobs.runtime.live import Foreign, Live
@@ -80,7 +80,7 @@ class LiveTables:
 
     def trades_of(self, minutes: Sequence[Any]) -> DataFrame:
         """The trades of these (venue, market, feed, pair, minute), and perhaps of some more."""
-        spans: dict[Feed, list[Span]] = {}
+        spans: dict[Feed, list[tuple[int, int]]] = {}
         for *feed, minute in minutes:
             spans.setdefault(Feed(*feed), []).append((minute, minute))
         return self.trades.read().where(predicate(spans, "ts") if spans else "FALSE")

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 from jobs.transforms.feeds import Brought, Feed, Known, State
-from jobs.transforms.ranges import MINUTE
-
-Span = tuple[int, int]  # first and last minute, both included
+from jobs.transforms.spans import Span, joined
+from jobs.transforms.spans import predicate as of_pairs
 
 
 @dataclass
@@ -68,8 +66,8 @@ def plan(change: Change, *, fast: bool, close: Iterable[Feed] = ()) -> Plan:
             minutes.add(known.top)
         new_row = {minute for minute in minutes if _has_no_row(minute, old_top, known, fast=fast)}
         open_ = {known.top} if feed not in closing and (known.top in new_row) else set()
-        append[feed] = _spans(new_row - open_)
-        merge[feed] = _spans(minutes - new_row)
+        append[feed] = _runs(new_row - open_)
+        merge[feed] = _runs(minutes - new_row)
         bare[feed] = fast and known.top in (new_row | ({old_top} if known.bare else set())) and feed not in closing
     return Plan({f: s for f, s in append.items() if s}, {f: s for f, s in merge.items() if s}, bare)
 
@@ -80,15 +78,9 @@ def _has_no_row(minute: int, old_top: int | None, known: Known, *, fast: bool) -
     return fast and (old_top is None or minute > old_top)
 
 
-def _spans(minutes: Iterable[int]) -> list[Span]:
+def _runs(minutes: Iterable[int]) -> list[Span]:
     """Minutes as runs; neighbours join."""
-    found: list[Span] = []
-    for minute in sorted(minutes):
-        if found and minute <= found[-1][1] + 1:
-            found[-1] = (found[-1][0], minute)
-        else:
-            found.append((minute, minute))
-    return found
+    return joined((minute, minute) for minute in minutes)
 
 
 def whole(spans: Mapping[Feed, list[Span]]) -> Mapping[Feed, list[Span]]:
@@ -97,45 +89,8 @@ def whole(spans: Mapping[Feed, list[Span]]) -> Mapping[Feed, list[Span]]:
 
 
 def predicate(spans: Mapping[Feed, list[Span]], column: str, *, alias: str = "") -> str:
-    """A literal condition on partitions and time that prunes files; wider than the spans, never narrower."""
+    """`spans.predicate` of the minutes of feeds."""
     by_pair: dict[str, list[Span]] = {}
     for feed, found in spans.items():
         by_pair.setdefault(feed.pair, []).extend(found)
-    parts = [
-        f"({alias}pair = '{pair}' AND {alias}year = {year} AND {alias}month = {month} "
-        f"AND {alias}{column} >= TIMESTAMP '{_text(low)}' AND {alias}{column} < TIMESTAMP '{_text(high + 1)}')"
-        for pair, found in sorted(by_pair.items())
-        for low, high in _near(found)
-        for year, month, low, high in _months(low, high)
-    ]
-    return "(" + " OR ".join(parts) + ")"
-
-
-def _near(spans: Iterable[Span], gap: int = 10) -> list[Span]:
-    """Spans that nearly touch read as one: a condition more costs more than a minute too many."""
-    found: list[Span] = []
-    for low, high in sorted(spans):
-        if found and low <= found[-1][1] + gap:
-            found[-1] = (found[-1][0], max(high, found[-1][1]))
-        else:
-            found.append((low, high))
-    return found
-
-
-def _months(low: int, high: int) -> Iterable[tuple[int, int, int, int]]:
-    """(year, month, first minute, last minute) of a span, month by month."""
-    while low <= high:
-        start = time_of(low)
-        turn = datetime(start.year + start.month // 12, start.month % 12 + 1, 1, tzinfo=UTC)
-        last = min(high, int(turn.timestamp()) // 60 - 1)
-        yield start.year, start.month, low, last
-        low = last + 1
-
-
-def time_of(minute: int) -> datetime:
-    """The start of a minute."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=minute * MINUTE)
-
-
-def _text(minute: int) -> str:
-    return f"{time_of(minute):%Y-%m-%d %H:%M:%S}+00:00"
+    return of_pairs(by_pair, column, alias=alias)

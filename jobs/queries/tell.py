@@ -7,12 +7,13 @@ from datetime import datetime
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.queries.plan import Span, predicate, time_of
+from jobs.queries.plan import predicate
 from jobs.runtime.frames import frame
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.transforms.feeds import Feed, State
 from jobs.transforms.fresh import FEED, MINUTE_OF
 from jobs.transforms.minutes import KEY, VALUES
+from jobs.transforms.spans import Span, time_of
 
 SPANS = "venue STRING, market STRING, feed STRING, pair STRING, low TIMESTAMP, high TIMESTAMP"
 SAYINGS = (

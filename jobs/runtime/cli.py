@@ -12,12 +12,12 @@ from typing import Any
 from ingest.settings import Settings, SettingsError, load
 from jobs.runtime.lake import LakeError, Place, place
 from jobs.runtime.lease import LeaseHeld, LeaseLost
-from jobs.runtime.live import TableError
+from jobs.runtime.live import Foreign, TableError
 from jobs.runtime.session import SessionError
 
 log = logging.getLogger(__name__)
 DONE, FAILED, USAGE = 0, 1, 2
-EXPECTED = (LakeError, LeaseHeld, LeaseLost, TableError, SessionError)
+EXPECTED = (LakeError, LeaseHeld, LeaseLost, Foreign, TableError, SessionError)
 
 Run = Callable[[Settings, Place, argparse.Namespace], Mapping[str, Any]]
 

@@ -1,12 +1,16 @@
 """Who may write a set of tables. One driver at a time: on S3 two drivers on one Delta table lose commits in silence."""
 
+import contextlib
 import fcntl
 import json
 import logging
+import os
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import IO, Any
 
 from ingest.landing import Files, Store
@@ -138,3 +142,15 @@ class Lease:
             return False
         self.version = written
         return True
+
+
+@contextlib.contextmanager
+def held(store: Store, name: str, ttl: timedelta) -> Iterator[Lease]:
+    """A lease of this process, kept until the block ends."""
+    lease = Lease(store, name, f"{socket.gethostname()}:{os.getpid()}", ttl.total_seconds())
+    lease.take()
+    lease.keep()
+    try:
+        yield lease
+    finally:
+        lease.release()

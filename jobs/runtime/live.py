@@ -52,25 +52,25 @@ class Live:
             self._open(accept=accept)
 
     def _open(self, *, accept: bool) -> None:
-        snapshot = self._snapshot()
-        if snapshot.version() < 0:
+        now = snapshot(self.spark, self.path)
+        if now.version() < 0:
             self.sql(self.table.ddl(self.path))
-            snapshot = self._snapshot()
-        protocol = (snapshot.protocol().minReaderVersion(), snapshot.protocol().minWriterVersion())
+            now = snapshot(self.spark, self.path)
+        protocol = (now.protocol().minReaderVersion(), now.protocol().minWriterVersion())
         if protocol != PROTOCOL:
             raise TableError(
                 f"{self.path}: Delta protocol is {protocol}; it must be {PROTOCOL}, or Athena and Redshift cannot read it"
             )
         try:
-            self._check_since(int(snapshot.version()))
+            self._check_since(int(now.version()))
         except Foreign:
             if not accept:
                 raise
             self.accepted += 1
-        self.version = int(snapshot.version())
+        self.version = int(now.version())
         found = deltalog.commit(self.store, self.table.name, self.version)
         self.id = found.id if found else None
-        self.properties = self._configuration(snapshot)
+        self.properties = self._configuration(now)
 
     def read(self) -> DataFrame:
         return self.spark.read.format("delta").load(self.path)
@@ -184,12 +184,6 @@ class Live:
             f"{self.path}: version {commit.version} was written by somebody else ({commit.metadata or 'no word of whom'})"
         )
 
-    def _snapshot(self) -> Any:  # noqa: ANN401 - a Java object
-        jvm: Any = self.spark._jvm  # noqa: SLF001 - Delta's Python package would answer the same questions with Spark jobs
-        log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self.spark._jsparkSession, self.path)  # noqa: SLF001 - see above
-        none = jvm.scala.Option.empty()
-        return log.update(False, none, none)  # not a stale one
-
     def _configuration(self, snapshot: Any) -> Mapping[str, str]:  # noqa: ANN401 - a Java object
         found: dict[str, str] = {}
         pairs = snapshot.metadata().configuration().iterator()
@@ -197,3 +191,11 @@ class Live:
             pair = pairs.next()
             found[pair._1()] = pair._2()  # noqa: SLF001 - a Scala tuple
         return found
+
+
+def snapshot(spark: SparkSession, path: str) -> Any:  # noqa: ANN401 - a Java object
+    """A table as it is now; its version is -1 where there is none."""
+    jvm: Any = spark._jvm  # noqa: SLF001 - Delta's Python package would answer the same questions with Spark jobs
+    log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path)  # noqa: SLF001 - see above
+    none = jvm.scala.Option.empty()
+    return log.update(False, none, none)  # not a stale one

@@ -1,7 +1,8 @@
-"""The live tables. A new one: one file here, one line below."""
+"""The tables. A new one: one file here, one line below."""
 
 from collections.abc import Mapping
 
+from jobs.tables.bars import BARS
 from jobs.tables.collector_events import COLLECTOR_EVENTS
 from jobs.tables.klines import KLINES
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
@@ -10,8 +11,22 @@ from jobs.tables.quarantine import QUARANTINE
 from jobs.tables.table import Table
 from jobs.tables.trades import TRADES
 
-__all__ = ["COLLECTOR_EVENTS", "KLINES", "MINUTE_AGGREGATES", "ORDER_BOOKS", "QUARANTINE", "TABLES", "TRADES"]
+__all__ = [
+    "BARS",
+    "COLLECTOR_EVENTS",
+    "DERIVED",
+    "KLINES",
+    "LIVE",
+    "MINUTE_AGGREGATES",
+    "ORDER_BOOKS",
+    "QUARANTINE",
+    "TABLES",
+    "TRADES",
+]
 
-TABLES: Mapping[str, Table] = {
+# the stream writes them
+LIVE: Mapping[str, Table] = {
     table.name: table for table in (TRADES, MINUTE_AGGREGATES, QUARANTINE, ORDER_BOOKS, KLINES, COLLECTOR_EVENTS)
 }
+DERIVED: Mapping[str, Table] = {table.name: table for table in (BARS,)}  # each has a job of its own
+TABLES: Mapping[str, Table] = {**LIVE, **DERIVED}

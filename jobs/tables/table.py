@@ -7,6 +7,7 @@ PRICE = "DECIMAL(20,10)"
 QUANTITY = "DECIMAL(22,8)"
 VOLUME = "DECIMAL(30,8)"  # a sum of quantities
 AMOUNT = "DECIMAL(38,18)"  # price times quantity, exact, and its sums
+PERCENT = "DECIMAL(12,6)"
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A live Delta table."""
+    """A Delta table of the lake."""
 
     name: str
     comment: str

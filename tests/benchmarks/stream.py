@@ -19,7 +19,7 @@ from jobs.runtime.lease import Lease
 from jobs.runtime.live import Live
 from jobs.runtime.progress import Progress, Records
 from jobs.runtime.session import session
-from jobs.tables import TABLES
+from jobs.tables import LIVE
 from tests.benchmarks import cpu
 from tests.benchmarks.phases import Phases, record, sampled
 from tests.benchmarks.worker import private_output, serve
@@ -53,7 +53,7 @@ class Stream:
         lease = Lease(store, "stream", "benchmark", 30)
         lease.take()
         lease.keep()
-        lives = {name: Live(self.spark, store, lease, table, f"{out}/tables/{name}") for name, table in TABLES.items()}
+        lives = {name: Live(self.spark, store, lease, table, f"{out}/tables/{name}") for name, table in LIVE.items()}
         three = (lives["trades"], lives["quarantine"], lives["minute_aggregates"])
         try:
             yield Trades(

@@ -1,8 +1,10 @@
 """What a reader of a lake is given, on a small lake that the stream made: the notebooks, and the examples of docs/tables.md."""
 
+import argparse
 import base64
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,9 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from ingest.settings import settings
+from jobs import bars
+from jobs.runtime.lake import place
 from tests.support.lines import Collector, micros, put
 from tests.support.project import HOME
 from tests.support.stream import driver, take
@@ -49,6 +54,16 @@ def lake(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Pat
         query.start()
         take(query, objects)
         query.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def with_bars(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same lake, and the tables that other jobs make of it."""
+    folder = tmp_path_factory.mktemp("another lake") / "lake"
+    shutil.copytree(lake, folder)
+    told = settings({"lake": str(folder), "ingest": {"collector": "test"}})
+    bars.run(told, place(told.lake), argparse.Namespace(full=False))
     return folder
 
 
@@ -130,12 +145,12 @@ def test_without_a_lake_it_says_what_makes_one(tmp_path: Path):
     assert said.stderr == f"There are no tables in {tmp_path}/nowhere yet: {right}"
 
 
-def test_the_examples_of_the_tables_page_say_what_is_in_the_lake(lake: Path, tmp_path: Path):
+def test_the_examples_of_the_tables_page_say_what_is_in_the_lake(with_bars: Path, tmp_path: Path):
     page = (HOME / "docs/tables.md").read_text()
     (views,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     found = {}
     with duckdb.connect(tmp_path / "lake.db") as connection:
-        exec(views.replace("demo/lake", str(lake)).replace("import duckdb\n", ""), {"duckdb": connection})  # noqa: S102 - our own page
+        exec(views.replace("demo/lake", str(with_bars)).replace("import duckdb\n", ""), {"duckdb": connection})  # noqa: S102 - our own page
         for sql in re.findall(r"```sql\n(SELECT.*?)```", page, re.DOTALL):
             (name,) = re.findall(r"FROM (\w+)", sql)
             texts = f"SELECT columns(*)::VARCHAR FROM ({sql.replace('month = 11', 'month = 4')})"  # noqa: S608 - our own page
@@ -144,11 +159,23 @@ def test_the_examples_of_the_tables_page_say_what_is_in_the_lake(lake: Path, tmp
     day, one = "2026-04-30", "1.00000000"
     hour = [f"{day} 10:00:00+00", *(f"{price}.5000000000" for price in (111, 122, 111, 122)), "7.00000000", "5", "false"]
     assert found["minute_aggregates"] == [tuple(hour)]
+    start, *rest = found["bars"][0]
+    assert (start, rest) == (f"{day} 00:00:00+00", ["111.5000000000", "122.5000000000", "9.865471", "7.00000000", "5", "false"])
+    assert len(found["bars"]) == 1
     assert found["quarantine"] == [("price", "binance", "spot", "BTC-USDT", "1", "price_text = -1.5")]
     assert len(found["trades"]) == 7
     greatest, *_, least = found["trades"]
     assert greatest == (f"{day} 10:05:01+00", "buy", "122.5000000000", one, "122.500000000000000000")
     assert least == (f"{day} 10:00:05+00", "sell", "111.5000000000", one, "111.500000000000000000")
+
+
+def test_the_page_shows_what_is_there_while_a_table_is_not(lake: Path, tmp_path: Path):
+    (views,) = re.findall(r"```python\n(.*?)```", (HOME / "docs/tables.md").read_text(), re.DOTALL)
+    with duckdb.connect(tmp_path / "lake.db") as connection:
+        exec(views.replace("demo/lake", str(lake)).replace("import duckdb\n", ""), {"duckdb": connection})  # noqa: S102 - our own page
+        assert connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1").fetchall() == [
+            (name,) for name in ("minute_aggregates", "quarantine", "trades")
+        ]
 
 
 def script(lake: Path) -> subprocess.CompletedProcess[str]:

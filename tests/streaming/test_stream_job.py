@@ -20,7 +20,7 @@ from jobs.runtime import lake as lakes
 from jobs.runtime.lake import LakeError
 from jobs.runtime.lease import Lease
 from jobs.runtime.live import Live, TableError
-from jobs.tables import TABLES
+from jobs.tables import LIVE
 from jobs.tables.table import Column
 from tests.support import readers
 from tests.support.lines import Collector, landed
@@ -54,7 +54,7 @@ def assert_lake(spark: SparkSession, lake: Path, oracle: Oracle) -> None:
     read = {
         name: spark.read.format("delta").load(f"{lake}/tables/{name}") for name in ("trades", "quarantine", "minute_aggregates")
     }
-    assert_rows(rows_of(read["trades"]), oracle.trades, TABLES["trades"].key)
+    assert_rows(rows_of(read["trades"]), oracle.trades, LIVE["trades"].key)
     quarantined = read["quarantine"].where("reason != 'object_corrupt'").drop("detail")
     assert_rows(rows_of(quarantined), oracle.quarantine, PLACE)
     assert_minutes(read["minute_aggregates"], oracle.minutes(), at=None)
@@ -108,10 +108,10 @@ def test_a_lost_commit_file_and_then_a_lost_checkpoint_change_nothing(spark: Spa
     assert_lake(spark, lake, oracle)
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", LIVE)
 @pytest.mark.parametrize("reader", [readers.delta_rs, readers.duckdb_files])
 def test_other_readers_see_the_same_types_and_values(spark: SparkSession, grown: tuple[Path, Oracle], reader, name: str):
-    path, table = grown[0] / "tables" / name, TABLES[name]
+    path, table = grown[0] / "tables" / name, LIVE[name]
     types, rows = reader(path, table)
     assert types == readers.types(table, hive=reader is readers.duckdb_files)
     expected = rows_of(spark.read.format("delta").load(str(path)))
@@ -125,12 +125,12 @@ def leaves(column: Column) -> list[tuple[str, str]]:
     return inside or [(column.name, column.type)]
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", LIVE)
 def test_every_reader_can_read_the_tables(grown: tuple[Path, Oracle], name: str):
     path = grown[0] / "tables" / name
     assert readers.protocol(path) == (1, 2)
-    for column in TABLES[name].columns:
-        if column.name in TABLES[name].partitioned_by:
+    for column in LIVE[name].columns:
+        if column.name in LIVE[name].partitioned_by:
             continue
         for leaf, type_ in leaves(column):
             physical, converted, precision, scale = readers.parquet_types(path)[leaf]
@@ -175,7 +175,7 @@ def test_damaged_objects_are_mended_and_the_stream_goes_on(spark: SparkSession, 
     assert_lake(spark, lake, oracle)
     assert {row["trade_id"] for row in oracle.trades} >= {1, 2, 3, 10}
     corrupt = rows_of(spark.read.format("delta").load(f"{lake}/tables/quarantine").where("reason = 'object_corrupt'"))
-    nothing = dict.fromkeys(TABLES["quarantine"].names) | {
+    nothing = dict.fromkeys(LIVE["quarantine"].names) | {
         "reason": "object_corrupt",
         "year": 2026,
         "month": 4,
@@ -200,7 +200,7 @@ def opened(spark: SparkSession, lake: Path) -> Live:
     store = Files(lake)
     lease = Lease(store, "stream", "test", ttl=3600)
     lease.epoch = 1
-    live = Live(spark, store, lease, TABLES["trades"], f"{lake}/tables/trades")
+    live = Live(spark, store, lease, LIVE["trades"], f"{lake}/tables/trades")
     lease.renewed = lease.clock()
     live.open()
     return live

@@ -19,7 +19,7 @@ from jobs.queries.trades import Trades
 from jobs.runtime.lease import Lease
 from jobs.runtime.live import Live
 from jobs.runtime.progress import Progress, Records
-from jobs.tables import TABLES
+from jobs.tables import LIVE
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)  # what updated_at says in tests
 
@@ -33,7 +33,7 @@ def driver(
     lease = Lease(store, "stream", "test", ttl=3600)  # nobody renews it here, and a first batch may take half a minute
     lease.take()
     try:
-        lives = {name: Live(spark, store, lease, table, f"{lake}/tables/{name}") for name, table in TABLES.items()}
+        lives = {name: Live(spark, store, lease, table, f"{lake}/tables/{name}") for name, table in LIVE.items()}
         three = (lives["trades"], lives["quarantine"], lives["minute_aggregates"])
         tables = LiveTables(spark, exchanges, epochs, str(lake), *three, now=lambda: NOW)
         yield Trades(tables, Progress(store, "trades", every=0), Records(store, "trades"))

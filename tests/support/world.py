@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from jobs.queries.plan import Change, Span, plan, whole
+from jobs.queries.plan import Change, plan, whole
 from jobs.transforms import feeds
 from jobs.transforms.feeds import Brought, Feed, State, brought, voids
 from jobs.transforms.ranges import MINUTE
+from jobs.transforms.spans import Span
 
 QUARTER = MINUTE // 4  # the worlds' unit of time
 LATE = 6  # minutes below the newest one from which a row goes to a commit of its own

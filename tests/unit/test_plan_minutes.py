@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.queries.plan import Change, Plan, plan, predicate, time_of, whole
+from jobs.queries.plan import Change, Plan, plan, predicate, whole
 from jobs.transforms import feeds
 from jobs.transforms.feeds import Feed, Known, State, brought, voids
 from jobs.transforms.ranges import MINUTE
+from jobs.transforms.spans import time_of
 
 FEED = Feed("binance", "spot", "agg_trade", "BTC-USDT")
 OTHER = Feed("bitso", "spot", "trade", "BTC-MXN")

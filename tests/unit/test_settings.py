@@ -5,7 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from ingest.settings import Endpoint, Epoch, FeedSettings, Ingest, Lake, Lease, Rotate, SettingsError, Size, Spool, load, settings
+from ingest.settings import (
+    Endpoint,
+    Epoch,
+    FeedSettings,
+    Ingest,
+    Lake,
+    Lease,
+    Rotate,
+    SettingsError,
+    Size,
+    Spool,
+    load,
+    minutes_in,
+    settings,
+)
 
 LEAST = {"lake": "./lake", "ingest": {"collector": "laptop"}}
 
@@ -45,6 +59,7 @@ def test_the_least_configuration_takes_the_defaults():
         ("lake", {"path": "s3://ticks", "path_style": True}, lambda found: found.lake, Lake("s3://ticks", path_style=True)),
         ("ingest.spool.max_bytes", "2GB", lambda found: found.ingest.spool.max_bytes, 2_000_000_000),
         ("jobs.lease.ttl", "2500ms", lambda found: found.jobs.lease.ttl, timedelta(seconds=2.5)),
+        ("jobs.bars.widths", ["1m", "24h", "7d"], lambda found: found.jobs.bars.widths, ("1m", "24h", "7d")),
         ("jobs.stream.close_after", "2h", lambda found: found.jobs.stream.close_after, timedelta(hours=2)),
         (
             "ingest.epochs",
@@ -56,6 +71,15 @@ def test_the_least_configuration_takes_the_defaults():
 )
 def test_values_as_people_write_them(path, value, read, expected):
     assert read(settings(with_value(path, value))) == expected
+
+
+WIDTHS = {"1m": 1, "5m": 5, "720m": 720, "1h": 60, "8h": 480, "1440m": 1440, "48h": 2880, "1d": 1440, "7d": 10080}
+
+
+@pytest.mark.parametrize(("width", "minutes"), WIDTHS.items())
+def test_a_width_has_so_many_minutes(width, minutes):
+    assert minutes_in(width) == minutes
+    assert settings(with_value("jobs.bars.widths", [width])).jobs.bars.widths == (width,)
 
 
 FEED = {"venue": "binance", "market": "spot", "kind": "trade"}
@@ -144,6 +168,14 @@ EPOCH = {**FEED, "pair": "A-B", "n": 2, "from": "2026-05-01T00:00:00Z"}
         ("jobs.lease.ttl", 30, "jobs.lease.ttl is 30: a duration such as 500ms, 30s, 10m, 2h or 7d"),
         ("jobs.stream.trigger", "1ms", "jobs.stream.trigger is '0:00:00.001000': 100ms or more"),
         ("jobs.stream.max_bytes_per_trigger", "1B", "jobs.stream.max_bytes_per_trigger is 1: 1000000 to"),
+        ("jobs.bars.widths", "5m", "jobs.bars.widths is '5m': a list"),
+        ("jobs.bars.widths", [], "jobs.bars.widths is []: at least one width, such as 5m, 1h or 1d"),
+        ("jobs.bars.widths", [5], "jobs.bars.widths[0] is 5: a text, in quotes"),
+        *(
+            ("jobs.bars.widths", ["1h", width], f"jobs.bars.widths[1] is '{width}': minutes or hours that divide a day, or whole")
+            for width in ("7m", "36h", "5h", "2500m", "0m", "05m", "30s", "1.5h", "1w", "1H", "m", "100000d", "1h ")
+        ),
+        ("jobs.bars.widths", ["1h", "60m"], "jobs.bars.widths[1] is '60m': each width once; 1h is the same"),
         ("jobs.stream.close_after", "0s", "jobs.stream.close_after is '0:00:00': 1s or more"),
     ],
 )

@@ -1,0 +1,56 @@
+"""Bars of any width: minutes, put together."""
+
+from jobs.tables.table import AMOUNT, FEED, MARKET, MONTH, PAIR, PERCENT, PRICE, VENUE, VOLUME, YEAR, Column, Table
+
+BARS = Table(
+    name="bars",
+    comment="One row a bar that has minutes, of each width in the configuration. Always what the rows of minute_aggregates say.",
+    key=("venue", "market", "feed", "pair", "width", "start"),
+    columns=(
+        VENUE,
+        MARKET,
+        FEED,
+        PAIR,
+        Column("width", "STRING", "How long the bar is, as the configuration says it: 5m, 1h, 1d."),
+        Column("start", "TIMESTAMP", "Start of the bar, UTC; bars of several days are counted from Monday, 5 January 1970."),
+        Column("open", PRICE, "Price of the trade with the least id."),
+        Column("high", PRICE, "Highest price."),
+        Column("low", PRICE, "Lowest price."),
+        Column("close", PRICE, "Price of the trade with the greatest id."),
+        Column("price_diff", PRICE, "close - open."),
+        Column("price_change", PERCENT, "price_diff in percent of open, half up; NULL where open is 0 or it does not fit."),
+        Column("vwap", PRICE, "quote_volume / volume, half up to ten decimals; NULL where it does not fit."),
+        Column("volume", VOLUME, "Sum of quantity; NULL where it does not fit, as all sums here."),
+        Column("quote_volume", AMOUNT, "Sum of quote_quantity, exact."),
+        Column("trades", "BIGINT", "The exchange's trades, as in minute_aggregates."),
+        Column("buy_trades", "BIGINT", "Trades in which the taker bought."),
+        Column("buy_volume", VOLUME, "Quantity that takers bought."),
+        Column("buy_quote_volume", AMOUNT, "Quote amount of what takers bought."),
+        Column("sell_trades", "BIGINT", "Trades in which the taker sold."),
+        Column("sell_volume", VOLUME, "Quantity that takers sold."),
+        Column("sell_quote_volume", AMOUNT, "Quote amount of what takers sold."),
+        Column("avg_buy_price", PRICE, "buy_quote_volume / buy_volume, half up; NULL without buys or where it does not fit."),
+        Column("avg_sell_price", PRICE, "sell_quote_volume / sell_volume, half up; NULL without sells or where it does not fit."),
+        Column("first_id", "BIGINT", "Least trade_id."),
+        Column("last_id", "BIGINT", "Greatest trade_id."),
+        Column("first_trade_id", "BIGINT", "First of the exchange's trades; NULL where an aggregate does not tell."),
+        Column("last_trade_id", "BIGINT", "Last of the exchange's trades; NULL where an aggregate does not tell."),
+        Column("first_ts", "TIMESTAMP", "Time of the earliest trade."),
+        Column("last_ts", "TIMESTAMP", "Time of the latest trade."),
+        Column("ticks", "BIGINT", "Rows of trades."),
+        Column("minutes", "BIGINT", "Rows of minute_aggregates."),
+        Column("missing_trades", "BIGINT", "Sum of missing_trades of its minutes; NULL: not dense."),
+        Column(
+            "is_complete",
+            "BOOLEAN",
+            "Is it shown that nothing of it is lost? Each of its minutes is complete, and the ids go on without a break from the minute "
+            "row before the bar, through all of its own, to the one after it, none more than a week apart. So never of a feed's newest "
+            "bar. NULL where ids are not dense.",
+        ),
+        Column("revision", "BIGINT", "1 when the bar is first written; grows with each committed change."),
+        Column("updated_at", "TIMESTAMP", "When these values were written."),
+        YEAR,
+        MONTH,
+    ),
+    skipping=("start",),
+)

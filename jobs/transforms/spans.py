@@ -1,0 +1,62 @@
+"""Runs of minutes, a minute being a number since 1970; and the literal conditions that they make on a table."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from jobs.transforms.ranges import MINUTE
+
+Span = tuple[int, int]  # first and last minute, both included
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def joined(spans: Iterable[Span], gap: int = 0) -> list[Span]:
+    """In order; those that overlap, touch, or have no more than `gap` minutes between them are one."""
+    found: list[Span] = []
+    for low, high in sorted(spans):
+        if found and low <= found[-1][1] + 1 + gap:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        else:
+            found.append((low, high))
+    return found
+
+
+def predicate(spans: Mapping[str, Sequence[Span]], column: str, *, alias: str = "") -> str:
+    """A literal condition on partitions and time that prunes files; wider than the spans of each pair, never narrower."""
+    parts = [
+        f"({alias}pair = '{pair}' AND {alias}year = {year} AND {alias}month = {month} "
+        f"AND {alias}{column} >= TIMESTAMP '{_text(low)}' AND {alias}{column} < TIMESTAMP '{_text(high + 1)}')"
+        for pair, found in sorted(spans.items())
+        # a condition more costs more than a minute too many
+        for low, high in joined(found, gap=9)
+        for year, month, low, high in months(low, high)
+    ]
+    return "(" + " OR ".join(parts) + ")"
+
+
+def months(low: int, high: int) -> Iterable[tuple[int, int, int, int]]:
+    """(year, month, first minute, last minute) of a span, month by month."""
+    while low <= high:
+        start = time_of(low)
+        last = min(high, month(start.year, start.month)[1])
+        yield start.year, start.month, low, last
+        low = last + 1
+
+
+def month(year: int, number: int) -> Span:
+    """All minutes of a month."""
+    turn = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
+    return minute_of(datetime(year, number, 1, tzinfo=UTC)), minute_of(turn) - 1
+
+
+def time_of(minute: int) -> datetime:
+    """The start of a minute."""
+    return EPOCH + timedelta(microseconds=minute * MINUTE)
+
+
+def minute_of(time: datetime) -> int:
+    """The minute that a time lies in."""
+    return (time - EPOCH) // timedelta(minutes=1)
+
+
+def _text(minute: int) -> str:
+    return f"{time_of(minute):%Y-%m-%d %H:%M:%S}+00:00"

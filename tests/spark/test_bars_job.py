@@ -1,0 +1,269 @@
+"""The job: after any history of the minutes the bars are what one look at all of them gives, and nothing else was written."""
+
+import argparse
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from ingest.landing import Files
+from ingest.settings import settings
+from jobs import bars
+from jobs.runtime import lake as lakes
+from jobs.runtime.changes import Taken
+from jobs.runtime.lease import Lease, LeaseHeld
+from jobs.runtime.live import Live, TableError
+from tests.support.bars import Row, minute
+from tests.support.lines import moment
+from tests.support.minutes import KEY, Minutes
+from tests.support.stories import interpret
+
+PROGRESS = "control/progress/bars.json"
+NOTHING = {"bars": 0, "written": 0, "removed": 0, "unfit": 0}
+BITSO = {"venue": "bitso", "pair": "BTC-MXN", "is_complete": None, "missing_trades": None}
+BITCOIN = ("binance", "spot", "trade", "BTC-USDT")
+ETHER = {"pair": "ETH-USDT", "feed": "agg_trade"}
+MAY = "2026-05-01"
+
+
+def first() -> list[Row]:
+    """Four series over a month's edge; of one the ids 12 to 14 are missing, and with them the minutes 23:51 to 23:53."""
+    bitcoin = [minute("23:49", 1, 9), minute("23:50", 10, 11, is_complete=False), minute("23:54", 15, 17, missing_trades=3)]
+    bitcoin[2]["is_complete"] = False
+    bitcoin += [minute("23:55", 18, 20), minute("23:59", 21, 22, "101", "99"), minute("00:00", 23, 24, day=MAY)]
+    bitcoin += [minute("00:05", 25, 29, day=MAY, is_complete=False, revision=0)]
+    ether = [
+        minute(at, 2 * number, 2 * number + 1, "7", "8", **ETHER) for number, at in enumerate(("22:00", "22:01", "22:05"), 1)
+    ]
+    bitso = [minute("23:58", 100, 107, **BITSO), minute("00:02", 130, 131, day=MAY, **BITSO)]
+    return [*bitcoin, *ether, *bitso, minute("23:50", 4, 5, feed="agg_trade")]
+
+
+@pytest.fixture(scope="module")
+def begun(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with a first run done, to be copied."""
+    interpret(spark)
+    there = Minutes(spark, tmp_path_factory.mktemp("begun"))
+    there.append(first())
+    assert there.run()["minutes"] == "all"
+    there.check()
+    return there.lake
+
+
+@pytest.fixture
+def there(begun: Path, spark: SparkSession, lake: Path) -> Minutes:
+    interpret(spark)
+    shutil.copytree(begun, lake, dirs_exist_ok=True)
+    return Minutes(spark, lake, {tuple(row[name] for name in KEY): row for row in first()})
+
+
+def late() -> list[Row]:
+    """The minutes that were missing, as the stream merges them: with the neighbours that they make complete."""
+    filled = [minute("23:51", 12, 12), minute("23:53", 13, 14, "100", "250")]
+    return [*filled, minute("23:50", 10, 11, revision=2), minute("23:54", 15, 17, revision=2)]
+
+
+def test_nothing_new_is_nothing_written(there: Minutes, lake: Path, capsys: pytest.CaptureFixture[str]):
+    """By the command line: the summary, and the record of the run."""
+    conf = lake.parent / "conf.yaml"
+    conf.write_text(f"lake: {lake}\ningest: {{collector: test}}\n")
+    before, progress = there.version, (lake / PROGRESS).read_bytes()
+    assert bars.main(["--conf", str(conf), "--run", "second"]) == 0
+    assert capsys.readouterr().out == "bars: changed minutes, 0 bars, 0 written, 0 removed, 0 unfit\n"
+    record = json.loads((lake / "control/runs/bars/second.json").read_text())
+    assert {name: record[name] for name in ("job", "run", "code", "minutes", *NOTHING)} == NOTHING | {
+        "job": "bars",
+        "run": "second",
+        "code": 0,
+        "minutes": "changed",
+    }
+    assert (there.version, (lake / PROGRESS).read_bytes()) == (before, progress)
+    assert there.run(full=True) | {"bars": 0} == NOTHING | {"minutes": "all"}
+    assert there.version == before
+
+
+def test_late_and_revised_minutes_change_their_bars_and_no_other(there: Minutes):
+    before = there.told()
+    there.merge(late())
+    assert there.run() | {"bars": 0} == NOTHING | {"minutes": "changed", "written": 3}
+    there.check()
+    after = there.told()
+    assert {key: told[0] for key, told in after.items() if told != before.get(key)} == {
+        (*BITCOIN, width, moment(f"{start}:00")): 2 for width, start in (("5m", "23:50"), ("1h", "23:00"), ("1d", "00:00"))
+    }
+    assert after.keys() == before.keys()
+
+
+def test_a_bar_is_not_complete_between_the_two_commits_of_the_stream(there: Minutes):
+    """New minutes are appended before the older ones are corrected: what is not written yet is no minute without trades."""
+    there.append([minute(at, *ids, day=MAY) for at, ids in (("01:01", (40, 44)), ("01:04", (45, 46)), ("01:05", (47, 48)))])
+    there.run()
+    there.check()
+    key = (*BITCOIN, "5m", moment("01:00:00", MAY))
+    assert there.bar(*key)["is_complete"] is False
+    there.merge([minute("00:05", 25, 29, day=MAY), minute("01:00", 30, 39, day=MAY)])
+    there.run()
+    there.check()
+    assert there.bar(*key)["is_complete"] is True
+
+
+def test_minutes_that_only_moved_are_no_change(there: Minutes):
+    there.append([minute("00:06", 30, 31, day=MAY)])
+    there.run()
+    there.optimize()
+    before = there.version
+    assert there.run() == NOTHING | {"minutes": "changed"}
+    assert there.version == before
+    assert json.loads((there.lake / PROGRESS).read_bytes())["tables"]["minute_aggregates"]["version"] == there.live.version
+
+
+def test_bars_of_minutes_that_are_gone_go_too(there: Minutes):
+    """The stream began over: of one pair nothing is left, of another all but its last month, one minute is another one."""
+    there.overwrite([minute("00:00", 23, 24, "5", day=MAY), minute("00:05", 25, 29, day=MAY, is_complete=False, revision=0)])
+    told = there.run()
+    there.check()
+    assert told["minutes"] == "changed"
+    assert told["removed"] > 0
+    there.delete("minute < TIMESTAMP '2026-05-01 00:05:00'", [(*BITCOIN, moment("00:00:00", MAY))])
+    assert there.run()["minutes"] == "changed"
+    there.check()
+
+
+@pytest.mark.parametrize("point", ["before the bars", "after the bars"])
+def test_a_run_that_dies_leaves_no_trace(there: Minutes, monkeypatch: pytest.MonkeyPatch, point: str):
+    there.merge(late())
+    before, progress = there.version, (there.lake / PROGRESS).read_bytes()
+
+    def die(*_: object, **__: object) -> None:
+        raise RuntimeError(point)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((Live, "overwrite", die) if point == "before the bars" else (Taken, "save", die)))
+        with pytest.raises(RuntimeError, match=point):
+            there.run()
+    is_written = point == "after the bars"
+    assert (there.version, (there.lake / PROGRESS).read_bytes()) == (before + is_written, progress)
+    there.append([minute("00:06", 30, 31, day=MAY)])
+    told = there.told() if is_written else {}
+    assert there.run()["minutes"] == "changed"
+    there.check()
+    if is_written:
+        day = (*BITCOIN, "1d", moment("00:00:00"))
+        assert there.told()[day] == told[day], "what was written is not written again"
+
+
+def lose_the_log(there: Minutes) -> None:
+    """As Delta's own cleaning does it."""
+    jvm: Any = there.spark._jvm
+    jvm.org.apache.spark.sql.delta.DeltaLog.forTable(there.spark._jsparkSession, there.live.path).checkpoint()
+    for number in range(there.live.version):
+        (there.lake / f"tables/minute_aggregates/_delta_log/{number:020}.json").unlink()
+
+
+def lose_the_bars(there: Minutes) -> None:
+    shutil.rmtree(there.lake / "tables/bars")
+
+
+def lose_the_progress(there: Minutes) -> None:
+    (there.lake / PROGRESS).unlink()
+
+
+def change_the_bars(there: Minutes) -> None:
+    """By hand: one is deleted, another doubled, a third one changed."""
+    where = f"delta.`{there.lake}/tables/bars`"
+    for statement in (
+        f"DELETE FROM {where} WHERE pair = 'ETH-USDT' AND width = '5m'",  # noqa: S608 - ours
+        f"INSERT INTO {where} SELECT * FROM {where} WHERE pair = 'BTC-USDT' AND width = '1d'",  # noqa: S608 - ours
+        f"UPDATE {where} SET low = 1 WHERE pair = 'BTC-MXN'",  # noqa: S608 - ours
+    ):
+        there.spark.sql(statement)
+
+
+@pytest.mark.parametrize("lose", [lose_the_log, lose_the_bars, lose_the_progress, change_the_bars])
+def test_where_nobody_can_tell_what_changed_all_minutes_are_looked_at(there: Minutes, lose: Callable[[Minutes], None]):
+    there.merge(late())
+    lose(there)
+    assert there.run()["minutes"] == "all"
+    there.check()
+    assert there.run() == NOTHING | {"minutes": "changed"}
+
+
+def test_other_widths_are_other_bars(there: Minutes):
+    assert there.run(widths=["1h", "15m", "7d"])["minutes"] == "all"
+    there.check(["1h", "15m", "7d"])
+
+
+def test_two_runs_do_not_meet(there: Minutes):
+    lease = Lease(Files(there.lake), "bars", "another", ttl=3600)
+    lease.take()
+    with pytest.raises(LeaseHeld, match=r"control/lease/bars\.json: another writes these tables; stop it first"):
+        there.run()
+    lease.release()
+
+
+def test_without_minutes_it_says_what_makes_them(spark: SparkSession, lake: Path):  # noqa: ARG001 - the job takes the session that there is
+    told = settings({"lake": str(lake), "ingest": {"collector": "test"}})
+    with pytest.raises(
+        TableError, match=r"tables/minute_aggregates is not there yet: the stream makes it; run \./spark-submit\.sh stream"
+    ):
+        bars.run(told, lakes.place(told.lake), argparse.Namespace(full=False))
+
+
+# --- any history
+
+
+def drawn(g: Random) -> list[Row]:
+    """Some minutes over three months: joined or not, new or in the place of what is there."""
+    found: dict[tuple[Any, ...], Row] = {}
+    for _ in range(g.choice([1, 3, 12])):
+        series = g.choice([{}, {"feed": "agg_trade"}, ETHER, BITSO])
+        day = g.choice(["2026-04-30", MAY, "2026-05-02", "2026-05-09", "2026-06-01"])
+        number = g.randrange(12)
+        at = g.choice(["00:00", "00:01", "00:04", "00:05", "00:59", "01:00", "12:00", "23:54", "23:55", "23:58", "23:59"])
+        # ids that mostly go with the time, so that some rows join
+        first = int(moment(f"{at}:00", day).timestamp()) // 60 + (number if g.random() < 0.1 else 0)
+        known = {"is_complete": g.random() < 0.9, **series} if "is_complete" not in series else series
+        prices = [f"{g.randrange(1, 10**6)}.{g.randrange(10**4)}" for _ in range(3)]
+        row = minute(at, first, first + g.choice([0, 0, 0, 3, 48]), *prices, day=day, **known)
+        found[tuple(row[name] for name in KEY)] = row
+    return list(found.values())
+
+
+def change(g: Random, there: Minutes) -> None:
+    rows = drawn(g)
+    new = [row for row in rows if tuple(row[name] for name in KEY) not in there.rows]
+    kind = g.choice(["append", "merge", "merge", "start over", "delete", "optimize"])
+    if kind == "append" and new:
+        there.append(new)
+    elif kind == "start over":
+        kept = [row for row in there.rows.values() if g.random() < 0.7]
+        there.overwrite([*kept, *new])
+    elif kind == "delete" and there.rows:
+        key = g.choice(sorted(there.rows, key=str))
+        told = " AND ".join(f"{name} = {str(value)!r}" for name, value in zip(KEY, key, strict=True))
+        there.delete(told, [key])
+    elif kind == "optimize":
+        there.optimize()
+    else:
+        there.merge(rows)
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 20))])
+def test_after_any_history_the_bars_are_what_all_minutes_say(spark: SparkSession, lake: Path, seed: int):
+    interpret(spark)
+    g, there = Random(seed), Minutes(spark, lake)  # noqa: S311 - a lake, not a secret
+    there.append(drawn(g))
+    there.run()
+    for _ in range(5):
+        for _ in range(g.choice([1, 1, 2])):
+            change(g, there)
+        assert there.run()["minutes"] == "changed"
+        there.check()
+    before = there.version
+    assert there.run(full=True)["written"] == 0
+    assert there.version == before
