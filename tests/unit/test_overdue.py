@@ -29,7 +29,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def query(clock: Clock) -> Trades:
-    return Trades(NOTHING, NOTHING, clock, {BUSY: Known(top=7, newest=100.0), QUIET: Known(top=7, newest=40.0)}, settled=True)
+    return Trades(
+        NOTHING, NOTHING, NOTHING, clock, {BUSY: Known(top=7, newest=100.0), QUIET: Known(top=7, newest=40.0)}, settled=True
+    )
 
 
 def test_a_minute_is_overdue_so_long_after_its_newest_trade_was_committed(query, clock):
