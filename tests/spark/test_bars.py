@@ -118,6 +118,7 @@ PERCENTS = {
     "half up": ("1", "200000000", "0.000001"),
     "half up below zero": ("-1", "200000000", "-0.000001"),
     "less than half": ("0.9999999999", "200000000", "0"),
+    "23 decimals are kept before the second rounding": ("10", "2000000000.00000012", "0"),
     "the greatest": ("9999.99999999", "1", "999999.999999"),
     "rounded beyond the greatest": ("9999.999999995", "1", None),
     "more than a percentage can be": ("10000", "1", None),

@@ -37,6 +37,7 @@ def assert_nothing_is_lost(bars: Iterable[Mapping[str, Any]], trades: Sequence[M
     return len(complete)
 
 
+@pytest.mark.long
 def test_bars_of_a_stream_that_died_between_its_commits(story: Story):
     """The former latest minute, 10:02, has no row then, and those after it are there: the bar of both must not be called complete."""
     on = Collector("on-1-1")

@@ -112,7 +112,7 @@ def _bar(start: datetime, flagged: Sequence[tuple[Row, bool]]) -> Row:
     }
 
 
-def _sum(rows: Iterable[Row], name: str, limit: Decimal) -> Decimal | None:
+def _sum(rows: Iterable[Row], name: str, limit: Decimal) -> Any:  # noqa: ANN401 - a Decimal, or None
     with localcontext(prec=60):
         found: Decimal | None = _all(rows, name, lambda values: fits(sum(values, Decimal(0)), limit))
         return found

@@ -136,6 +136,8 @@ def test_all_versions_in_between_count_and_spans_that_touch_are_one(lake: Path):
     store = Files(lake)
     assert since(store, "minutes", "minute", At(4, "m4"), At(6, "m6")) == {"BTC-USDT": [(SPAN[0], SPAN[1] + 2)]}
     assert since(store, "minutes", "minute", At(6, "m6"), At(6, "m6")) == {}
+    with pytest.raises(Untold, match="version 4 of minutes is another commit now"):
+        since(store, "minutes", "minute", At(4, "another"), At(6, "m6"))
     store.delete(f"tables/minutes/_delta_log/{5:020}.json")
     with pytest.raises(Untold, match="the log of minutes does not tell of version 5 any more"):
         since(store, "minutes", "minute", At(4, "m4"), At(6, "m6"))
