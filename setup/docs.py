@@ -105,7 +105,7 @@ ORDER BY 1""",
         "the widest spreads of a month, and what lay near the middle then",
         """SELECT recv_ts, venue, market, pair, best_bid, best_ask, spread_pct, bid_depth_50bp, ask_depth_50bp
 FROM order_books
-WHERE pair = 'BTC-MXN' AND year = 2026 AND month = 11 AND state = 'ok'
+WHERE pair = 'BTC-USDT' AND year = 2026 AND month = 11 AND state = 'ok'
 ORDER BY spread_pct DESC
 LIMIT 10""",
     ),

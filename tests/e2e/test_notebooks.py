@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 from ingest.settings import settings
 from jobs import bars
 from jobs.runtime.lake import place
+from tests.support import channels
 from tests.support.lines import Collector, micros, put
 from tests.support.project import HOME
 from tests.support.stream import driver, take
@@ -58,10 +59,17 @@ def lake(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="module")
-def with_bars(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same lake, and the tables that other jobs make of it."""
+def with_all(spark: "SparkSession", lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same lake, and the tables of the other channels and jobs."""
     folder = tmp_path_factory.mktemp("another lake") / "lake"
     shutil.copytree(lake, folder)
+    one = Collector("b-1-1")
+    hole = {"feed": "agg_trade", "before_id": 14, "after_id": 20, "outcome": "ids"}
+    lines = {"books": one.book("100"), "klines": one.candle("10:01:00"), "events": one.event("gap", "10:03:01", **hole)}
+    for channel, line in lines.items():
+        with channels.driver(spark, folder, channel) as query:
+            query.start()
+            channels.take(query, folder, [put(folder, [line], channel=channel)])
     told = settings({"lake": str(folder), "ingest": {"collector": "test"}})
     bars.run(told, place(told.lake), argparse.Namespace(full=False))
     return folder
@@ -145,12 +153,12 @@ def test_without_a_lake_it_says_what_makes_one(tmp_path: Path):
     assert said.stderr == f"There are no tables in {tmp_path}/nowhere yet: {right}"
 
 
-def test_the_examples_of_the_tables_page_say_what_is_in_the_lake(with_bars: Path, tmp_path: Path):
+def test_the_examples_of_the_tables_page_say_what_is_in_the_lake(with_all: Path, tmp_path: Path):
     page = (HOME / "docs/tables.md").read_text()
     (views,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     found = {}
     with duckdb.connect(tmp_path / "lake.db") as connection:
-        exec(views.replace("demo/lake", str(with_bars)).replace("import duckdb\n", ""), {"duckdb": connection})  # noqa: S102 - our own page
+        exec(views.replace("demo/lake", str(with_all)).replace("import duckdb\n", ""), {"duckdb": connection})  # noqa: S102 - our own page
         for sql in re.findall(r"```sql\n(SELECT.*?)```", page, re.DOTALL):
             (name,) = re.findall(r"FROM (\w+)", sql)
             texts = f"SELECT columns(*)::VARCHAR FROM ({sql.replace('month = 11', 'month = 4')})"  # noqa: S608 - our own page
@@ -162,6 +170,11 @@ def test_the_examples_of_the_tables_page_say_what_is_in_the_lake(with_bars: Path
     start, *rest = found["bars"][0]
     assert (start, rest) == (f"{day} 00:00:00+00", ["111.5000000000", "122.5000000000", "9.865471", "7.00000000", "5", "false"])
     assert len(found["bars"]) == 1
+    figures = ["100.0000000000", "101.0000000000", "0.990099", "150.000000000000000000", "151.500000000000000000"]
+    assert found["order_books"] == [(f"{day} 10:00:00+00", "binance", "spot", "BTC-USDT", *figures)]
+    assert found["klines"] == [(f"{day} 10:01:00+00", one, "2.00000000", "1", "4", "true")]
+    gap = ("gap", "binance", "spot", "BTC-USDT", "agg_trade", "14", "20", "ids", None, f"{day} 10:03:01+00")
+    assert found["collector_events"] == [gap]
     assert found["quarantine"] == [("price", "binance", "spot", "BTC-USDT", "1", "price_text = -1.5")]
     assert len(found["trades"]) == 7
     greatest, *_, least = found["trades"]

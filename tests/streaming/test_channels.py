@@ -1,52 +1,26 @@
 """The channels without trades, on real Delta tables: each line ends once, where it should, whatever comes again or is cut short."""
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
-from ingest.exchanges import EXCHANGES
-from ingest.landing import Files
 from jobs.queries.appended import Appended
-from jobs.queries.channels import channels
 from jobs.queries.recovery import Recovery
-from jobs.runtime import landed
-from jobs.runtime.lease import Lease
-from jobs.runtime.live import Foreign, Live
-from jobs.runtime.progress import Records
-from jobs.tables import QUARANTINE
+from jobs.runtime.live import Foreign
 from tests.support.books import row_of
+from tests.support.channels import driver, take
 from tests.support.crash import Died, die
 from tests.support.lines import Collector, micros, put
 from tests.support.stories import interpret
 from tests.support.tables import assert_rows, rows_of
 
-CHANNELS = {channel.name: channel for channel in channels(EXCHANGES)}
 
-
-@contextlib.contextmanager
-def driver(spark: SparkSession, lake: Path, name: str) -> Iterator[Appended]:
-    """A driver that holds the lake's lease; not started."""
+@pytest.fixture(autouse=True)
+def interpreted(spark: SparkSession) -> None:
     interpret(spark)
-    store, channel = Files(lake), CHANNELS[name]
-    lease = Lease(store, "stream", "test", ttl=3600)
-    lease.take()
-    live, quarantine = (Live(spark, store, lease, table, f"{lake}/tables/{table.name}") for table in (channel.table, QUARANTINE))
-    try:
-        yield Appended(spark, channel, live, quarantine, Records(store, name))
-    finally:
-        lease.release()
-
-
-def take(query: Appended, lake: Path, objects: Sequence[str], number: int = 0) -> Mapping[str, Any]:
-    lines = landed.lines(query.spark.read, str(lake), landed.paths(str(lake), objects))
-    found = query.batch(lines, number, "a-query")
-    parts = ("control", "fresh", "improved", "duplicates", "conflicts", "quarantined")
-    assert sum(found[part] for part in parts) == found["items"]
-    return {part: found[part] for part in parts if found[part]}
 
 
 def assert_books(query: Appended, lines: Mapping[bytes, str]) -> None:
