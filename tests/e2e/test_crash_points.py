@@ -18,7 +18,18 @@ from tests.support.venues import PATIENCE, YAML, Venues, caught_up, invented, la
 SPEED = 60
 CHAIN = 6  # deaths, one after the other, of one spool
 # how often a point is passed in a second or so, at least; the seed chooses one of these passages
-PASSAGES = {"torn": 1, "salvaged": 1, "append": 60, "fsync": 20, "seal": 8, "sealed": 3, "marks": 2, "delete": 5, "object": 5, "PUT": 5}
+PASSAGES = {
+    "torn": 1,
+    "salvaged": 1,
+    "append": 60,
+    "fsync": 20,
+    "seal": 8,
+    "sealed": 3,
+    "marks": 2,
+    "delete": 5,
+    "object": 5,
+    "PUT": 5,
+}
 # what must have happened just before, so that there is something to be salvaged
 NEEDS = {
     point: "half append" if "torn" in point else "after append" for point in ANY_LAKE if "salvage" in point or "torn" in point
