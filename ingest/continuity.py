@@ -83,7 +83,7 @@ class Continuity:
         known.last_recv_ns = recv_ns
         if now != known.rhythm.at:
             known.rhythm.beat(now)
-        _, _, first, last, event_ms, _, first_trade, last_trade, _, _ = seen  # at once: by its name each costs twice as much
+        _, _, first, last, event_ms, _, first_trade, last_trade, _, _ = seen  # at once: one by one, by their names, takes longer
         if first is None or last is None:
             _blur(known, 1)
             return

@@ -96,7 +96,7 @@ class Journal:
     def take(self, batch: Sequence[tuple[int, bytes]]) -> Taken:
         """Frames as lines: the frames of a subscribed stream on the plan's channel, everything else on events."""
         plan, tracks, loads = self._plan, self.tracks, orjson.loads
-        recognise, kind, channel, next_seq = plan.exchange.recognise, plan.kind, plan.channel, self._sequences.next
+        recognise, wanted, channel, next_seq = plan.exchange.recognise, plan.kind, plan.channel, self._sequences.next
         numbers = self._sequences.of(channel)
         ours: list[bytes] = []
         others: list[bytes] = []
@@ -118,16 +118,16 @@ class Journal:
                 except Exception:  # noqa: BLE001 - raw first: a recogniser's fault must not lose what arrived
                     _LOG.exception("event=recogniser_failed exchange=%r frame=%r", self._plan.exchange.name, raw[:200])
                     seen = UNKNOWN
-            found, stream, _, last_id, event_ms, _, _, _, _, _ = seen  # see Continuity.take
+            kind, stream, _, last_id, event_ms, _, _, _, _, _ = seen  # see Continuity.take
             track = tracks.get(stream) if stream else None
-            if track is not None and found in track.also:
-                other, start, watch = track.also[found]
+            if track is not None and kind in track.also:
+                other, start, watch = track.also[kind]
                 aside.setdefault(other, (recv_ns, []))[1].append(line(start, next_seq(other), recv_ns, raw, is_json=is_json))
                 odd += [(seen, track.rows, one) for one in watch.look(raw, tree)]
                 continue
-            if track is None or found != kind:
+            if track is None or kind != wanted:
                 others_at = others_at or recv_ns
-                unread += found == UNKNOWN.kind
+                unread += kind == UNKNOWN.kind
                 others.append(line(self._other_head(seen), next_seq(EVENTS), recv_ns, raw, is_json=is_json))
                 refused = refused or seen.error
                 is_end = is_end or seen.is_end

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import websocket
 
 from ingest.clock import Clock
-from ingest.collector.frames import Frames, Opcode
+from ingest.collector.frames import Frames, Message, Opcode
 from ingest.delays import ClosedError, ProtocolError, SilenceError
 
 POLL_SECONDS = 0.2  # how long a read waits: so often is a stop looked for, and so soon is a message sent that had to wait
@@ -16,10 +16,6 @@ QUIET_SECONDS = 10.0  # after so long without a byte we ask the venue whether it
 DEAD_SECONDS = 30.0  # after so long it is not; a connection whose other end vanished without a word shows only so
 READ_BYTES = 262_144  # one read takes what a burst left in the socket: with a read a frame the loop is five times slower
 HANDSHAKE_SECONDS = 10.0
-
-_LAST_OF_DATA = int(Opcode.BINARY)  # as a plain number: asked of every frame, and a member of an enum answers six times as slowly
-
-Frame = tuple[int, bytes]  # receive time in ns, text
 
 
 class Socket(Protocol):
@@ -84,7 +80,7 @@ class Connection:
         self, socket: Socket, subscriptions: Sequence[str], *, per_second: float, frame_bytes: int, clock: Clock
     ) -> None:
         self._socket = socket
-        self._frames = Frames(frame_bytes)
+        self._frames = Frames(frame_bytes, clock.wall_ns)
         self._clock = clock
         self._unsaid = deque(text.encode() for text in subscriptions)
         self._owed: bytes | None = None  # the answer to the newest ping; older ones need none (RFC 6455, 5.5.3)
@@ -99,7 +95,7 @@ class Connection:
         """Whether everything has been asked for."""
         return not self._unsaid
 
-    def batches(self) -> Iterator[Sequence[Frame]]:
+    def batches(self) -> Iterator[Sequence[Message]]:
         """Yield what each read brought, empty when there was nothing in time. Ends only by raising why."""
         monotonic = self._clock.monotonic
         while True:
@@ -119,14 +115,11 @@ class Connection:
             if end:
                 raise end
 
-    def _messages(self, data: bytes) -> tuple[Sequence[Frame], Exception | None]:
-        wall_ns = self._clock.wall_ns
-        batch: list[Frame] = []
+    def _messages(self, data: bytes) -> tuple[Sequence[Message], Exception | None]:
+        batch: list[Message] = []
         try:
-            for opcode, payload in self._frames.take(data):
-                if opcode <= _LAST_OF_DATA:
-                    batch.append((wall_ns(), payload))
-                elif opcode == Opcode.PING:
+            for opcode, payload in self._frames.take(data, batch):
+                if opcode == Opcode.PING:
                     self._owed = payload
                 elif opcode == Opcode.CLOSE:
                     return batch, ClosedError(_farewell(payload))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.clock import Clock
-from ingest.collector.feed import Frame
+from ingest.collector.frames import Message
 from ingest.collector.sides import Samples
 from ingest.continuity import Continuity, Hole
 from ingest.drift import Drifts
@@ -58,7 +58,7 @@ class Intake:
         self.samples = Samples()
         self.label = f"venue={plan.exchange.venue} market={plan.exchange.market} kind={plan.kind}"
 
-    def keep(self, journal: Journal, batch: Sequence[Frame]) -> Taken:
+    def keep(self, journal: Journal, batch: Sequence[Message]) -> Taken:
         """All parts are tried: one that the spool refuses must not take the others with it."""
         now, continuity = self.clock.monotonic(), self.continuity
         refusals: list[SpoolError] = []
@@ -90,7 +90,7 @@ class Intake:
             raise refusal
         return taken
 
-    def _note_books(self, batch: Sequence[Frame], taken: Taken) -> None:
+    def _note_books(self, batch: Sequence[Message], taken: Taken) -> None:
         for (_, raw), (_, seen, _) in zip(batch, taken.steps, strict=True):
             if seen.stream:
                 self._books[seen.stream] = raw

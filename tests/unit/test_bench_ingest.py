@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ def test_what_is_sent_are_the_markets_frames():
     assert len(HOUR) == 400
     assert {BINANCE_SPOT.recognise(json.loads(text)).stream for text in HOUR} == set(wire.streams())
     sent = b"".join(map(wire.framed, [*HOUR, b"short"]))
-    assert [payload for _, payload in Frames(1000).take(sent)] == [*HOUR, b"short"]
+    messages: list[tuple[int, bytes]] = []
+    assert not list(Frames(1000, time.time_ns).take(sent, messages))
+    assert [payload for _, payload in messages] == [*HOUR, b"short"]
 
 
 def test_the_hour_goes_on_with_dense_ids():

@@ -156,6 +156,14 @@ def test_a_stream_that_is_heard_at_once_is_not_asked_about(tmp_path):
     assert desk.asked == []
 
 
+def test_nor_is_one_that_speaks_and_tells_no_ids(tmp_path):
+    desk = Desk(tmp_path)
+    desk.wait(0.5)
+    desk.intake.keep(desk.journal, [(desk.time.wall, b'{"s": "a_b"}')])
+    desk.wait(5)
+    assert desk.asked == []
+
+
 def test_where_nobody_can_be_asked_a_long_silence_is_enough(tmp_path):
     desk = Desk(tmp_path, rest=False)
     desk.receive(7)
