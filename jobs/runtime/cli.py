@@ -16,10 +16,12 @@ from jobs.runtime.live import Foreign, TableError
 from jobs.runtime.session import SessionError
 
 log = logging.getLogger(__name__)
-DONE, FAILED, USAGE = 0, 1, 2
+DONE, FAILED, USAGE, WRONG = 0, 1, 2, 3
 EXPECTED = (LakeError, LeaseHeld, LeaseLost, Foreign, TableError, SessionError)
 
-Run = Callable[[Settings, Place, argparse.Namespace], Mapping[str, Any]]
+Summary = Mapping[str, Any]
+Run = Callable[[Settings, Place, argparse.Namespace], Summary]
+Verdict = Callable[[Summary], str | None]
 
 
 def parser(job: str, description: str, example: str) -> argparse.ArgumentParser:
@@ -35,8 +37,21 @@ def parser(job: str, description: str, example: str) -> argparse.ArgumentParser:
     return made
 
 
-def main(job: str, made: argparse.ArgumentParser, run: Run, arguments: Sequence[str] | None = None) -> int:
-    """Run a job and say how it went: 0 done, 1 failed, 2 the command or the configuration is wrong."""
+def nothing_wrong(_: Summary) -> None:
+    """The verdict of a job that does not judge its data."""
+
+
+def main(
+    job: str,
+    made: argparse.ArgumentParser,
+    run: Run,
+    arguments: Sequence[str] | None = None,
+    verdict: Verdict = nothing_wrong,
+) -> int:
+    """Run a job and say how it went: 0 done, 1 failed, 2 the command or the configuration is wrong, 3 the data is.
+
+    `verdict` says by a summary what is wrong with the data, or None.
+    """
     chosen = made.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="time=%(asctime)s level=%(levelname)s %(message)s")
     logging.getLogger("py4j").setLevel(logging.WARNING)
@@ -48,8 +63,11 @@ def main(job: str, made: argparse.ArgumentParser, run: Run, arguments: Sequence[
         print(f"{job}: {error}", file=sys.stderr)
         return USAGE
     name = chosen.run or f"{started:%Y%m%dT%H%M%SZ}"
+    wrong = None
     try:
-        summary, code = run(settings, where, chosen), DONE
+        summary = run(settings, where, chosen)
+        wrong = verdict(summary)
+        code = DONE if wrong is None else WRONG
     except EXPECTED as error:
         print(f"{job}: {error}", file=sys.stderr)
         summary, code = {"error": str(error)}, FAILED
@@ -61,8 +79,10 @@ def main(job: str, made: argparse.ArgumentParser, run: Run, arguments: Sequence[
         summary, code = {"error": f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"}, FAILED
     told = {"job": job, "run": name, "started": f"{started:%Y-%m-%dT%H:%M:%SZ}", "code": code, **summary}
     _record(where, job, name, told)
-    if code == DONE:
+    if code in (DONE, WRONG):
         print(f"{job}: " + ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in summary.items()))
+    if wrong is not None:
+        print(f"{job}: {wrong}", file=sys.stderr)
     return code
 
 

@@ -21,7 +21,9 @@ def quiet(monkeypatch):
     monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
 
 
-def run(folder: Path, outcome: Mapping[str, Any] | BaseException) -> tuple[int, dict[str, Any]]:
+def run(
+    folder: Path, outcome: Mapping[str, Any] | BaseException, verdict: cli.Verdict = cli.nothing_wrong
+) -> tuple[int, dict[str, Any]]:
     conf = folder / "conf.yaml"
     conf.write_text(f"lake: {folder}/lake\ningest:\n  collector: test\n")
 
@@ -30,7 +32,7 @@ def run(folder: Path, outcome: Mapping[str, Any] | BaseException) -> tuple[int, 
             raise outcome
         return outcome
 
-    code = cli.main("stream", cli.parser("stream", "", ""), work, ["--conf", str(conf), "--run", "first"])
+    code = cli.main("stream", cli.parser("stream", "", ""), work, ["--conf", str(conf), "--run", "first"], verdict)
     told = json.loads((folder / "lake/control/runs/stream/first.json").read_text())
     del told["started"]
     return code, told
@@ -42,6 +44,12 @@ def test_a_run_that_is_done_says_what_it_did(tmp_path, capsys):
         {"job": "stream", "run": "first", "code": 0, "batches": 2, "items": 7},
     )
     assert capsys.readouterr().out == "stream: 2 batches, 7 items\n"
+
+
+def test_data_that_is_not_right_is_the_third_exit_code(tmp_path, capsys):
+    found = run(tmp_path, {"open": 2}, lambda summary: f"{summary['open']} gaps are open")
+    assert found == (3, {"job": "stream", "run": "first", "code": 3, "open": 2})
+    assert capsys.readouterr() == ("stream: 2 open\n", "stream: 2 gaps are open\n")
 
 
 def test_a_failure_that_was_foreseen_is_one_line(tmp_path, capsys, caplog):
