@@ -181,12 +181,20 @@ class Bars:
 
 
 @dataclass(frozen=True)
+class Gaps:
+    """The ledger of holes."""
+
+    halt_after: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
 class Jobs:
     """The Spark side."""
 
     lease: Lease = Lease()
     stream: Stream = Stream()
     bars: Bars = Bars()
+    gaps: Gaps = Gaps()
 
 
 @dataclass(frozen=True)
@@ -319,6 +327,7 @@ def _job_rules(jobs: Jobs) -> Iterator[Rule]:
     yield _range("jobs.stream.max_bytes_per_trigger", int(stream.max_bytes_per_trigger), 10**6, 10**15)
     yield _at_least("jobs.stream.close_after", stream.close_after, timedelta(seconds=1))
     yield from _width_rules("jobs.bars.widths", jobs.bars.widths)
+    yield _at_least("jobs.gaps.halt_after", jobs.gaps.halt_after, timedelta(minutes=1), "1m")
 
 
 def _width_rules(where: str, widths: Sequence[str]) -> Iterator[Rule]:

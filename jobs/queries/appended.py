@@ -116,18 +116,8 @@ class Appended:
         )
 
     def _merge(self, rows: DataFrame, told: Row) -> None:
-        """Put rows in the place of those with their keys, or beside them."""
-        view = f"{self.name}_rows"
-        rows.createOrReplaceGlobalTempView(view)  # a batch has a session of its own
-        on = [f"t.`{name}` = s.`{name}`" for name in self.channel.table.key]
         pairs = ", ".join(f"'{row[0]}'" for row in keys(rows.select("pair").distinct().orderBy("pair")))
-        try:
-            self.live.sql(
-                f"MERGE INTO delta.`{self.live.path}` t USING global_temp.`{view}` s ON {' AND '.join(on)} "
-                f"AND t.pair IN ({pairs}) AND t.{self._within(told)} WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
-            )
-        finally:
-            self.spark.catalog.dropGlobalTempView(view)
+        self.live.merge(rows, f"t.pair IN ({pairs}) AND t.{self._within(told)}")
 
     def _within(self, told: Row) -> str:
         return f"{self.channel.time} BETWEEN TIMESTAMP '{told['first']}' AND TIMESTAMP '{told['last']}'"

@@ -67,10 +67,16 @@ class Taken:
 
 def newest(spark: SparkSession, where: Place, name: str) -> At:
     """The newest version of a table that another job writes."""
-    version = int(snapshot(spark, where.table(name)).version())
-    if version < 0:
+    found = there(spark, where, name)
+    if found is None:
         raise TableError(f"{where.table(name)} is not there yet: the stream makes it; run ./spark-submit.sh stream first")
-    return at(where.store, name, version)
+    return found
+
+
+def there(spark: SparkSession, where: Place, name: str) -> At | None:
+    """The same of a table that need not be there."""
+    version = int(snapshot(spark, where.table(name)).version())
+    return at(where.store, name, version) if version >= 0 else None
 
 
 def at(store: Store, name: str, version: int) -> At:
@@ -104,6 +110,20 @@ def since(store: Store, name: str, column: str, was: At, now: At) -> Mapping[str
         for file in files:
             found.setdefault(file.partition["pair"], []).append(_minutes(file, column))
     return {pair: spans.joined(all_) for pair, all_ in found.items()}
+
+
+def added(store: Store, name: str, was: At, now: At) -> Sequence[str]:
+    """The files with the rows that came between two versions of a table from which nothing is taken away."""
+    check(store, name, was, now)
+    found: list[str] = []
+    for version in range(was.version + 1, now.version + 1):
+        commit = deltalog.commit(store, name, version)
+        if commit is None or commit.removed:
+            raise Untold(
+                f"the log of {name} does not tell what version {version} added" + (": it took rows away" if commit else "")
+            )
+        found.extend(commit.added)
+    return found
 
 
 def _minutes(file: File, column: str) -> Span:

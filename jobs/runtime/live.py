@@ -147,6 +147,20 @@ class Live:
             (writer.option("replaceWhere", predicate) if predicate else writer).save(self.path)
             return self._committed(metadata["commit"])
 
+    def merge(self, rows: DataFrame, within: str, **told: Any) -> Commit | None:  # noqa: ANN401 - see above
+        """Put rows in the place of those with their keys, or beside them. `within`: a literal condition on `t`, to read few files."""
+        view = f"{self.table.name}_rows"
+        rows.createOrReplaceGlobalTempView(view)  # a batch has a session of its own
+        on = " AND ".join([*(f"t.`{name}` = s.`{name}`" for name in self.table.key), within])
+        try:
+            return self.sql(
+                f"MERGE INTO delta.`{self.path}` t USING global_temp.`{view}` s ON {on} "
+                "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
+                **told,
+            )
+        finally:
+            self.spark.catalog.dropGlobalTempView(view)
+
     def sql(self, statement: str, **told: Any) -> Commit | None:  # noqa: ANN401 - see above
         """Run a statement that changes the table. None: it found nothing to change."""
         with self.lock:

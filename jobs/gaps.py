@@ -1,0 +1,227 @@
+"""The ledger of holes: found where minutes miss ids or a collector says so, followed until they are closed, published for `repair`."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+
+from ingest.exchanges import EXCHANGES
+from ingest.settings import Epoch, Settings
+from jobs.queries.holes import EVENTS, MINUTES, Holes, Suspect, markets, placed, with_zone
+from jobs.runtime import changes, cli
+from jobs.runtime.changes import At, Taken, Untold
+from jobs.runtime.frames import frame, keys
+from jobs.runtime.lake import Place
+from jobs.runtime.lease import held
+from jobs.runtime.live import Foreign, Live
+from jobs.runtime.session import session
+from jobs.tables.gaps import GAPS, HALT, IMPLAUSIBLE, OPEN, UNRECOVERABLE
+from jobs.transforms import gaps, ledger, spans
+from jobs.transforms.feeds import Feed
+from jobs.transforms.ledger import Evidence, Gap, Ids, Rules, Word
+from jobs.transforms.spans import Span
+
+log = logging.getLogger(__name__)
+KEY = "control/open-gaps.json"  # read by `ingest repair`
+VERSION = 1
+SCHEMA = ", ".join(f"`{column.name}` {column.type}" for column in GAPS.columns)
+BEYOND = (IMPLAUSIBLE, UNRECOVERABLE)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Bring the ledger up to date, from the command line."""
+    made = cli.parser(
+        "gaps",
+        "Find the holes in the trades, follow each until it is closed, and publish those that are open for `ingest repair`.",
+        "./spark-submit.sh gaps --conf conf/local.yaml",
+    )
+    made.add_argument("--full", action="store_true", help="look at all minutes and events, whatever the last run has taken in")
+    return cli.main("gaps", made, run, arguments, verdict)
+
+
+def verdict(told: cli.Summary) -> str | None:
+    """What is wrong with the data."""
+    wrong = [f"{told[name]} {name.replace('_', ' ')}" for name in ("open", "beyond_repair") if told[name]]
+    return f"{' and '.join(wrong)}; `python -m ingest repair` fills what can be had" if wrong else None
+
+
+def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping[str, Any]:
+    """What is new, what follows from it, its commit, the list, and last how far we have come."""
+    with held(where.store, GAPS.name, settings.jobs.lease.ttl) as lease:
+        spark = session(settings.lake, GAPS.name)
+        here = {MINUTES: changes.newest(spark, where, MINUTES), EVENTS: changes.there(spark, where, EVENTS)}
+        at = {name: version for name, version in here.items() if version is not None}
+        live = Live(spark, where.store, lease, GAPS, where.table(GAPS.name))
+        taken, rule = Taken(where.store, GAPS.name), {"halt_after": str(settings.jobs.gaps.halt_after), "tables": sorted(at)}
+        news = _news(live, taken, rule, at, full=chosen.full)
+        counts = _follow(live, Holes(spark, where, at), settings, news)
+        taken.save(rule, {**at, GAPS.name: changes.at(where.store, GAPS.name, live.version)})
+    return {"minutes": "all" if news.minutes is None else "changed", **counts}
+
+
+@dataclass(frozen=True)
+class News:
+    """What one run has to look at. None: everything."""
+
+    minutes: Mapping[str, Sequence[Span]] | None = None
+    events: Sequence[str] | None = None
+
+
+def _news(live: Live, taken: Taken, rule: Any, at: Mapping[str, At], *, full: bool) -> News:  # noqa: ANN401 - a JSON value
+    try:
+        live.open()
+        return News() if full else _since(live, taken.load(rule, GAPS.name, *at), at)
+    except Untold as why:
+        log.info("event=all_minutes why=%s", why)
+    except Foreign as found:
+        log.error("event=foreign_commit detail=%s", found)  # noqa: TRY400 - no trace: it is not this program that went wrong
+        live.open(accept=True)
+    return News()
+
+
+def _since(live: Live, was: Mapping[str, At], at: Mapping[str, At]) -> News:
+    """What changed, if the ledger is still the one that the last run left, or went on from."""
+    changes.check(live.store, GAPS.name, was[GAPS.name], changes.at(live.store, GAPS.name, live.version))
+    live.check_after(was[GAPS.name].version)
+    events = changes.added(live.store, EVENTS, was[EVENTS], at[EVENTS]) if EVENTS in at else ()
+    return News(changes.since(live.store, MINUTES, "minute", was[MINUTES], at[MINUTES]), events)
+
+
+def _follow(live: Live, holes: Holes, settings: Settings, news: News) -> Mapping[str, int]:
+    """Look, judge, write, publish. The counts of it."""
+    now = datetime.now(UTC)
+    words = [_in_epoch(word, settings.ingest.epochs) for word in holes.words(news.events)]
+    near = holes.near(news.minutes) if news.minutes != {} else None
+    unsettled = _standing(live, F.col("state").isin(OPEN, *BEYOND))
+    suspects = holes.suspects(near, [gap for gap in unsettled if gap.state != OPEN]) if near is not None else []
+    pairs = {feed.pair for feed in [*(one.feed for one in suspects), *(word.feed for word in words)]}
+    settled = _standing(live, ~F.col("state").isin(OPEN, *BEYOND, HALT) & F.col("pair").isin(sorted(pairs))) if pairs else []
+    standing = [*unsettled, *settled]
+    changed = judged(holes, words, suspects, standing, now)
+    halts = None
+    if near is not None:
+        told = gaps.halts(near, settings.jobs.gaps.halt_after, F.lit(now))
+        halts = told.join(live.read().select(*GAPS.key), on=list(GAPS.key), how="left_anti").persist()
+    halted = halts.count() if halts is not None else 0
+    _write(live, changed, halts if halted else None)
+    still = [_gap(row) for row in keys(live.read().where(F.col("state") == OPEN).orderBy(*GAPS.key))]
+    _publish(live, still, now)
+    before = {gap.key: gap.state for gap in standing}
+    return {
+        "found": sum(gap.key not in before for gap in changed),
+        "halts": halted,
+        "closed": sum(gap.state != OPEN and before.get(gap.key) == OPEN for gap in changed),
+        "open": len(still),
+        "missing": sum(gap.missing or 0 for gap in still),
+        "beyond_repair": sum(gap.state in BEYOND and before.get(gap.key) not in BEYOND for gap in changed),
+    }
+
+
+def _standing(live: Live, which: Column) -> list[Gap]:
+    """Rows of the ledger that may be other ones now."""
+    return [_gap(row) for row in keys(live.read().where(which))]
+
+
+def judged(holes: Holes, words: Sequence[Word], suspects: Sequence[Suspect], standing: Sequence[Gap], now: datetime) -> list[Gap]:
+    """The rows that are new, or other ones than those that stand."""
+    rules = _rules()
+    told = ledger.suspected(placed(words, holes), standing, rules)
+    looked_at = _intervals(suspects)
+    touched = [gap for gap in (*standing, *told) if _matters(gap, words, looked_at)]
+    found = holes.located(suspects, [gap for gap in touched if rules.is_dense(gap.feed)])
+    mine: dict[Feed, list[ledger.Run]] = {}
+    for one in found.absent:
+        mine.setdefault(one.feed, []).append(one)
+
+    def evidence(gap: Gap) -> Evidence:
+        absent = ledger.absent(gap, mine.get(gap.feed, ()), found.ends.get(gap.feed))
+        return Evidence(absent, found.fillings.get(gap.key), words)
+
+    followed = [ledger.judged(gap, evidence(gap), rules, now) for gap in touched]
+    new = ledger.found(ledger.cut(ledger.inside(found.absent, looked_at), (*standing, *told)), now)
+    before = {gap.key: gap for gap in standing}
+    return [gap for gap in (*followed, *new) if before.get(gap.key) != gap]
+
+
+def _rules() -> Rules:
+    dense = markets(dense=True)
+    files = [(*market, kind) for market, exchange in EXCHANGES.items() if exchange.dumps for kind in exchange.dumps.kinds]
+    return Rules(
+        lambda feed: (feed.venue, feed.market, feed.kind) in dense,
+        lambda feed: (feed.venue, feed.market, feed.kind) in files,
+    )
+
+
+def _in_epoch(word: Word, epochs: Sequence[Epoch]) -> Word:
+    """A collector knows the kind; which numbering of its ids it was, the time tells."""
+    at, feed = word.after_ts or word.before_ts or word.at, word.feed
+    numbers = [one.n for one in epochs if Feed(one.venue, one.market, one.kind, one.pair) == feed and one.since <= at]
+    return word._replace(feed=feed._replace(feed=f"{feed.feed}.{max(numbers)}")) if numbers else word
+
+
+def _intervals(suspects: Sequence[Suspect]) -> Mapping[Feed, Sequence[Ids]]:
+    """Of each feed the ids between which every trade is looked at."""
+    found: dict[Feed, list[Ids]] = {}
+    for suspect in suspects:
+        found.setdefault(suspect.feed, []).append(suspect.ids)
+    return {feed: spans.joined(ids) for feed, ids in found.items()}
+
+
+def _matters(gap: Gap, words: Sequence[Word], looked_at: Mapping[Feed, Sequence[Ids]]) -> bool:
+    """May it be another row now?"""
+    low, high = gap.inside
+    overlaps = any(low <= last and high >= first for first, last in looked_at.get(gap.feed, ()))
+    return gap.state == OPEN or overlaps or any(word.feed == gap.feed for word in words)
+
+
+def _write(live: Live, rows: Sequence[Gap], halts: DataFrame | None) -> None:
+    if not rows and halts is None:
+        return
+    made = frame(live.spark, map(_plain, rows), SCHEMA)
+    both = (made if halts is None else made.unionByName(halts)).coalesce(1)
+    pairs = sorted(row["pair"] for row in keys(both.select("pair").distinct()))
+    live.merge(both, f"t.pair IN ({', '.join(map(repr, pairs))})")
+    for gap in rows:
+        log.info("event=gap state=%s feed=%s before=%d missing=%s", gap.state, "/".join(gap.feed), gap.before_id, gap.missing)
+
+
+def _publish(live: Live, gaps_: Sequence[Gap], now: datetime) -> None:
+    """What `repair` is to fill."""
+    ids = ("before_id", "after_id", "first_missing_id", "last_missing_id", "missing")
+    told = [
+        {
+            **gap.feed._asdict(),
+            **{name: getattr(gap, name) for name in ids},
+            **{name: _text(getattr(gap, name)) for name in ("before_ts", "after_ts")},
+        }
+        for gap in gaps_
+    ]
+    data = json.dumps({"v": VERSION, "as_of": _text(now), "gaps": told}).encode()
+    there = live.store.get(KEY)
+    live.store.replace(KEY, data, there[1] if there else None)
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def _gap(row: Row) -> Gap:
+    names = [field.name for field in fields(Gap) if field.name != "feed"]
+    return Gap(Feed(*(row[name] for name in gaps.SERIES)), **{name: with_zone(row[name]) for name in names})
+
+
+def _plain(gap: Gap) -> tuple[Any, ...]:
+    at = gap.before_ts or gap.after_ts or gap.detected_at
+    told = {**gap.feed._asdict(), **{field.name: getattr(gap, field.name) for field in fields(gap) if field.name != "feed"}}
+    return tuple({**told, "year": at.year, "month": at.month}[column.name] for column in GAPS.columns)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
