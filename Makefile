@@ -26,6 +26,10 @@ setup: $(VENV) ## Python packages, Spark's jars, class-data archive: all that th
 demo: setup ## A simulated market, collected and turned into minute bars before your eyes
 	@$(PY) -m setup.demo
 
+.PHONY: demo-gaps
+demo-gaps: setup ## Trades lost on purpose, missed, fetched back; the ledger tells how. Takes two minutes
+	@$(PY) -m setup.demo_gaps
+
 .PHONY: test
 test: setup ## All tests but the long ones
 	@$(BIN)/pytest $(PARALLEL)
@@ -91,8 +95,8 @@ lock-jars: $(VENV) ## Write conf/jars.lock from conf/jars.yaml
 	@$(PY) -m setup.jars lock
 
 .PHONY: clean
-clean: ## Remove what runs leave: lake, spool, demo, dist, caches of tools
-	rm -rf lake spool demo dist build spark-warehouse .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## Remove what runs leave: lake, spool, demos, dist, caches of tools
+	rm -rf lake spool demo demo-gaps dist build spark-warehouse .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .PHONY: distclean
 distclean: clean ## Remove what set-up made, too

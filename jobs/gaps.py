@@ -105,14 +105,17 @@ def _follow(live: Live, holes: Holes, settings: Settings, news: News) -> Mapping
     settled = _standing(live, ~F.col("state").isin(OPEN, *BEYOND, HALT) & F.col("pair").isin(sorted(pairs))) if pairs else []
     standing = [*unsettled, *settled]
     changed = judged(holes, words, suspects, standing, now)
-    halts = None
+    halted = 0
     if near is not None:
         told = gaps.halts(near, settings.jobs.gaps.halt_after, F.lit(now))
         halts = told.join(live.read().select(*GAPS.key), on=list(GAPS.key), how="left_anti").persist()
-    halted = halts.count() if halts is not None else 0
-    _write(live, changed, halts if halted else None)
-    still = [_gap(row) for row in keys(live.read().where(F.col("state") == OPEN).orderBy(*GAPS.key))]
-    _publish(live, still, now)
+        found = {row["pair"]: row["count"] for row in keys(halts.groupBy("pair").count())}
+        halted = sum(found.values())
+        _write(live, changed, halts, {*found, *(gap.feed.pair for gap in changed)})
+    else:
+        _write(live, changed, None, {gap.feed.pair for gap in changed})
+    still = [gap for gap in {gap.key: gap for gap in (*standing, *changed)}.values() if gap.state == OPEN]
+    _publish(live, sorted(still, key=lambda gap: gap.key), now)
     before = {gap.key: gap.state for gap in standing}
     return {
         "found": sum(gap.key not in before for gap in changed),
@@ -181,13 +184,12 @@ def _matters(gap: Gap, words: Sequence[Word], looked_at: Mapping[Feed, Sequence[
     return gap.state == OPEN or overlaps or any(word.feed == gap.feed for word in words)
 
 
-def _write(live: Live, rows: Sequence[Gap], halts: DataFrame | None) -> None:
-    if not rows and halts is None:
+def _write(live: Live, rows: Sequence[Gap], halts: DataFrame | None, pairs: set[str]) -> None:
+    if not pairs:
         return
     made = frame(live.spark, map(_plain, rows), SCHEMA)
     both = (made if halts is None else made.unionByName(halts)).coalesce(1)
-    pairs = sorted(row["pair"] for row in keys(both.select("pair").distinct()))
-    live.merge(both, f"t.pair IN ({', '.join(map(repr, pairs))})")
+    live.merge(both, f"t.pair IN ({', '.join(map(repr, sorted(pairs)))})")
     for gap in rows:
         log.info("event=gap state=%s feed=%s before=%d missing=%s", gap.state, "/".join(gap.feed), gap.before_id, gap.missing)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.tables import TABLES
+from jobs.tables.gaps import STATES
 from jobs.tables.quarantine import REASONS, SEEN
 from jobs.tables.table import Table
 
@@ -74,6 +75,15 @@ A minute without trades has no row, and a bar without minutes has none.
 """
 
 
+GAPS_OF_TRADES = """A hole is found in the minutes, where ids are dense, or a collector's `gap` event tells of it; told twice it is one row, matched by its
+ids. Two rows of a feed never overlap: an absent id belongs to the row between whose ends it lies, also when it goes missing later, and
+else to a new one. So the sum of `missing` over all rows of a feed is that of `missing_trades` over its closed minutes, and a little more
+where a collector knows what the minutes cannot: what lies above the newest trade. Ids that exist without a trade (voids) are not absent.
+Where ids are not dense (Bitso) the word of whoever asked the exchange closes a row; elsewhere the trades themselves do.
+
+"""
+
+
 @dataclass(frozen=True)
 class Example:
     """A question that the table answers, in words and in SQL that DuckDB and Athena both understand."""
@@ -135,6 +145,14 @@ WHERE pair = 'BTC-USDT' AND year = 2026 AND month = 11 AND venue = 'binance' AND
 ORDER BY abs(price_change) DESC
 LIMIT 10""",
     ),
+    "gaps": Example(
+        "what is missing by now, the largest holes first",
+        """SELECT venue, market, feed, pair, before_ts, after_ts, missing, state, detected_by
+FROM gaps
+WHERE state IN ('open', 'implausible', 'unrecoverable')
+ORDER BY missing DESC NULLS FIRST
+LIMIT 10""",
+    ),
     "quarantine": Example(
         "what did not become a trade in a month, and why",
         """SELECT reason, venue, market, pair, count(*) AS items, min(detail) AS for_example
@@ -160,7 +178,7 @@ def tables_page(tables: Iterable[Table]) -> str:
 def _section(table: Table) -> str:
     rows = "\n".join(f"| `{column.name}` | {column.type} | {_cell(column.comment)} |" for column in table.columns)
     example = EXAMPLES[table.name]
-    notes = {"quarantine": _reasons(), "bars": COMPLETE_BARS}.get(table.name, "")
+    notes = {"quarantine": _reasons(), "bars": COMPLETE_BARS, "gaps": _states() + GAPS_OF_TRADES}.get(table.name, "")
     return (
         f"## {table.name}\n\n{table.comment}\n\n"
         f"Key: {_names(table.key)}. Partitioned by {_names(table.partitioned_by)}. "
@@ -169,6 +187,11 @@ def _section(table: Table) -> str:
         f"{notes}"
         f"Example: {example.question}.\n\n```sql\n{example.sql}\n```\n"
     )
+
+
+def _states() -> str:
+    rows = "\n".join(f"| `{state}` | {_cell(meaning)} |" for state, meaning in STATES.items())
+    return f"| State | Meaning |\n|---|---|\n{rows}\n\n"
 
 
 def _reasons() -> str:

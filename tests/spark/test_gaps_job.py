@@ -1,28 +1,178 @@
-"""The ledger of holes: what is missing is in it once, whatever came in which order, and says how it was closed."""
+"""The ledger over real tables: where holes lie, what happens to them, what is published, and that a run looks at what changed alone."""
 
+import json
+import shutil
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.support.ledgers import BITCOIN, Tape
+from ingest.repair.opengaps import KEY, OpenGap, published
+from jobs import gaps
+from jobs.tables.gaps import GAPS, STATES
+from tests.support.ledgers import BITCOIN, COINBASE, ETHER, MEXICO, NOW_OR_THEN, SERIES, Tape, event, time_of, trades
 from tests.support.stories import interpret
 
-IDS = ("pair", "before_id", "after_id", "first_missing_id", "last_missing_id", "missing")
-END = ("before_id", "state", "repaired_rows", "missing")
+END = ("pair", "before_id", "state", "missing", "repaired_rows")
+NOTHING = {"minutes": "changed", "found": 0, "halts": 0, "closed": 0, "beyond_repair": 0}
+
+
+def first(tape: Tape) -> None:
+    """Holes inside a minute, over several, with a void in it, of an hour; in two feeds of two venues; one of which nobody knows."""
+    tape.void(BITCOIN, 10)
+    tape.take(
+        *trades(BITCOIN, *range(1, 8), *range(12, 20), *range(21, 30), *range(400, 420)),
+        *trades(ETHER, *range(5, 9), *range(11, 14), *range(14, 30)),
+        *trades(COINBASE, *range(1, 30)),
+        *trades(MEXICO, *range(1, 90, 7)),
+    )
+    tape.say(
+        event(MEXICO, "gap", 8, 15, outcome="suspected"),
+        event(MEXICO, "repair", 8, 15, outcome="repaired", rows=0, source="rest"),
+        event(MEXICO, "gap", 29, 50, outcome="suspected"),
+        event(COINBASE, "gap", 9, 12),
+        event(("binance", "spot", "book_diff", "BTC-USDT"), "gap", 1, 5),
+        event(BITCOIN, "gap", 19, 21),
+        event(BITCOIN, "mute", 29, None),
+    )
+
+
+FIRST = [
+    ("binance", "spot", "trade", "BTC-USDT", 7, 12, 8, 11, 3, time_of(7), time_of(12), "minutes", "open", 0),
+    ("binance", "spot", "trade", "BTC-USDT", 19, 21, 20, 20, 1, time_of(19), time_of(21), "collector", "open", 0),
+    ("binance", "spot", "trade", "BTC-USDT", 29, 400, 30, 399, 370, time_of(29), time_of(400), "minutes", "open", 0),
+    ("binance", "usdm", "agg_trade", "ETH-USDT", 8, 11, 9, 10, 2, time_of(8), time_of(11), "minutes", "open", 0),
+    ("bitso", "spot", "trade", "BTC-MXN", 8, 15, None, None, None, time_of(8), time_of(15), "collector", "void", 0),
+    ("bitso", "spot", "trade", "BTC-MXN", 29, 50, None, None, None, time_of(29), time_of(50), "collector", "open", None),
+    ("coinbase", "spot", "trade", "BTC-USD", 9, 12, None, None, 0, time_of(9), time_of(12), "collector", "repaired_late", 2),
+]
+
+
+@pytest.fixture(scope="module")
+def begun(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Tape:
+    """A lake with a first run done, to be copied."""
+    interpret(spark)
+    tape = Tape(spark, tmp_path_factory.mktemp("begun"))
+    first(tape)
+    assert tape.run() == NOTHING | {"minutes": "all", "found": 7, "open": 5, "missing": 376}
+    return tape
 
 
 @pytest.fixture
-def tape(spark: SparkSession, lake: Path) -> Tape:
+def tape(begun: Tape, spark: SparkSession, lake: Path) -> Tape:
     interpret(spark)
-    return Tape(spark, lake)
+    shutil.copytree(begun.lake, lake, dirs_exist_ok=True)
+    trades = {series: dict(rows) for series, rows in begun.trades.items()}
+    return Tape(spark, lake, trades, {key: set(ids) for key, ids in begun.seen.items()}, dict(begun.standing), begun.events)
 
 
-def test_a_hole_is_found_followed_and_closed(tape: Tape):
-    tape.trade(BITCOIN, *range(1, 8), *range(12, 20), *range(21, 30), 100)
-    assert tape.run() == {"minutes": "all", "found": 2, "halts": 0, "closed": 0, "open": 2, "missing": 5, "beyond_repair": 0}
-    assert tape.rows(*IDS) == [("BTC-USDT", 7, 12, 8, 11, 4), ("BTC-USDT", 19, 21, 20, 20, 1)]
-    tape.trade(BITCOIN, 9, 10, source="rest")
-    tape.trade(BITCOIN, 20, source="dump")
-    assert tape.run() | {"found": 0, "closed": 1, "open": 1, "missing": 2} == tape.run() | {"closed": 1, "open": 1, "missing": 2}
-    assert tape.rows(*END) == [(7, "open", 2, 2), (19, "repaired_dump", 1, 0)]
+def test_each_hole_is_a_row_whole(tape: Tape, capsys: pytest.CaptureFixture[str]):
+    """And a second run, by the command line, finds nothing new, writes nothing, and says that not all is well."""
+    columns = [name for name in GAPS.names if name not in NOW_OR_THEN]
+    assert tape.rows(*columns) == FIRST
+    for row in tape.ledger:
+        assert (row["closed_at"] is None) == (row["state"] == "open")
+        assert (row["year"], row["month"]) == (2026, 4)
+    assert tape.missing() == sum(row["missing"] or 0 for row in tape.ledger)
+    conf = tape.lake.parent / "conf.yaml"
+    conf.write_text(f"lake: {tape.lake}\ningest: {{collector: test}}\n")
+    before = tape.version
+    assert gaps.main(["--conf", str(conf), "--run", "second"]) == 3
+    out, err = capsys.readouterr()
+    assert out == "gaps: changed minutes, 0 found, 0 halts, 0 closed, 5 open, 376 missing, 0 beyond repair\n"
+    assert err.splitlines()[-1] == "gaps: 5 open; `python -m ingest repair` fills what can be had"
+    record = json.loads((tape.lake / "control/runs/gaps/second.json").read_text())
+    assert {name: record[name] for name in ("code", "open", "minutes")} == {"code": 3, "open": 5, "minutes": "changed"}
+    assert tape.version == before
+
+
+def test_what_is_published_is_what_repair_reads(tape: Tape):
+    told = published((tape.lake / KEY).read_bytes())
+    assert told.refused == []
+    assert told.gaps == [OpenGap(*row[:11]) for row in FIRST if row[12] == "open"]
+    assert told.as_of is not None
+
+
+def test_what_was_filled_is_closed_and_nothing_else_is_touched(tape: Tape):
+    before = {tuple(row[name] for name in GAPS.key): row for row in tape.ledger}
+    filled = trades(BITCOIN, 8, 9, 11, source="rest")
+    tape.take(*filled, *trades(BITCOIN, *range(100, 200)), *trades(ETHER, 9, source="dump"))
+    tape.say(
+        event(MEXICO, "repair", 29, 50, outcome="repaired", rows=4, source="rest"),
+        event(BITCOIN, "repair", 19, 21, outcome="absent", source="dump"),
+    )
+    assert tape.run() == NOTHING | {"closed": 3, "open": 2, "missing": 271, "beyond_repair": 1}
+    now = {("BTC-USDT", 7, "repaired_rest", 0, 3), ("BTC-USDT", 19, "unrecoverable", 1, 0), ("BTC-USDT", 29, "open", 270, 100)}
+    now |= {("ETH-USDT", 8, "open", 1, 1), ("BTC-MXN", 29, "repaired_rest", None, 4)}
+    same = {("BTC-MXN", 8, "void", None, 0), ("BTC-USD", 9, "repaired_late", 0, 2)}
+    assert set(tape.rows(*END)) == now | same
+    after = {tuple(row[name] for name in GAPS.key): row for row in tape.ledger}
+    assert all(
+        after[key] == row for key, row in before.items() if (row["pair"], row["before_id"]) in {("BTC-MXN", 8), ("BTC-USD", 9)}
+    )
+    (hour,) = (row for row in after.values() if row["after_id"] == 400)
+    assert (hour["first_missing_id"], hour["last_missing_id"]) == (30, 399)
+    tape.take(*trades(BITCOIN, 20, *range(30, 100), *range(200, 400), source="dump"), *trades(ETHER, 10))
+    assert tape.run() == NOTHING | {"closed": 2, "open": 0, "missing": 0}
+    states = {row[:3] for row in tape.rows(*END)}
+    assert {("BTC-USDT", 19, "repaired_dump"), ("BTC-USDT", 29, "repaired_dump"), ("ETH-USDT", 8, "repaired_late")} <= states
+    assert tape.published["gaps"] == []
+
+
+def test_a_halt_is_told_from_a_loss_and_both_are_found_however_long_they_last(tape: Tape):
+    """A feed is silent for nine days, further than a run looks back at first; another one loses trades meanwhile."""
+    later = timedelta(days=9)
+    silent = trades(BITCOIN, *range(420, 440), later=later)
+    nine = trades(COINBASE, *range(30, 60), later=timedelta(minutes=9))
+    tape.take(*silent, *nine, *trades(ETHER, *range(33, 60), later=later))
+    assert tape.run() == NOTHING | {"found": 1, "halts": 1, "open": 6, "missing": 379}
+    (halt,) = (row for row in tape.ledger if row["state"] == "exchange_halt")
+    assert {
+        name: halt[name] for name in ("before_id", "after_id", "missing", "detected_by", "before_ts", "after_ts", "month")
+    } == {
+        "before_id": 419,
+        "after_id": 420,
+        "missing": 0,
+        "detected_by": "minutes",
+        "before_ts": time_of(419),
+        "after_ts": time_of(420) + later,
+        "month": 4,
+    }
+    assert halt["closed_at"] == halt["detected_at"]
+    assert ("ETH-USDT", 29, "open", 3, 0) in tape.rows(*END)
+    assert tape.run(halt_after="5m") == NOTHING | {"minutes": "all", "halts": 1, "open": 6, "missing": 379}
+
+
+def test_a_run_that_died_before_it_wrote_how_far_it_was_does_the_same_again(tape: Tape, monkeypatch: pytest.MonkeyPatch):
+    tape.take(*trades(BITCOIN, 8, source="rest"), *trades(COINBASE, 33, 34, *range(40, 50)))
+
+    def die(*_: Any) -> None:  # noqa: ANN401 - whatever comes
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gaps.Taken, "save", die)
+        with pytest.raises(KeyboardInterrupt):
+            tape.run()
+    before, version = tape.rows(*GAPS.names), tape.version
+    assert {("BTC-USDT", 7, "open", 2, 1), ("BTC-USD", 29, "open", 3, 0), ("BTC-USD", 34, "open", 5, 0)} <= set(tape.rows(*END))
+    assert tape.run() == NOTHING | {"open": 7, "missing": 383}
+    assert (tape.rows(*GAPS.names), tape.version) == (before, version)
+
+
+def test_where_nobody_can_tell_what_changed_everything_is_looked_at(tape: Tape):
+    """The ledger is gone, or the log of the events is: it is made again, with all that can be known of the past."""
+    shutil.rmtree(tape.lake / "tables/gaps")
+    columns = [name for name in GAPS.names if name not in NOW_OR_THEN]
+    assert tape.run() == NOTHING | {"minutes": "all", "found": 7, "open": 5, "missing": 376}
+    assert tape.rows(*columns) == FIRST
+    assert tape.run(full=True) == NOTHING | {"minutes": "all", "open": 5, "missing": 376}
+
+
+def test_the_states_of_the_page_are_those_of_the_rules():
+    from jobs.tables import gaps as names  # noqa: PLC0415 - the module of the values
+
+    used = {names.OPEN, names.HALT, names.VOID, names.IMPLAUSIBLE, names.UNRECOVERABLE, names.LATE, *names.FILLED.values()}
+    assert used == STATES.keys()
+    assert set(SERIES) <= set(GAPS.names)

@@ -5,7 +5,7 @@ The plain one goes through the ids one by one. No Spark, nothing of the jobs.
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -54,6 +54,11 @@ def trade(series: Series, id_: int, source: str = "ws", **said: Any) -> Row:  # 
     return told | {"recv_ts": ts, "object": "o", "conn": "c", "seq": id_, "item": 0, "year": ts.year, "month": ts.month} | said
 
 
+def trades(series: Series, *ids: int, source: str = "ws", later: timedelta = timedelta(0)) -> list[Row]:
+    """Some of them, at their times or later."""
+    return [trade(series, id_, source, ts=time_of(id_) + later) for id_ in ids]
+
+
 def event(series: Series, name: str, before: int | None, after: int | None, **said: Any) -> Row:  # noqa: ANN401 - columns
     """A hole as a collector tells it, with the ids that are missing where they are dense."""
     told: Row = {**dict.fromkeys(COLLECTOR_EVENTS.names), **dict(zip(SERIES, series, strict=True)), "channel": "events"}
@@ -89,29 +94,18 @@ class Tape:
 
     # --- what comes
 
-    def trade(self, series: Series, *ids: int, source: str = "ws", **said: Any) -> None:  # noqa: ANN401 - columns
+    def take(self, *rows: Row) -> None:
         """These trades are committed, and the minutes follow."""
-        self.take([trade(series, id_, source, **said) for id_ in ids])
-
-    def take(self, rows: Sequence[Row]) -> None:
         for row in rows:
             self.trades.setdefault(tuple(row[name] for name in SERIES), {})[row["trade_id"]] = row  # type: ignore[arg-type]
         self._append(TRADES, rows)
         self._minutes()
 
     def void(self, series: Series, *ids: int) -> None:
-        """These ids are none of trades."""
+        """These ids are none of trades. The minutes follow with the next trades."""
         self.seen.setdefault(series, set()).update(ids)
         told = {**dict.fromkeys(QUARANTINE.names), **dict(zip(SERIES, series, strict=True)), "reason": "void"}
         self._append(QUARANTINE, [told | {"trade_id": id_, "year": 2026, "month": 4} for id_ in ids])
-        self._minutes()
-
-    def lose(self, series: Series, *ids: int) -> None:
-        """These trades are in the table no more."""
-        for id_ in ids:
-            del self.trades[series][id_]
-        self._delete(TRADES, f"pair = '{series[3]}' AND trade_id IN ({', '.join(map(str, ids))})")
-        self._minutes()
 
     def say(self, *rows: Row) -> None:
         """These events are committed."""
@@ -128,9 +122,6 @@ class Tape:
             if minute["revision"]
         }
         changed = [row for key, row in made.items() if self.standing.get(key) != row]
-        gone = [key for key in self.standing if key not in made]
-        for key in gone:
-            self._delete(MINUTE_AGGREGATES, f"pair = '{key[3]}' AND minute = TIMESTAMP '{key[4].isoformat()}'")
         self.standing = made
         if changed:
             live = self.live[MINUTE_AGGREGATES.name]
@@ -143,10 +134,6 @@ class Tape:
         schema = ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
         plain = [[str(value) if isinstance(value, Decimal) else value for value in map(row.get, table.names)] for row in rows]
         return frame(self.spark, plain, schema)
-
-    def _delete(self, table: Table, condition: str) -> None:
-        live = self.live[table.name]
-        live.sql(f"DELETE FROM delta.`{live.path}` WHERE {condition}")  # noqa: S608 - ours
 
     # --- the ledger
 

@@ -6,14 +6,14 @@ import pytest
 import yaml
 
 from ingest.settings import settings
-from setup import bars, demo
+from setup import bars, stage
 from tests.support.project import HOME
 
 LOCAL = (HOME / "conf/local.yaml").read_text()
 
 
 def test_the_demo_runs_with_the_local_configuration_and_a_lake_of_its_own():
-    found = settings(yaml.safe_load(demo.configuration(LOCAL, 4711)))
+    found = settings(yaml.safe_load(stage.configuration(LOCAL, "demo", 4711)))
     assert (found.lake.path, str(found.ingest.spool.path)) == ("./demo/lake", "demo/spool")
     addresses = [address for markets in found.ingest.endpoints.values() for end in markets.values() for address in end.websocket]
     assert addresses
@@ -21,15 +21,15 @@ def test_the_demo_runs_with_the_local_configuration_and_a_lake_of_its_own():
 
 
 def test_a_local_configuration_that_the_demo_cannot_change_is_refused():
-    with pytest.raises(demo.StepError, match=r"the demo looks for \./lake there"):
-        demo.configuration(LOCAL.replace("lake: ./lake", "lake: elsewhere"), 4711)
+    with pytest.raises(stage.StepError, match=r"the demo looks for \./lake there"):
+        stage.configuration(LOCAL.replace("lake: ./lake", "lake: elsewhere"), "demo", 4711)
 
 
 def test_the_market_begins_with_a_full_minute_and_ends_before_the_clock():
     noon = 1_795_262_400  # 2026-11-21T12:00:00Z
-    assert demo.minute_before(noon, 1800) == "2026-11-21T11:30:00Z"
-    assert demo.minute_before(noon + 59.9, 1800) == "2026-11-21T11:30:00Z"
-    assert demo.minute_before(noon - 0.1, 1800) == "2026-11-21T11:29:00Z"
+    assert stage.minute_before(noon, 1800) == "2026-11-21T11:30:00Z"
+    assert stage.minute_before(noon + 59.9, 1800) == "2026-11-21T11:30:00Z"
+    assert stage.minute_before(noon - 0.1, 1800) == "2026-11-21T11:29:00Z"
 
 
 @pytest.mark.parametrize(

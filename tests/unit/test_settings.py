@@ -168,6 +168,7 @@ EPOCH = {**FEED, "pair": "A-B", "n": 2, "from": "2026-05-01T00:00:00Z"}
         ("jobs.lease.ttl", 30, "jobs.lease.ttl is 30: a duration such as 500ms, 30s, 10m, 2h or 7d"),
         ("jobs.stream.trigger", "1ms", "jobs.stream.trigger is '0:00:00.001000': 100ms or more"),
         ("jobs.stream.max_bytes_per_trigger", "1B", "jobs.stream.max_bytes_per_trigger is 1: 1000000 to"),
+        ("jobs.gaps.halt_after", "59s", "jobs.gaps.halt_after is '0:00:59': 1m or more"),
         ("jobs.bars.widths", "5m", "jobs.bars.widths is '5m': a list"),
         ("jobs.bars.widths", [], "jobs.bars.widths is []: at least one width, such as 5m, 1h or 1d"),
         ("jobs.bars.widths", [5], "jobs.bars.widths[0] is 5: a text, in quotes"),
