@@ -75,11 +75,11 @@ A minute without trades has no row, and a bar without minutes has none.
 """
 
 
-GAPS_OF_TRADES = """A hole is found in the minutes, where ids are dense, or a collector's `gap` event tells of it; told twice it is one row, matched by its
-ids. Two rows of a feed never overlap: an absent id belongs to the row between whose ends it lies, also when it goes missing later, and
-else to a new one. So the sum of `missing` over all rows of a feed is that of `missing_trades` over its closed minutes, and a little more
-where a collector knows what the minutes cannot: what lies above the newest trade. Ids that exist without a trade (voids) are not absent.
-Where ids are not dense (Bitso) the word of whoever asked the exchange closes a row; elsewhere the trades themselves do.
+GAPS_OF_TRADES = """A hole is found in the minutes, where ids are dense, or a collector's `gap` event tells of it; told twice it is one row,
+matched by its ids. Two rows of a feed never overlap: an absent id belongs to the row between whose ends it lies, also when it goes missing
+later, and else to a new one. So the sum of `missing` over all rows of a feed is that of `missing_trades` over its closed minutes, and a
+little more where a collector knows what the minutes cannot: what lies above the newest trade. Ids that exist without a trade (voids) are
+not absent. Where ids are not dense (Bitso) the word of whoever asked the exchange closes a row; elsewhere the trades themselves do.
 
 """
 

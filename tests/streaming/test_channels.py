@@ -51,7 +51,7 @@ def test_books_of_two_batches_that_come_again(spark: SparkSession, lake: Path):
 
 
 @pytest.mark.parametrize("where", ["live", "quarantine"])
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.long), "after"])
 def test_a_death_between_the_commits_changes_nothing(spark: SparkSession, lake: Path, where: str, when: str):
     one = Collector()
     line = one.book("100")

@@ -16,7 +16,7 @@ from tests.support.tables import assert_tables
 
 PROGRESS = "control/progress/stream-trades.json"
 # a crash before a step leaves what a crash after the step before it leaves; all are tried in the long run
-QUICK = {("after trades", False), ("after quarantine", True), ("after minutes append", True)}
+QUICK = {("after trades", False), ("after minutes append", True)}
 
 
 def crash(story: Story, point: str, objects: Sequence[str]) -> None:
@@ -68,7 +68,7 @@ def test_a_lost_checkpoint_after_a_crash_in_the_middle_of_the_trades(story: Stor
     crash(story, "after trades", objects)
     (story.lake / PROGRESS).unlink()
     later = Collector("later-1-1")
-    further = [story.put(later.aggregate(10 + number, f"10:{5 + number // 2:02}:{number * 5:02}")) for number in range(10)]
+    further = [story.put(later.aggregate(10 + number, f"10:{5 + number // 2:02}:{number * 5:02}")) for number in range(4)]
     story.tell(*first(story), *objects, *further)
     with story.driver() as query:
         query.start()
