@@ -97,7 +97,7 @@ class Tape:
     def take(self, *rows: Row) -> None:
         """These trades are committed, and the minutes follow."""
         for row in rows:
-            self.trades.setdefault(tuple(row[name] for name in SERIES), {})[row["trade_id"]] = row  # type: ignore[arg-type]
+            self.trades.setdefault(tuple(row[name] for name in SERIES), {})[row["trade_id"]] = row
         self._append(TRADES, rows)
         self._minutes()
 

@@ -1,0 +1,207 @@
+"""Live tables made again from the landing zone: after a parser was changed, or when a table is not to be trusted any more."""
+
+import argparse
+import contextlib
+import dataclasses
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from ingest import landing
+from ingest.exchanges import EXCHANGES
+from ingest.landing import Store
+from ingest.settings import Settings
+from jobs.queries.appended import Appended
+from jobs.queries.channels import Channel, channels
+from jobs.queries.live_tables import LiveTables
+from jobs.queries.trades import Trades
+from jobs.runtime import cli, landed
+from jobs.runtime.frames import keys
+from jobs.runtime.lake import LakeError, Place
+from jobs.runtime.lease import Lease, held
+from jobs.runtime.live import Live
+from jobs.runtime.progress import Progress, Records
+from jobs.runtime.session import session
+from jobs.tables import MINUTE_AGGREGATES, QUARANTINE, TRADES
+from jobs.tables.table import Table
+
+log = logging.getLogger(__name__)
+TOGETHER = 100  # landing objects in a batch
+EARLY = timedelta(hours=1)  # a trade is received at most so long before its time: later ones are quarantined
+SCRATCH = "rebuild"  # a folder of the lake: the tables while they are made
+CHANNELS = {channel.table.name: channel for channel in channels(EXCHANGES)}
+MADE = (TRADES.name, MINUTE_AGGREGATES.name, *CHANNELS)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Rebuild from the command line."""
+    made = cli.parser(
+        "rebuild",
+        "Make a live table, or a part of it, again from what landed. The stream must not run.",
+        "./spark-submit.sh rebuild --conf conf/local.yaml --table trades --pair BTC-USDT --from 2026-11-01 --to 2026-11-08",
+    )
+    made.add_argument(
+        "--table", choices=MADE, required=True, help="what is made again; with trades its share of quarantine and all minutes"
+    )
+    made.add_argument("--pair", action="append", help="these pairs alone; may be given several times")
+    made.add_argument("--from", dest="since", type=_day, metavar="DAY", help="rows from this day on, UTC")
+    made.add_argument("--to", dest="until", type=_day, metavar="DAY", help="and before this one")
+    return cli.main("rebuild", made, run, arguments)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; one such as 2026-11-01 would be right") from error
+
+
+def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping[str, Any]:
+    """Make it aside, look that nothing is lost by it, and put it in the place of what stands."""
+    part = Part(tuple(chosen.pair or ()), chosen.since, chosen.until)
+    with held(where.store, "stream", settings.jobs.lease.ttl) as lease:
+        made = Rebuild(session(settings.lake, "rebuild"), settings, where, lease)
+        if chosen.table == MINUTE_AGGREGATES.name:
+            return made.minutes()
+        return made.trades(part) if chosen.table == TRADES.name else made.appended(CHANNELS[chosen.table], part)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which rows."""
+
+    pairs: Sequence[str] = ()
+    since: date | None = None
+    until: date | None = None
+
+    def predicate(self, time: str) -> str:
+        """A literal condition on a table with this column of times; TRUE: all."""
+        parts = [f"pair IN ({', '.join(repr(pair) for pair in self.pairs)})"] if self.pairs else []
+        parts += [f"{time} >= TIMESTAMP '{self.since} 00:00:00+00:00'"] if self.since else []
+        parts += [f"{time} < TIMESTAMP '{self.until} 00:00:00+00:00'"] if self.until else []
+        return " AND ".join(parts) or "TRUE"
+
+    def objects(self, store: Store, channel: str) -> list[str]:
+        """The landing objects that may hold a line of it: whatever was received from its first day on, for a repair comes late."""
+        first = (datetime.combine(self.since, datetime.min.time(), UTC) - EARLY).date() if self.since else date.min
+        found = sorted(store.keys(f"landing/channel={channel}/"))
+        return [key for key in found if date.fromisoformat(key.partition("/dt=")[2][:10]) >= first]
+
+
+@dataclass
+class Rebuild:
+    """One run."""
+
+    spark: SparkSession
+    settings: Settings
+    where: Place
+    lease: Lease
+
+    def trades(self, part: Part) -> Mapping[str, Any]:
+        """And their share of `quarantine`, then all minutes."""
+        objects = part.objects(self.where.store, TRADES.name)
+        query = self._query(self.where)
+        query.tables.open()
+        self._refuse_loss(query.tables.trades, part.predicate("ts"), objects)
+        with self._aside() as place:
+            made = self._query(place)
+            made.start()
+            for number, some in enumerate(_together(objects)):
+                made.batch(made.tables.frames(some), number, "rebuild")
+                log.info("event=rebuilt query=trades objects=%d of=%d", min((number + 1) * TOGETHER, len(objects)), len(objects))
+            query.progress.drop()  # the next start learns everything anew, wherever this one may die
+            rows = self._put(made.tables.trades, query.tables.trades, part.predicate("ts"))
+            self._put_quarantine(made.tables.quarantine, query.tables.quarantine, TRADES.name, part.predicate("ts"))
+        query.start_over()
+        return {"objects": len(objects), "rows": rows}
+
+    def minutes(self) -> Mapping[str, Any]:
+        """All of them, from the trades that are there."""
+        query = self._query(self.where)
+        query.tables.open()
+        query.progress.drop()
+        query.start_over()
+        return {"rows": query.tables.minutes.read().count()}
+
+    def appended(self, channel: Channel, part: Part) -> Mapping[str, Any]:
+        """A table of a channel without trades, and its share of `quarantine`."""
+        objects = part.objects(self.where.store, channel.name)
+        query = self._appended(self.where, channel)
+        query.start()
+        self._refuse_loss(query.live, part.predicate(channel.time), objects)
+        with self._aside() as place:
+            made = self._appended(place, channel)
+            made.start()
+            for number, some in enumerate(_together(objects)):
+                lines = landed.lines(self.spark.read, self.where.root, landed.paths(self.where.root, some))
+                made.batch(lines, number, "rebuild")
+            rows = self._put(made.live, query.live, part.predicate(channel.time))
+            if part == Part():  # the rows there do not tell of which time they are
+                self._put_quarantine(made.quarantine, query.quarantine, channel.name, "TRUE")
+        return {"objects": len(objects), "rows": rows}
+
+    # --- parts
+
+    def _refuse_loss(self, live: Live, predicate: str, objects: Sequence[str]) -> None:
+        """Rows whose object is not there any more could not be made again."""
+        stands = live.read().where(predicate)
+        lost = sorted({row["object"] for row in keys(stands.select("object").distinct())} - set(objects))
+        if lost:
+            raise LakeError(
+                f"{stands.where(F.col('object').isin(lost)).count()} rows of {live.table.name} come from {len(lost)} landing objects "
+                f"that are not there, such as {lost[0]}: put them back, or leave these rows out by --from and --to"
+            )
+
+    def _put(self, made: Live, live: Live, predicate: str) -> int:
+        """In the place of what stands, in one commit."""
+        rows = made.read().where(predicate).select(*live.table.names)
+        live.overwrite(rows.repartition(*live.table.partitioned_by), None if predicate == "TRUE" else predicate)
+        return rows.count()
+
+    def _put_quarantine(self, made: Live, live: Live, channel: str, predicate: str) -> None:
+        """But for what the lines of an object do not tell: that it was damaged."""
+        mine = f"channel = '{channel}' AND reason <> 'object_corrupt' AND {predicate}"
+        if keys(live.read().where(mine).limit(1)) or keys(made.read().where(mine).limit(1)):
+            live.overwrite(made.read().where(mine).select(*live.table.names).coalesce(1), mine)
+
+    @contextlib.contextmanager
+    def _aside(self) -> Iterator[Place]:
+        """A place of its own for as long as the block runs; what a run that died left there is removed first."""
+        self._clear()
+        folder = f"{SCRATCH}/{self.lease.epoch}"  # never the same twice: Delta remembers what stood at a path
+        lake = dataclasses.replace(self.settings.lake, path=f"{self.settings.lake.path.rstrip('/')}/{folder}")
+        try:
+            yield Place(f"{self.where.root}/{folder}", landing.store(lake))
+        finally:
+            self._clear()
+
+    def _clear(self) -> None:
+        for key in list(self.where.store.keys(f"{SCRATCH}/")):
+            self.where.store.delete(key)
+
+    def _query(self, place: Place) -> Trades:
+        three = (self._live(place, TRADES), self._live(place, QUARANTINE), self._live(place, MINUTE_AGGREGATES))
+        tables = LiveTables(self.spark, EXCHANGES, self.settings.ingest.epochs, self.where.root, *three)
+        return Trades(tables, Progress(place.store, "trades"), Records(place.store, "trades"))
+
+    def _appended(self, place: Place, channel: Channel) -> Appended:
+        lives = self._live(place, channel.table), self._live(place, QUARANTINE)
+        return Appended(self.spark, channel, *lives, Records(place.store, channel.name))
+
+    def _live(self, place: Place, table: Table) -> Live:
+        return Live(self.spark, place.store, self.lease, table, place.table(table.name))
+
+
+def _together(objects: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(objects), TOGETHER):
+        yield objects[start : start + TOGETHER]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

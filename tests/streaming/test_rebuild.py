@@ -1,0 +1,164 @@
+"""Tables made again from what landed are those that were there, whatever had become of them meanwhile."""
+
+import argparse
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from ingest.settings import settings
+from jobs import rebuild
+from jobs.runtime import lake as lakes
+from jobs.runtime.lake import LakeError
+from jobs.tables.trades import TRADES
+from tests.support.lines import DAY
+from tests.support.stories import BEFORE, Story, first, interpret, second
+from tests.support.stream import take
+from tests.support.tables import PLACE, assert_rows, rows_of
+
+RUN = ("source", "recv_ts", "event_ts", "object", "conn", "seq", "item")
+
+
+@pytest.fixture(scope="module")
+def done(begun: Path, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """Both batches were taken in."""
+    interpret(spark)
+    story = Story(spark, tmp_path_factory.mktemp("done") / "lake")
+    shutil.copytree(begun, story.lake)
+    story.tell(*first(story))
+    objects = second(story)
+    story.tell(*objects)
+    with story.driver() as query:
+        query.start()
+        take(query, objects)
+        query.close()
+    return story
+
+
+@pytest.fixture
+def told(done: Story, spark: SparkSession, lake: Path) -> Story:
+    interpret(spark)
+    shutil.copytree(done.lake, lake, dirs_exist_ok=True)
+    return Story(spark, lake, done.oracle)
+
+
+def again(lake: Path, table: str = "trades", **chosen: Any) -> Mapping[str, Any]:  # noqa: ANN401 - options
+    """The job."""
+    found = settings({"lake": str(lake), "ingest": {"collector": "test"}})
+    options = {"pair": None, "since": None, "until": None} | chosen
+    return rebuild.run(found, lakes.place(found.lake), argparse.Namespace(table=table, **options))
+
+
+def spoil(story: Story, *statements: str) -> None:
+    """What a driver of ours once did wrong."""
+    with story.driver() as query:
+        query.start()
+        for statement in statements:
+            live = query.tables.quarantine if "quarantine" in statement else query.tables.trades
+            live.sql(statement.format(f"delta.`{live.path}`"))
+
+
+def same(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What does not tell of the run that made it."""
+    return {name: value for name, value in row.items() if name not in RUN}
+
+
+def check(story: Story) -> None:
+    """All three tables are those of the landing zone; of the key of which there are two stories, either one may be told."""
+    disputed = [row for row in story.oracle.quarantine if row["reason"] == "conflict"]
+    keys = {(row["pair"], row["trade_id"]) for row in disputed}
+    minutes = {(row["pair"], row["ts"].replace(second=0, microsecond=0)) for row in disputed}
+    with story.driver() as query:
+        query.start()
+        query.close()
+        tables = query.tables
+        found, quarantined = rows_of(tables.trades.read()), rows_of(tables.quarantine.read().drop("detail"))
+        minutes_ = tables.minutes.read().collect()
+    expected = [same(row) for row in story.oracle.trades]
+    assert_rows(
+        [same(row) for row in found if (row["pair"], row["trade_id"]) not in keys],
+        [row for row in expected if (row["pair"], row["trade_id"]) not in keys],
+        TRADES.key,
+    )
+    assert len(found) == len(expected)
+    sure = [row for row in story.oracle.quarantine if row["reason"] != "conflict"]
+    assert_rows([row for row in quarantined if row["reason"] != "conflict"], sure, PLACE)
+    assert len(quarantined) == len(sure) + len(disputed)
+    told = {(row["pair"], row["minute"].replace(tzinfo=UTC)): row for row in minutes_}
+    for row in story.oracle.minutes(open_too=True):
+        place = row["pair"], row["minute"]
+        made = told.pop(place).asDict()
+        if place not in minutes:
+            assert {name: made[name] for name in ("open", "close", "volume", "ticks", "missing_trades", "is_complete")} == {
+                name: row[name] for name in ("open", "close", "volume", "ticks", "missing_trades", "is_complete")
+            }
+    assert not told
+
+
+def test_a_part_and_then_all_trades_are_those_of_the_landing_zone_again(told: Story):
+    spoil(told, "UPDATE {} SET price = 1 WHERE pair <> 'ETH-USDT'", "DELETE FROM {} /* quarantine */")
+    mine = [row for row in told.oracle.trades if row["pair"] == "BTC-USDT" and row["ts"].day == 30]
+    days = {"since": date.fromisoformat(DAY), "until": date.fromisoformat(DAY) + timedelta(days=1)}
+    objects = len(list((told.lake / "landing").rglob("*.gz")))
+    assert again(told.lake, pair=["BTC-USDT"], **days) == {"objects": objects, "rows": len(mine)}
+    with told.driver() as query:
+        spoilt = {(row["pair"], f"{row['ts']:%Y-%m-%d}") for row in query.tables.trades.read().where("price = 1").collect()}
+    assert spoilt == {("BTC-USDT", BEFORE), ("BTC-MXN", DAY)}
+    assert again(told.lake) == {"objects": objects, "rows": len(told.oracle.trades)}
+    check(told)
+    assert not list((told.lake / "rebuild").rglob("*.*"))
+
+
+def test_what_could_not_be_made_again_is_left_alone(told: Story):
+    """Landing objects are gone: to replace their rows would lose them."""
+    gone = next((told.lake / "landing").rglob("*.gz"))
+    rows = [row for row in told.oracle.trades if row["object"] == str(gone.relative_to(told.lake))]
+    gone.unlink()
+    with pytest.raises(
+        LakeError, match=f"{len(rows)} rows of trades come from 1 landing objects that are not there, such as landing/"
+    ):
+        again(told.lake)
+    check(told)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", ["before", "after"])
+def test_a_rebuild_that_dies_leaves_tables_that_agree(told: Story, point: str, monkeypatch: pytest.MonkeyPatch):
+    """Before or after the trades were put in their place."""
+    spoil(told, "DELETE FROM {} WHERE trade_id IN (2, 3)")
+    put = rebuild.Rebuild._put
+
+    def die(*arguments: Any) -> int:  # noqa: ANN401 - of `_put`
+        if point == "after":
+            put(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rebuild.Rebuild, "_put", die)
+        with pytest.raises(KeyboardInterrupt):
+            again(told.lake)
+    with told.driver() as query:
+        query.start()
+        query.close()
+        there = {row["trade_id"] for row in query.tables.trades.read().where("pair = 'BTC-USDT'").collect()}
+        ticks = query.tables.minutes.read().where("pair = 'BTC-USDT'").selectExpr("sum(ticks)").collect()[0][0]
+        assert (
+            ticks
+            == len(there)
+            == len({row["trade_id"] for row in told.oracle.trades if row["pair"] == "BTC-USDT"}) - (0 if point == "after" else 2)
+        )
+    again(told.lake)
+    check(told)
+
+
+@pytest.mark.long
+def test_lost_minutes_are_made_of_the_trades(told: Story):
+    with told.driver() as query:
+        query.start()
+        query.tables.minutes.overwrite(query.tables.minutes.read().where("FALSE"))
+    assert again(told.lake, "minute_aggregates")["rows"] == len(told.oracle.minutes(open_too=False))
+    check(told)
