@@ -5,12 +5,12 @@ import contextlib
 import dataclasses
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ingest import landing
@@ -19,6 +19,7 @@ from ingest.landing import Store
 from ingest.settings import Settings
 from jobs.queries.appended import Appended
 from jobs.queries.channels import Channel, channels
+from jobs.queries.copies import keep
 from jobs.queries.live_tables import LiveTables
 from jobs.queries.trades import Trades
 from jobs.runtime import cli, landed
@@ -29,13 +30,18 @@ from jobs.runtime.live import Live
 from jobs.runtime.progress import Progress, Records
 from jobs.runtime.session import session
 from jobs.tables import MINUTE_AGGREGATES, QUARANTINE, TRADES
+from jobs.tables.quarantine import REASONS, SEEN
 from jobs.tables.table import Table
+from jobs.transforms.lines import items
 
 log = logging.getLogger(__name__)
 TOGETHER = 100  # landing objects in a batch
 EARLY = timedelta(hours=1)  # a trade is received at most so long before its time: later ones are quarantined
 SCRATCH = "rebuild"  # a folder of the lake: the tables while they are made
 CHANNELS = {channel.table.name: channel for channel in channels(EXCHANGES)}
+# what a parser is to blame for: ids that count as seen, and what depends on other rows, need the table made again
+READABLE = [reason for reason in REASONS if reason not in (*SEEN, "conflict", "id_reset", "object_corrupt")]
+QUARANTINED = ("object", "line_sha256", "item")
 MADE = (TRADES.name, MINUTE_AGGREGATES.name, *CHANNELS)
 
 
@@ -67,6 +73,8 @@ def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping
     part = Part(tuple(chosen.pair or ()), chosen.since, chosen.until)
     with held(where.store, "stream", settings.jobs.lease.ttl) as lease:
         made = Rebuild(session(settings.lake, "rebuild"), settings, where, lease)
+        if chosen.quarantine:
+            return made.quarantined()
         if chosen.table == MINUTE_AGGREGATES.name:
             return made.minutes()
         return made.trades(part) if chosen.table == TRADES.name else made.appended(CHANNELS[chosen.table], part)
@@ -146,6 +154,52 @@ class Rebuild:
                 self._put_quarantine(made.quarantine, query.quarantine, channel.name, "TRUE")
         return {"objects": len(objects), "rows": rows}
 
+    def quarantined(self) -> Mapping[str, Any]:
+        """What could not be read, once more. Taken in first and removed from quarantine then, so that no death loses it."""
+        live = self._live(self.where, QUARANTINE)
+        live.open()
+        rows = live.read().where(F.col("reason").isin(*READABLE))
+        counts = {"objects": 0, "quarantined": rows.count()}
+        for channel, objects in _by_channel(row["object"] for row in keys(rows.select("object").distinct())).items():
+            counts["objects"] += len(objects)
+            if missing := sorted(set(objects) - set(self.where.store.keys(f"landing/channel={channel}/"))):
+                raise LakeError(
+                    f"{len(missing)} landing objects with quarantined lines are not there, such as {missing[0]}: put them back"
+                )
+            take, read = self._reader(channel, live)
+            for some in _together(objects):
+                take(some)
+                fine = read(some).where("reason IS NULL")
+                here = live.read().where(F.col("object").isin(list(some)))
+                readable = here.where(F.col("reason").isin(*READABLE))
+                lines = F.sha2(F.col("line").cast("BINARY"), 256).alias("line_sha256")
+                again = readable.join(
+                    fine.select("object", lines, "item").distinct(), on=["object", "line_sha256", "item"], how="left_semi"
+                )
+                keep(live, live.read().join(again.select(*QUARANTINED), on=list(QUARANTINED), how="left_anti"), but=again)
+                take(some)  # of what is a conflict now, nobody was told while its line stood there with another reason
+        return {**counts, "read": counts["quarantined"] - live.read().where(F.col("reason").isin(*READABLE)).count()}
+
+    def _reader(
+        self, channel: str, quarantine: Live
+    ) -> tuple[Callable[[Sequence[str]], object], Callable[[Sequence[str]], DataFrame]]:
+        """How a channel takes in landing objects, and what their items are."""
+        if channel == TRADES.name:
+            query = self._query(self.where, quarantine)
+            query.start()
+            tables = query.tables
+            return lambda some: query.batch(tables.frames(some), 0, "rebuild"), lambda some: items(
+                tables.lines(some), tables.projection
+            ).withColumnRenamed("raw", "line")
+        (kind,) = (one for one in CHANNELS.values() if one.name == channel)
+        other = self._appended(self.where, kind, quarantine)
+        other.start()
+
+        def lines(some: Sequence[str]) -> DataFrame:
+            return landed.lines(self.spark.read, self.where.root, landed.paths(self.where.root, some))
+
+        return lambda some: other.batch(lines(some), 0, "rebuild"), lambda some: kind.items(lines(some))
+
     # --- parts
 
     def _refuse_loss(self, live: Live, predicate: str, objects: Sequence[str]) -> None:
@@ -185,17 +239,24 @@ class Rebuild:
         for key in list(self.where.store.keys(f"{SCRATCH}/")):
             self.where.store.delete(key)
 
-    def _query(self, place: Place) -> Trades:
-        three = (self._live(place, TRADES), self._live(place, QUARANTINE), self._live(place, MINUTE_AGGREGATES))
+    def _query(self, place: Place, quarantine: Live | None = None) -> Trades:
+        three = (self._live(place, TRADES), quarantine or self._live(place, QUARANTINE), self._live(place, MINUTE_AGGREGATES))
         tables = LiveTables(self.spark, EXCHANGES, self.settings.ingest.epochs, self.where.root, *three)
         return Trades(tables, Progress(place.store, "trades"), Records(place.store, "trades"))
 
-    def _appended(self, place: Place, channel: Channel) -> Appended:
-        lives = self._live(place, channel.table), self._live(place, QUARANTINE)
+    def _appended(self, place: Place, channel: Channel, quarantine: Live | None = None) -> Appended:
+        lives = self._live(place, channel.table), quarantine or self._live(place, QUARANTINE)
         return Appended(self.spark, channel, *lives, Records(place.store, channel.name))
 
     def _live(self, place: Place, table: Table) -> Live:
         return Live(self.spark, place.store, self.lease, table, place.table(table.name))
+
+
+def _by_channel(objects: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for key in sorted(objects):
+        found.setdefault(key.partition("/channel=")[2].partition("/")[0], []).append(key)
+    return found
 
 
 def _together(objects: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -4,6 +4,7 @@ import argparse
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from jobs import rebuild
 from jobs.runtime import lake as lakes
 from jobs.runtime.lake import LakeError
 from jobs.tables.trades import TRADES
-from tests.support.lines import DAY
+from tests.support.lines import DAY, Collector, micros, put
 from tests.support.stories import BEFORE, Story, first, interpret, second
 from tests.support.stream import take
 from tests.support.tables import PLACE, assert_rows, rows_of
@@ -46,10 +47,10 @@ def told(done: Story, spark: SparkSession, lake: Path) -> Story:
     return Story(spark, lake, done.oracle)
 
 
-def again(lake: Path, table: str = "trades", **chosen: Any) -> Mapping[str, Any]:  # noqa: ANN401 - options
+def again(lake: Path, table: str | None = "trades", **chosen: Any) -> Mapping[str, Any]:  # noqa: ANN401 - options
     """The job."""
     found = settings({"lake": str(lake), "ingest": {"collector": "test"}})
-    options = {"pair": None, "since": None, "until": None} | chosen
+    options = {"pair": None, "since": None, "until": None, "quarantine": False} | chosen
     return rebuild.run(found, lakes.place(found.lake), argparse.Namespace(table=table, **options))
 
 
@@ -162,3 +163,26 @@ def test_lost_minutes_are_made_of_the_trades(told: Story):
         query.tables.minutes.overwrite(query.tables.minutes.read().where("FALSE"))
     assert again(told.lake, "minute_aggregates")["rows"] == len(told.oracle.minutes(open_too=False))
     check(told)
+
+
+def test_what_a_parser_can_read_now_leaves_quarantine(told: Story):
+    """The stream was older than what landed: it knew no Coinbase."""
+    one = Collector("new-1-1")
+    match = {"type": "match", "trade_id": 7, "maker_order_id": "a", "taker_order_id": "b", "side": "sell", "size": "0.5"}
+    match |= {"price": "60000.25", "product_id": "BTC-USD", "sequence": 1, "time": f"{DAY}T10:00:00.000001Z"}
+    known = {"venue": "coinbase", "kind": "trade", "pair": "BTC-USD"}
+    lines = [one.line(match, received=micros("10:00:01"), **known), one.line({"type": "?"}, received=micros("10:00:02"), **known)]
+    key = put(told.lake, lines, venue="coinbase")
+    told.tell(key)
+    with told.driver() as query:
+        query.start()
+        assert take(query, [key])["quarantined"] == 2
+    assert again(told.lake, None, quarantine=True) == {"objects": 1, "quarantined": 2, "read": 1}
+    with told.driver() as query:
+        query.start()
+        (row,) = rows_of(query.tables.trades.read().where("venue = 'coinbase'"))
+        left = rows_of(query.tables.quarantine.read().where("venue = 'coinbase'"))
+        assert query.tables.minutes.read().where("venue = 'coinbase'").count() == 0  # it is open still
+    assert (row["trade_id"], row["price"], row["taker_side"], row["object"]) == (7, Decimal("60000.25"), "buy", key)
+    assert [(found["seq"], found["reason"]) for found in left] == [(2, "unreadable")]  # as it was found
+    assert again(told.lake, None, quarantine=True) == {"objects": 1, "quarantined": 1, "read": 0}
