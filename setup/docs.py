@@ -73,6 +73,16 @@ A minute without trades has no row, and a bar without minutes has none.
 
 """
 
+ROUNDED_FILLS = """One rule rounds: a level is taken whole while the rest of the notional pays for all of it; of the next one as many whole
+0.00000001 of the base are taken as that rest pays for, rounded down, and the walk ends. All else is exact: `cost` is the sum of
+price * quantity over what was taken, so it is never more than `notional`, and where `is_full` is true less than the price of one such
+0.00000001 is missing. Selling is the same with the bids: at most `notional` is received. Fees are not in it.
+
+`is_full` false means one of three things: the book was cut (`is_cut`), that was all that the venue had, or there was nothing to walk
+(`state` says why).
+
+"""
+
 
 @dataclass(frozen=True)
 class Example:
@@ -135,6 +145,15 @@ WHERE pair = 'BTC-USDT' AND year = 2026 AND month = 11 AND venue = 'binance' AND
 ORDER BY abs(price_change) DESC
 LIMIT 10""",
     ),
+    "fills": Example(
+        "what buying 50,000 at once came to on each venue, hour by hour",
+        """SELECT date_trunc('hour', recv_ts) AS hour, venue, market, count(*) AS books, min(slippage_pct) AS least,
+       max(slippage_pct) AS most, sum(CASE WHEN is_full THEN 0 ELSE 1 END) AS not_full
+FROM fills
+WHERE pair = 'BTC-USDT' AND year = 2026 AND month = 11 AND side = 'buy' AND notional = 50000
+GROUP BY 1, 2, 3
+ORDER BY 1, 2, 3""",
+    ),
     "quarantine": Example(
         "what did not become a trade in a month, and why",
         """SELECT reason, venue, market, pair, count(*) AS items, min(detail) AS for_example
@@ -160,7 +179,7 @@ def tables_page(tables: Iterable[Table]) -> str:
 def _section(table: Table) -> str:
     rows = "\n".join(f"| `{column.name}` | {column.type} | {_cell(column.comment)} |" for column in table.columns)
     example = EXAMPLES[table.name]
-    notes = {"quarantine": _reasons(), "bars": COMPLETE_BARS}.get(table.name, "")
+    notes = {"quarantine": _reasons(), "bars": COMPLETE_BARS, "fills": ROUNDED_FILLS}.get(table.name, "")
     return (
         f"## {table.name}\n\n{table.comment}\n\n"
         f"Key: {_names(table.key)}. Partitioned by {_names(table.partitioned_by)}. "
