@@ -131,10 +131,10 @@ ORDER BY 1""",
     ),
     "collector_events": Example(
         "the holes of a month, and how they ended",
-        """SELECT event, venue, market, pair, feed, before_id, after_id, outcome, rows, at
+        """SELECT event, venue, market, pair, feed, before_id, after_id, outcome, rows, "at"
 FROM collector_events
 WHERE year = 2026 AND month = 11 AND event IN ('gap', 'repair')
-ORDER BY venue, market, pair, before_id, at""",
+ORDER BY venue, market, pair, "at", before_id""",
     ),
     "bars": Example(
         "the days of a month on which a market moved most, and whether anything of them is missing",

@@ -16,7 +16,8 @@ from tests.support.fills import SCHEMA, Row, book, plain
 from tests.support.stories import interpret
 from tests.support.tables import assert_rows, rows_of
 
-NOTIONALS = ("100", "1000.5", "0.000000000000000001", "99999999999999999999.999999999999999999")
+# the third pays for one whole, less the least there is, of "a price of many digits"
+NOTIONALS = ("100", "1000.5", "54321.987654321899999999", "0.000000000000000001", "99999999999999999999.999999999999999999")
 LADDER = ["100 0.5", "101 0.25", "103 40"]
 BIDS = ["99 1", "98 0.5", "97 40"]
 HUGE = "99999999999999.99999999"  # of quantity
@@ -56,9 +57,7 @@ STORIES: Mapping[str, Row] = {
     "crossed": book("10:00:00", ["101 50"], ["100 50"]),
     "locked, and cut": book("10:00:00", ["100 0.1"], ["100 0.1"], levels=1),
     "no mid that fits": book("10:00:00", BIDS, LADDER, mid=None),
-    "worse than a percentage can say": book(
-        "10:00:00", ["0.0000000001"], ["0.0000000002 0.00000001", "9999999999.9999999999 90"]
-    ),
+    "worse than a percentage can say": book("10:00:00", ["0.0000000001"], ["0.0000000002 0.00000001", "9999999998 90"]),
     "levels worth more than an amount": book("10:00:00", [f"9999999999 {HUGE}"] * 2, [f"9999999999.9999999999 {HUGE}"] * 2),
     "quantities without measure": book("10:00:00", [f"0.0000000001 {HUGE}"] * 5, [f"0.0000000002 {HUGE}"] * 5),
     "the best price alone": book("10:00:00", ["99 50"], ["100 0.5"], level=1, levels=1),
@@ -131,6 +130,13 @@ def test_some_fills_by_hand(made: list[dict[str, Any]]):
     assert part["average_price"] == Decimal("100.9803921525")
     assert (part["mid"], part["slippage_pct"]) == (Decimal("99.5"), Decimal("1.487831"))
     assert by_story["a part of the third level", "sell"]["slippage_pct"] == Decimal("0.512664")  # 99 and a little of 98 for 99.5
+    (almost,) = (
+        row
+        for row in made
+        if (row["notional"], row["side"]) == (Decimal(NOTIONALS[2]), "buy")
+        and stories.get(row["pair"]) == "a price of many digits"
+    )
+    assert (almost["filled"], almost["is_full"]) == (Decimal("0.99999999"), True)
     assert by_story["worse than a percentage can say", "buy"]["slippage_pct"] is None
 
 
