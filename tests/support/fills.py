@@ -6,6 +6,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 from jobs.tables.order_books import ORDER_BOOKS
+from jobs.tables.table import Table
 from tests.support.bars import percent
 from tests.support.lines import moment
 from tests.support.oracle import quotient
@@ -77,9 +78,9 @@ def _walked(levels: Iterable[Mapping[str, Decimal]], notional: Decimal) -> Row:
     return {"filled": filled, "cost": cost, "levels": len(taken), "worst_price": taken[-1] if taken else None, "is_full": is_full}
 
 
-def plain(rows: Iterable[Row]) -> list[tuple[Any, ...]]:
-    """Rows of books as `frame` takes them."""
-    return [tuple(_text(row[name]) for name in ORDER_BOOKS.names) for row in rows]
+def plain(rows: Iterable[Row], table: Table = ORDER_BOOKS) -> list[tuple[Any, ...]]:
+    """Rows of books, or of another table, as `frame` takes them."""
+    return [tuple(_text(row[name]) for name in table.names) for row in rows]
 
 
 def _text(value: Any) -> Any:  # noqa: ANN401 - what stands in a row
