@@ -84,7 +84,7 @@ def trade(id_: int, at: str, day: str = "2026-04-30", **said: Any) -> Row:  # no
 
 
 TRADES_THERE: Sequence[Row] = [
-    *(trade(id_, at) for id_, at in ((1, "22:59:00"), (2, "23:00:00"), (3, "23:30:00"))),
+    *(trade(id_, at) for id_, at in ((1, "22:59:00"), (2, "23:00:00"), (3, "23:30:00"), (4, "23:40:00"), (5, "23:50:00"))),
     *(
         trade(id_, at, MAY, last_id=last, first_id=id_, **AGG)
         for id_, at, last in ((6, "00:00:00", 9), (7, "00:00:00", 7), (8, "00:00:01", 8))
