@@ -40,8 +40,9 @@ FILLS = Table(
         Column(
             "is_cut",
             "BOOLEAN",
-            "Not full, and the walked side has as many levels as were asked for (levels of order_books) or more: there may be more in "
-            "the market. False where all levels were asked for, or fewer came: that is all there was.",
+            "Not full, and the walked side ends where the request for the book ended, so there may be more in the market: it has as many "
+            "levels as were asked for (levels of order_books; one at level 1) or more. Of level 3, where orders of one price are one level "
+            "here, any will do if their number was asked for. False where all levels were asked for, or fewer came: that was all.",
         ),
         Column("ts", "TIMESTAMP", "The venue's time of the book; NULL where it does not say."),
         Column("level", "INT", "What a level of the book is, as in order_books; 1: the best price is all that was asked for."),

@@ -49,7 +49,7 @@ def fills(books: DataFrame, notionals: Iterable[Decimal]) -> DataFrame:
 
 
 def _walk(side: str, levels: str, notional: Decimal) -> Column:
-    """What the levels come to that are taken whole; NULL where the book is crossed. Did as many come as were asked for?"""
+    """What the levels come to that are taken whole; NULL where the book is crossed. May it be that no more were asked for?"""
     amount = F.lit(f"{notional:f}").cast(AMOUNT)
     start = F.struct(
         amount.alias("left"),
@@ -61,9 +61,16 @@ def _walk(side: str, levels: str, notional: Decimal) -> Column:
     return F.struct(
         F.lit(side).alias("side"),
         amount.alias("notional"),
-        (F.size(levels) >= F.col("levels")).alias("is_asked"),
+        (F.size(levels) >= _asked()).alias("is_asked"),
         F.when(F.col("state") != "crossed", F.aggregate(levels, start, _step)).alias("walked"),
     )
+
+
+def _asked() -> Column:
+    """How many levels of a side may be all that were asked for; NULL: all were. Orders of one price are one level here."""
+    level, levels = F.col("level"), F.col("levels")
+    of_orders = F.when(levels.isNotNull(), 1)
+    return F.when(level == 3, of_orders).otherwise(F.coalesce(levels, F.when(level == 1, 1)))  # noqa: PLR2004 - see the table
 
 
 def _step(found: Column, level: Column) -> Column:

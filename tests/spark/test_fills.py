@@ -60,7 +60,10 @@ STORIES: Mapping[str, Row] = {
     "worse than a percentage can say": book("10:00:00", ["0.0000000001"], ["0.0000000002 0.00000001", "9999999998 90"]),
     "levels worth more than an amount": book("10:00:00", [f"9999999999 {HUGE}"] * 2, [f"9999999999.9999999999 {HUGE}"] * 2),
     "quantities without measure": book("10:00:00", [f"0.0000000001 {HUGE}"] * 5, [f"0.0000000002 {HUGE}"] * 5),
-    "the best price alone": book("10:00:00", ["99 50"], ["100 0.5"], level=1, levels=1),
+    "the best price alone": book("10:00:00", ["99 50"], ["100 0.5"], level=1),
+    "the best price alone, without asks": book("10:00:00", ["99 0.5"], [], level=1),
+    "orders, so many of them": book("10:00:00", ["99 0.5"], [], level=3, levels=20),
+    "all orders": book("10:00:00", ["99 0.5"], ["100 0.5"], level=3),
     "a price of many digits": book("10:00:00", ["12345.1234567891 90"], ["54321.9876543219 90"]),
     "without the venue's time": book("10:00:00", BIDS, LADDER, ts=None, level=3),
     **{f"drawn {seed}": deep(Random(seed), seed) for seed in range(1, 21)},  # noqa: S311 - a book, not a secret

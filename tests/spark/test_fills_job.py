@@ -83,17 +83,26 @@ def test_new_books_are_added_and_no_other_is_written_again(there: Shelf):
 
 
 def test_a_repair_of_the_books_is_one_of_the_fills(there: Shelf):
-    """After a foreign writer: one is gone, another one is another one, the third stood twice."""
+    """After a foreign writer: some stand twice until the repair; then one is gone, another one is another one."""
     gone, kept = (book(f"{at}:00", BIDS, ASKS, day=day) for at, day in (("23:49", "2026-04-30"), ("00:05", MAY)))
-    there.live.append(there._frame([kept]))
-    told = there.run()
-    assert told["written"] == told["removed"] == 0
+    new = book("00:06:00", BIDS, ASKS, day=MAY)
+    there.live.append(there._frame([kept, new, *there.take([new])]))
+    assert there.run()["written"] == 4
     there.check()
     other = kept | {"asks": kept["asks"][1:], "best_ask": None}
     there.overwrite([other, gone | {"recv_ts": gone["ts"].replace(minute=48)}], "BTC-USDT")
     told = there.run()
     there.check()
-    assert (told["written"], told["removed"]) == (2 + 4, 4)  # what is asked is another one; what is bid is not
+    assert (told["written"], told["removed"]) == (2 + 4, 4 + 4)  # what is asked is another one; what is bid is not
+
+
+def test_a_book_that_is_another_one_takes_no_other_with_it(there: Shelf):
+    """Of its month nothing else is walked, and nothing else goes."""
+    there.append([book("10:00:00", BIDS, ASKS)])
+    there.run()
+    there.merge([book("23:49:00", BIDS, ASKS[1:])])
+    assert there.run() == NOTHING | {"books": "changed", "fills": 4, "written": 4}
+    there.check()
 
 
 @pytest.mark.parametrize("point", ["after the fills", pytest.param("before the fills", marks=pytest.mark.long)])
@@ -142,10 +151,8 @@ def change_the_fills(there: Shelf) -> None:
         there.spark.sql(statement)
 
 
-LONG = [pytest.param(lose, marks=pytest.mark.long) for lose in (lose_the_fills, lose_the_progress, change_the_fills)]
-
-
-@pytest.mark.parametrize("lose", [lose_the_log, *LONG])
+@pytest.mark.long
+@pytest.mark.parametrize("lose", [lose_the_log, lose_the_fills, lose_the_progress, change_the_fills])
 def test_where_nobody_can_tell_what_changed_all_books_are_walked(there: Shelf, lose: Callable[[Shelf], None]):
     there.append([book("23:51:00", BIDS, ASKS)])
     lose(there)
@@ -217,7 +224,7 @@ def drawn(g: Random) -> list[Row]:
 
 def change(g: Random, there: Shelf) -> None:
     new = [row for row in drawn(g) if tuple(row[name] for name in KEY) not in there.rows]
-    kind = g.choice(["append", "append", "append", "repair", "start over", "delete", "optimize"])
+    kind = g.choice(["append", "append", "append", "merge", "repair", "start over", "delete", "optimize"])
     if kind == "repair":
         pair = g.choice(["BTC-USDT", "BTC-USD", "ETH-USDT"])
         kept = [row for row in there.rows.values() if row["pair"] == pair and g.random() < 0.8]
@@ -230,17 +237,17 @@ def change(g: Random, there: Shelf) -> None:
         there.delete(told, [key])
     elif kind == "optimize":
         there.optimize()
+    elif kind == "merge":
+        there.merge(drawn(g))
     else:
         there.append(new)
 
 
-QUICK = 3
-
-
-@pytest.mark.parametrize("seed", [QUICK, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(100, 104))])
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 104))
 def test_after_any_history_the_fills_are_what_all_books_say(there: Shelf, seed: int):
     g = Random(seed)  # noqa: S311 - a lake, not a secret
-    for _ in range(2 if seed == QUICK else 6):
+    for _ in range(6):
         for _ in range(g.choice([1, 1, 2])):
             change(g, there)
         assert there.run(notionals=NOTIONALS)["books"] == "changed"

@@ -58,8 +58,15 @@ def _fill(told: Row, side: str, notional: Decimal) -> Row:
         average, mid = quotient(row["cost"], row["filled"]), told["mid"]
         worse = None if average is None or mid is None else average - mid if side == "buy" else mid - average
         row |= {"average_price": average, "slippage_pct": None if worse is None else percent(worse, mid)}
-    as_asked = told["levels"] is not None and len(levels) >= told["levels"]
-    return row | {"is_cut": as_asked and not row["is_full"]}
+    return row | {"is_cut": not row["is_full"] and _ends_as_asked(told["level"], told["levels"], len(levels))}
+
+
+def _ends_as_asked(level: int, asked: int | None, there: int) -> bool:
+    if level == 1 and asked is None:
+        return there == 1
+    if level == 3 and asked is not None:  # each order, of which those of one price are one level
+        return there > 0
+    return asked is not None and there >= asked
 
 
 def _walked(levels: Iterable[Mapping[str, Decimal]], notional: Decimal) -> Row:

@@ -42,6 +42,15 @@ class Shelf:
     def append(self, rows: Iterable[Row]) -> None:
         self.live.append(self._frame(self.take(rows)))
 
+    def merge(self, rows: Iterable[Row]) -> None:
+        """Rows that are there already are written over. The log tells of no more than the files that held them."""
+        self._frame(self.take(rows)).createOrReplaceTempView("corrected")
+        keys = " AND ".join(f"t.{name} = s.{name}" for name in (*KEY, "year", "month"))
+        self.live.sql(
+            f"MERGE INTO delta.`{self.live.path}` t USING corrected s ON {keys}"
+            " WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+        )
+
     def overwrite(self, rows: Iterable[Row], pair: str | None = None) -> None:
         """As a repair does it, of a pair or of everything: these are all."""
         for key in [key for key, row in self.rows.items() if pair in (None, row["pair"])]:
