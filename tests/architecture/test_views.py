@@ -1,7 +1,7 @@
 """docs/views.md and the leading comments in conf/views say what the views show."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 import pytest
@@ -16,9 +16,10 @@ OF_TABLES = {column.name for table in TABLES.values() for column in table.column
 
 
 @pytest.fixture(scope="module")
-def database() -> duckdb.DuckDBPyConnection:
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
     """Without a row."""
-    return in_duckdb({})
+    with in_duckdb({}) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

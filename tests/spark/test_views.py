@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from itertools import groupby, pairwise
@@ -251,8 +251,9 @@ EXPECTED: Mapping[str, Callable[[], list[Row]]] = {
 
 
 @pytest.fixture(scope="module")
-def database() -> duckdb.DuckDBPyConnection:
-    return in_duckdb(TABLES)
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with in_duckdb(TABLES) as made:
+        yield made
 
 
 @pytest.fixture
