@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ _PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/.*)?|(?!\w+:/).+")
 _WIDTH = re.compile(r"([1-9]\d{0,4})([mhd])")
 _DAY = 24 * 60  # minutes
 _MINUTES_IN = {"m": 1, "h": 60, "d": _DAY}
+
+_LARGEST, _DECIMALS = Decimal(10) ** 20, 18  # of an amount, as its columns hold it
 
 _20_GB = Size(20 * 10**9)
 _256_MB = Size(256 * 10**6)
@@ -188,6 +191,13 @@ class Gaps:
 
 
 @dataclass(frozen=True)
+class Fills:
+    """What it costs to buy or sell at once."""
+
+    notionals: Sequence[Decimal] = (Decimal(50_000), Decimal(100_000))  # amounts of the quote currency
+
+
+@dataclass(frozen=True)
 class Jobs:
     """The Spark side."""
 
@@ -195,6 +205,7 @@ class Jobs:
     stream: Stream = Stream()
     bars: Bars = Bars()
     gaps: Gaps = Gaps()
+    fills: Fills = Fills()
 
 
 @dataclass(frozen=True)
@@ -328,6 +339,7 @@ def _job_rules(jobs: Jobs) -> Iterator[Rule]:
     yield _at_least("jobs.stream.close_after", stream.close_after, timedelta(seconds=1))
     yield from _width_rules("jobs.bars.widths", jobs.bars.widths)
     yield _at_least("jobs.gaps.halt_after", jobs.gaps.halt_after, timedelta(minutes=1), "1m")
+    yield from _notional_rules("jobs.fills.notionals", jobs.fills.notionals)
 
 
 def _width_rules(where: str, widths: Sequence[str]) -> Iterator[Rule]:
@@ -340,6 +352,15 @@ def _width_rules(where: str, widths: Sequence[str]) -> Iterator[Rule]:
         if minutes is not None:
             yield f"{where}[{number}]", width, f"each width once; {known.get(minutes)} is the same", minutes not in known
             known[minutes] = width
+
+
+def _notional_rules(where: str, notionals: Sequence[Decimal]) -> Iterator[Rule]:
+    yield where, list(notionals), "at least one amount of the quote currency, such as 50000", bool(notionals)
+    for number, notional in enumerate(notionals):
+        shown, decimals = f"{notional:f}", len(f"{notional:f}".partition(".")[2].rstrip("0"))
+        right = f"above 0 and below 10^20, with {_DECIMALS} decimals at most"
+        yield f"{where}[{number}]", shown, right, 0 < notional < _LARGEST and decimals <= _DECIMALS
+        yield f"{where}[{number}]", shown, "each amount once", notional not in notionals[:number]
 
 
 def _at_least(where: str, value: timedelta, least: timedelta, shown: str = "1s") -> Rule:

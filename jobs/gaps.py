@@ -79,7 +79,7 @@ def _news(live: Live, taken: Taken, rule: Any, at: Mapping[str, At], *, full: bo
         live.open()
         return News() if full else _since(live, taken.load(rule, GAPS.name, *at), at)
     except Untold as why:
-        log.info("event=all_minutes why=%s", why)
+        log.info("event=all_of_it job=gaps why=%s", why)
     except Foreign as found:
         log.error("event=foreign_commit detail=%s", found)  # noqa: TRY400 - no trace: it is not this program that went wrong
         live.open(accept=True)

@@ -74,6 +74,16 @@ A minute without trades has no row, and a bar without minutes has none.
 
 """
 
+ROUNDED_FILLS = """One rule rounds: a level is taken whole while the rest of the notional pays for all of it; of the next one as many whole
+0.00000001 of the base are taken as that rest pays for, rounded down, and the walk ends. All else is exact: `cost` is the sum of
+price * quantity over what was taken, so it is never more than `notional`, and where `is_full` is true less than the price of one such
+0.00000001 is missing. Selling is the same with the bids: at most `notional` is received. Fees are not in it.
+
+`is_full` false means one of three things: the book was cut (`is_cut`), that was all that the venue had, or there was nothing to walk
+(`state` says why).
+
+"""
+
 
 GAPS_OF_TRADES = """A hole is found in the minutes, where ids are dense, or a collector's `gap` event tells of it; told twice it is one row,
 matched by its ids. Two rows of a feed never overlap: an absent id belongs to the row between whose ends it lies, also when it goes missing
@@ -131,10 +141,10 @@ ORDER BY 1""",
     ),
     "collector_events": Example(
         "the holes of a month, and how they ended",
-        """SELECT event, venue, market, pair, feed, before_id, after_id, outcome, rows, at
+        """SELECT event, venue, market, pair, feed, before_id, after_id, outcome, rows, "at"
 FROM collector_events
 WHERE year = 2026 AND month = 11 AND event IN ('gap', 'repair')
-ORDER BY venue, market, pair, before_id, at""",
+ORDER BY venue, market, pair, "at", before_id""",
     ),
     "bars": Example(
         "the days of a month on which a market moved most, and whether anything of them is missing",
@@ -152,6 +162,15 @@ FROM gaps
 WHERE state IN ('open', 'implausible', 'unrecoverable')
 ORDER BY missing DESC NULLS FIRST
 LIMIT 10""",
+    ),
+    "fills": Example(
+        "what buying 50,000 at once came to on each venue, hour by hour",
+        """SELECT date_trunc('hour', recv_ts) AS hour, venue, market, count(*) AS books, min(slippage_pct) AS least,
+       max(slippage_pct) AS most, sum(CASE WHEN is_full THEN 0 ELSE 1 END) AS not_full
+FROM fills
+WHERE pair = 'BTC-USDT' AND year = 2026 AND month = 11 AND side = 'buy' AND notional = 50000
+GROUP BY 1, 2, 3
+ORDER BY 1, 2, 3""",
     ),
     "quarantine": Example(
         "what did not become a trade in a month, and why",
@@ -178,7 +197,9 @@ def tables_page(tables: Iterable[Table]) -> str:
 def _section(table: Table) -> str:
     rows = "\n".join(f"| `{column.name}` | {column.type} | {_cell(column.comment)} |" for column in table.columns)
     example = EXAMPLES[table.name]
-    notes = {"quarantine": _reasons(), "bars": COMPLETE_BARS, "gaps": _states() + GAPS_OF_TRADES}.get(table.name, "")
+    notes = {"quarantine": _reasons(), "bars": COMPLETE_BARS, "fills": ROUNDED_FILLS, "gaps": _states() + GAPS_OF_TRADES}.get(
+        table.name, ""
+    )
     return (
         f"## {table.name}\n\n{table.comment}\n\n"
         f"Key: {_names(table.key)}. Partitioned by {_names(table.partitioned_by)}. "

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from jobs.tables.bars import BARS
 from jobs.tables.collector_events import COLLECTOR_EVENTS
+from jobs.tables.fills import FILLS
 from jobs.tables.gaps import GAPS
 from jobs.tables.klines import KLINES
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
@@ -16,6 +17,7 @@ __all__ = [
     "BARS",
     "COLLECTOR_EVENTS",
     "DERIVED",
+    "FILLS",
     "GAPS",
     "KLINES",
     "LIVE",
@@ -30,5 +32,5 @@ __all__ = [
 LIVE: Mapping[str, Table] = {
     table.name: table for table in (TRADES, MINUTE_AGGREGATES, QUARANTINE, ORDER_BOOKS, KLINES, COLLECTOR_EVENTS)
 }
-DERIVED: Mapping[str, Table] = {table.name: table for table in (BARS, GAPS)}  # each has a job of its own
+DERIVED: Mapping[str, Table] = {table.name: table for table in (BARS, FILLS, GAPS)}  # each has a job of its own
 TABLES: Mapping[str, Table] = {**LIVE, **DERIVED}

@@ -33,6 +33,18 @@ def predicate(spans: Mapping[str, Sequence[Span]], column: str, *, alias: str = 
     return "(" + " OR ".join(parts) + ")"
 
 
+def partitions(keys: Iterable[tuple[str, int, int]]) -> str:
+    """A literal condition that names these partitions, each a pair, a year and a month."""
+    pairs: dict[tuple[int, int], list[str]] = {}
+    for pair, year, month in keys:
+        pairs.setdefault((year, month), []).append(pair)
+    parts = (
+        f"(year = {year} AND month = {month} AND pair IN ({', '.join(repr(pair) for pair in sorted(found))}))"
+        for (year, month), found in sorted(pairs.items())
+    )
+    return "(" + " OR ".join(parts) + ")"
+
+
 def months(low: int, high: int) -> Iterable[tuple[int, int, int, int]]:
     """(year, month, first minute, last minute) of a span, month by month."""
     while low <= high:

@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from ingest.settings import settings
-from jobs import bars
+from jobs import bars, fills, gaps
 from jobs.runtime.lake import place
 from tests.support import channels
 from tests.support.lines import Collector, micros, put
@@ -72,6 +72,8 @@ def with_all(spark: "SparkSession", lake: Path, tmp_path_factory: pytest.TempPat
             channels.take(query, folder, [put(folder, [line], channel=channel)])
     told = settings({"lake": str(folder), "ingest": {"collector": "test"}})
     bars.run(told, place(told.lake), argparse.Namespace(full=False))
+    fills.run(told, place(told.lake), argparse.Namespace(rebuild=False))
+    gaps.run(told, place(told.lake), argparse.Namespace(full=False))
     return folder
 
 
@@ -172,9 +174,11 @@ def test_the_examples_of_the_tables_page_say_what_is_in_the_lake(with_all: Path,
     assert len(found["bars"]) == 1
     figures = ["100.0000000000", "101.0000000000", "0.990099", "150.000000000000000000", "151.500000000000000000"]
     assert found["order_books"] == [(f"{day} 10:00:00+00", "binance", "spot", "BTC-USDT", *figures)]
+    assert found["fills"] == [(f"{day} 10:00:00+00", "binance", "spot", "1", "1.492537", "1.492537", "1")]
     assert found["klines"] == [(f"{day} 10:01:00+00", one, "2.00000000", "1", "4", "true")]
     gap = ("gap", "binance", "spot", "BTC-USDT", "agg_trade", "14", "20", "ids", None, f"{day} 10:03:01+00")
     assert found["collector_events"] == [gap]
+    assert found["gaps"] == []
     assert found["quarantine"] == [("price", "binance", "spot", "BTC-USDT", "1", "price_text = -1.5")]
     assert len(found["trades"]) == 7
     greatest, *_, least = found["trades"]

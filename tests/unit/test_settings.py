@@ -1,6 +1,7 @@
 """Every bad value is named, with what stands there and what would be right."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,12 @@ def test_the_least_configuration_takes_the_defaults():
         ("ingest.spool.max_bytes", "2GB", lambda found: found.ingest.spool.max_bytes, 2_000_000_000),
         ("jobs.lease.ttl", "2500ms", lambda found: found.jobs.lease.ttl, timedelta(seconds=2.5)),
         ("jobs.bars.widths", ["1m", "24h", "7d"], lambda found: found.jobs.bars.widths, ("1m", "24h", "7d")),
+        (
+            "jobs.fills.notionals",
+            [50_000, 0.1, 1e-18, 99999999999999999999],
+            lambda found: found.jobs.fills.notionals,
+            (Decimal(50_000), Decimal("0.1"), Decimal("1e-18"), Decimal(10**20 - 1)),
+        ),
         ("jobs.stream.close_after", "2h", lambda found: found.jobs.stream.close_after, timedelta(hours=2)),
         (
             "ingest.epochs",
@@ -177,6 +184,18 @@ EPOCH = {**FEED, "pair": "A-B", "n": 2, "from": "2026-05-01T00:00:00Z"}
             for width in ("7m", "36h", "5h", "2500m", "0m", "05m", "30s", "1.5h", "1w", "1H", "m", "100000d", "1h ")
         ),
         ("jobs.bars.widths", ["1h", "60m"], "jobs.bars.widths[1] is '60m': each width once; 1h is the same"),
+        ("jobs.fills.notionals", 50_000, "jobs.fills.notionals is 50000: a list"),
+        ("jobs.fills.notionals", [], "jobs.fills.notionals is []: at least one amount of the quote currency, such as 50000"),
+        ("jobs.fills.notionals", ["50000"], "jobs.fills.notionals[0] is '50000': a number"),
+        *(
+            (
+                "jobs.fills.notionals",
+                [1, amount],
+                f"jobs.fills.notionals[1] is '{shown}': above 0 and below 10^20, with 18 decimals",
+            )
+            for amount, shown in ((0, "0"), (-5, "-5"), (1e20, f"{10**20}"), (1e-19, "0.0000000000000000001"))
+        ),
+        ("jobs.fills.notionals", [5, 1, 5.0], "jobs.fills.notionals[2] is '5.0': each amount once"),
         ("jobs.stream.close_after", "0s", "jobs.stream.close_after is '0:00:00': 1s or more"),
     ],
 )

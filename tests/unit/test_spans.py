@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.transforms.bars import REACH, looked_at, reached
-from jobs.transforms.spans import joined, minute_of, month, months, time_of
+from jobs.transforms.spans import joined, minute_of, month, months, partitions, time_of
 
 minutes = st.integers(29_000_000, 29_600_000)
 some = st.lists(st.tuples(minutes, st.integers(0, 100_000)).map(lambda one: (one[0], one[0] + one[1])), min_size=1, max_size=4)
@@ -61,3 +61,9 @@ def test_a_change_reaches_whole_bars_and_all_that_may_know_of_it(spans, widths):
         assert any(first <= low - REACH and high + REACH <= last for first, last in found)
     for low, high in found:
         assert any(first <= low - REACH and high + REACH <= last for first, last in looked_at(found))
+
+
+def test_partitions_are_named_by_month():
+    assert partitions([("B-C", 2026, 4), ("A-B", 2026, 4), ("A-B", 2025, 12)]) == (
+        "((year = 2025 AND month = 12 AND pair IN ('A-B')) OR (year = 2026 AND month = 4 AND pair IN ('A-B', 'B-C')))"
+    )
