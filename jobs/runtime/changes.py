@@ -58,9 +58,15 @@ class Taken:
             raise Untold(f"made by {json.dumps(was)}, and now it is {json.dumps(rule)}")
         return tables
 
-    def save(self, rule: Any, tables: Mapping[str, At]) -> None:  # noqa: ANN401 - a JSON value
+    def kept(self) -> Any:  # noqa: ANN401 - a JSON value
+        """What the last run kept for this one; for after `load`."""
+        found = self.store.get(self.key)
+        return json.loads(found[0]).get("kept") if found else None
+
+    def save(self, rule: Any, tables: Mapping[str, At], kept: Any = None) -> None:  # noqa: ANN401 - JSON values
         """Tell the next run. Under the job's lease, so nobody else writes it."""
         told = {"v": FORMAT, "rule": rule, "tables": {name: asdict(at) for name, at in tables.items()}}
+        told |= {} if kept is None else {"kept": kept}
         there = self.store.get(self.key)
         self.store.replace(self.key, json.dumps(told).encode(), there[1] if there else None)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from jobs.transforms.ranges import MINUTE
 
 Span = tuple[int, int]  # first and last minute, both included
+Spans = Mapping[str, Sequence[Span]]  # of pairs
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -18,6 +19,11 @@ def joined(spans: Iterable[Span], gap: int = 0) -> list[Span]:
         else:
             found.append((low, high))
     return found
+
+
+def widened(spans: Iterable[Span], by: int) -> list[Span]:
+    """So many minutes more on both sides."""
+    return joined((low - by, high + by) for low, high in spans)
 
 
 def predicate(spans: Mapping[str, Sequence[Span]], column: str, *, alias: str = "") -> str:
