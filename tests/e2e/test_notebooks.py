@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from ingest.settings import settings
-from jobs import bars
+from jobs import bars, reconcile
 from jobs.runtime.lake import place
 from tests.support import channels
 from tests.support.lines import Collector, micros, put
@@ -71,7 +71,8 @@ def with_all(spark: "SparkSession", lake: Path, tmp_path_factory: pytest.TempPat
             query.start()
             channels.take(query, folder, [put(folder, [line], channel=channel)])
     told = settings({"lake": str(folder), "ingest": {"collector": "test"}})
-    bars.run(told, place(told.lake), argparse.Namespace(full=False))
+    for job in (bars, reconcile):
+        job.run(told, place(told.lake), argparse.Namespace(full=False))
     return folder
 
 
@@ -170,6 +171,8 @@ def test_the_examples_of_the_tables_page_say_what_is_in_the_lake(with_all: Path,
     start, *rest = found["bars"][0]
     assert (start, rest) == (f"{day} 00:00:00+00", ["111.5000000000", "122.5000000000", "9.865471", "7.00000000", "5", "false"])
     assert len(found["bars"]) == 1
+    minute = (f"{day} 10:01:00+00", "binance", "spot", "agg_trade", "differs", "3", one, "225.000000000000000000", "true")
+    assert found["reconciliation"] == [minute]
     figures = ["100.0000000000", "101.0000000000", "0.990099", "150.000000000000000000", "151.500000000000000000"]
     assert found["order_books"] == [(f"{day} 10:00:00+00", "binance", "spot", "BTC-USDT", *figures)]
     assert found["klines"] == [(f"{day} 10:01:00+00", one, "2.00000000", "1", "4", "true")]
