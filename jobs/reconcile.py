@@ -71,15 +71,15 @@ def _made(spark: SparkSession, where: Place, lease: Lease, *, full: bool) -> Map
 
 def _covered(minutes: DataFrame, taken: Taken, changed: Spans | None) -> tuple[Covered, Spans | None]:
     """What the feeds cover now, and the minutes that changed, also those that are covered or not by now."""
-    kept = taken.kept() if changed is not None else None
-    if changed is None or kept is None:
+    if changed is None:
         return _ends(minutes), None
-    before = covered(kept)
-    if not changed:
+    kept = taken.kept()
+    before = None if kept is None else covered(kept)
+    if before is not None and not changed:
         return before, changed
-    after = grown(before, changed, _ends(minutes.where(predicate(changed, "minute"))))
-    if after is None:
-        log.info("event=all_minutes why=the first or the last minute of a feed is gone")
+    after = None if before is None else grown(before, changed, _ends(minutes.where(predicate(changed, "minute"))))
+    if before is None or after is None:
+        log.info("event=all_minutes why=the first or the last minute of a feed is %s", "not known" if before is None else "gone")
         return _ends(minutes), None
     spans = {pair: list(found) for pair, found in changed.items()}
     for pair, span in moved(before, after):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jobs.tables import TABLES
 from jobs.tables.quarantine import REASONS, SEEN
-from jobs.tables.reconciliation import COUNTED, UNEXPLAINED, VERDICTS
+from jobs.tables.reconciliation import COUNTED, UNEXPLAINED
 from jobs.tables.table import Table
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
@@ -199,10 +199,8 @@ def _reasons() -> str:
 
 
 def _verdicts() -> str:
-    rows = "\n".join(f"| `{verdict}` | {_cell(meaning)} |" for verdict, meaning in VERDICTS.items())
     counted = f"{_names(COUNTED)} are left out where a market's aggregates do not count the exchange's trades."
-    new = f"A new {' or '.join(f'`{verdict}`' for verdict in UNEXPLAINED)} is exit code 3."
-    return f"{RECONCILING}The verdict is the first of these that holds; {counted} {new}\n\n| Verdict | Meaning |\n|---|---|\n{rows}\n\n"
+    return f"{RECONCILING}{counted} A new {' or '.join(f'`{verdict}`' for verdict in UNEXPLAINED)} is exit code 3.\n\n"
 
 
 def _names(names: Iterable[str]) -> str:

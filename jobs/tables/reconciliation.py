@@ -47,7 +47,11 @@ RECONCILIATION = Table(
         FEED,
         PAIR,
         Column("minute", "TIMESTAMP", "Start of the minute, UTC."),
-        Column("verdict", "STRING", f"{', '.join(VERDICTS)}: the first of the rules in docs/tables.md that holds."),
+        Column(
+            "verdict",
+            "STRING",
+            f"The first of these that holds. {' '.join(f'{name}: {text}' for name, text in VERDICTS.items())}",
+        ),
         *(
             Column(
                 f"own_{name}",
