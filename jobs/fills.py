@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import Row, SparkSession
 
 from ingest.settings import Settings
-from jobs.runtime import changes, cli
-from jobs.runtime.changes import At, Spans, Taken
+from jobs.runtime import cli, derived
+from jobs.runtime.changes import Taken
+from jobs.runtime.derived import EVERYTHING, Source
 from jobs.runtime.frames import keys
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import Lease, held
@@ -19,10 +20,7 @@ from jobs.runtime.session import session
 from jobs.tables.fills import FILLS
 from jobs.tables.order_books import ORDER_BOOKS
 from jobs.transforms.fills import compared, fills, partition_counts, texts
-from jobs.transforms.spans import partitions, predicate
-
-BOOKS = ORDER_BOOKS.name
-EVERYTHING = "TRUE"
+from jobs.transforms.spans import Spans, partitions, predicate
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,32 +42,32 @@ def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping
 
 
 def _made(spark: SparkSession, where: Place, lease: Lease, notionals: Sequence[Decimal], *, full: bool) -> Mapping[str, Any]:
-    now, taken = changes.newest(spark, where, BOOKS), Taken(where.store, FILLS.name)
-    live = Live(spark, where.store, lease, FILLS, where.table(FILLS.name))
+    live, taken = Live(spark, where.store, lease, FILLS, where.table(FILLS.name)), Taken(where.store, FILLS.name)
+    books = derived.source(live, where, ORDER_BOOKS.name, "recv_ts")
     rule = {"notionals": texts(notionals)}
-    changed = changes.to_take_in(live, taken, rule, BOOKS, "recv_ts", now, full=full)
-    counts = _written(live, changes.read(spark, where, BOOKS, now), notionals, changed, now) if changed != {} else []
-    taken.save(rule, {BOOKS: now, FILLS.name: changes.at(where.store, FILLS.name, live.version)})
+    changed = derived.changed(live, taken, rule, [books], full=full)
+    counts = _written(live, where, books, notionals, changed) if changed != {} else []
+    derived.save(live, taken, rule, [books])
     totals = {name: sum(row[name] for row in counts) for name in ("fills", "written", "removed", "cut", "unfit")}
     return {"books": "all" if changed is None else "changed", **totals}
 
 
-def _written(live: Live, books: DataFrame, notionals: Sequence[Decimal], changed: Spans | None, now: At) -> Sequence[Row]:
+def _written(live: Live, where: Place, books: Source, notionals: Sequence[Decimal], changed: Spans | None) -> Sequence[Row]:
     """Add what is new; where a fill is another one or gone, replace all that was looked at of its partition. Counts of each."""
     seen = EVERYTHING if changed is None else predicate(changed, "recv_ts")
-    rows = compared(fills(books.where(seen), notionals), live.read().where(seen)).persist()
+    found = derived.rows(live, where, books).where(seen)
+    rows = compared(fills(found, notionals), live.read().where(seen)).persist()
+    version = {books.name: books.at.version}
     try:
         counts = keys(partition_counts(rows))
         mine = {(row["pair"], row["year"], row["month"]): row for row in counts if row["written"] or row["removed"]}
         spoilt = [part for part, row in mine.items() if row["replaced"] or row["removed"]]
         made = rows.where("is_made")
         if spoilt:
-            where = f"{partitions(mine)} AND {seen}"
-            live.overwrite(
-                made.where(where).select(*FILLS.names).repartition(*FILLS.partitioned_by), where, **{BOOKS: now.version}
-            )
+            part = f"{partitions(mine)} AND {seen}"
+            live.overwrite(made.where(part).select(*FILLS.names).repartition(*FILLS.partitioned_by), part, **version)
         elif mine:
-            live.append(made.where("is_changed").select(*FILLS.names).repartition(*FILLS.partitioned_by), **{BOOKS: now.version})
+            live.append(made.where("is_changed").select(*FILLS.names).repartition(*FILLS.partitioned_by), **version)
         return counts
     finally:
         rows.unpersist()

@@ -43,8 +43,14 @@ FROM read_parquet(?, hive_partitioning = true, hive_types = {'year': INT, 'month
 """
 
 
+VERDICTS = """
+SELECT venue || ' ' || market AS market, pair, count(*) AS minutes, verdict
+FROM read_parquet(?, hive_partitioning = true, hive_types = {'year': INT, 'month': INT}) GROUP BY 1, 2, 4 ORDER BY 1, 2, 4
+"""
+
+
 def demo(stage: Stage) -> None:
-    """A story in six chapters."""
+    """A story in seven chapters."""
     local = (HOME / "conf" / "local.yaml").read_text(encoding="utf-8")
     faults = stage.folder / "faults.yaml"
     faults.write_text(yaml.safe_dump(list(FAULTS), sort_keys=False), encoding="utf-8")
@@ -73,6 +79,9 @@ def demo(stage: Stage) -> None:
         tell("6. The ledger says how each hole was closed:")
         stage.submit("gaps", "gaps-again", "gaps", LOST)
         show_ledger(stage.folder)
+        tell("7. And the exchange's own candles of a minute say the same, to the last digit:")
+        stage.submit("reconcile", "reconcile", "reconcile", LOST)
+        show_verdicts(stage.folder)
 
 
 def tell(text: str) -> None:
@@ -92,6 +101,12 @@ def show_ledger(folder: Path) -> None:
     """All of it."""
     names = ("market", "pair", "first id", "last id", "lost from", "until", "found by", "missing", "state", "repaired")
     print(table(names, bars.rows(LEDGER, folder / "lake/tables/gaps")), flush=True)
+
+
+def show_verdicts(folder: Path) -> None:
+    """How many minutes are what the exchange says."""
+    names = ("market", "pair", "minutes", "verdict")
+    print(table(names, bars.rows(VERDICTS, folder / "lake/tables/reconciliation")), flush=True)
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

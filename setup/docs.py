@@ -8,6 +8,7 @@ from pathlib import Path
 from jobs.tables import TABLES
 from jobs.tables.gaps import STATES
 from jobs.tables.quarantine import REASONS, SEEN
+from jobs.tables.reconciliation import COUNTED, UNEXPLAINED
 from jobs.tables.table import Table
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
@@ -94,6 +95,19 @@ not absent. Where ids are not dense (Bitso) the word of whoever asked the exchan
 """
 
 
+RECONCILING = """Compared are all minutes of a venue that has candles with its closed candles of a minute, each feed for itself, from its
+first minute to its last. A candle between them in which nothing was traded, where we have no row either, is `equal` and has a row. Ids are
+compared where the candle tells them (a websocket's do) and the feed counts the exchange's trades. A difference is ours less the exchange's.
+
+A straddle is something of aggregates alone: the exchange puts trades at one price together and gives them the time of the first, but
+counts each in its own candle. What one minute has too much the next one lacks; where aggregates lie over several edges in a row, the
+differences of all these minutes add up to nought, in each sum. Open and first id of the first, close and last id of the last of them are
+the exchange's; no price is beyond the exchange's. A run of differing minutes is followed for four hours; in a longer one none is explained
+so.
+
+"""
+
+
 @dataclass(frozen=True)
 class Example:
     """A question that the table answers, in words and in SQL that DuckDB and Athena both understand."""
@@ -172,6 +186,14 @@ WHERE pair = 'BTC-USDT' AND year = 2026 AND month = 11 AND side = 'buy' AND noti
 GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3""",
     ),
+    "reconciliation": Example(
+        "what nothing explains of a month, and by how much it differs",
+        """SELECT minute, venue, market, feed, verdict, trades_diff, volume_diff, quote_volume_diff, is_complete
+FROM reconciliation
+WHERE pair = 'BTC-USDT' AND year = 2026 AND month = 11 AND verdict IN ('differs', 'no_minute')
+ORDER BY minute, venue, market, feed
+LIMIT 10""",
+    ),
     "quarantine": Example(
         "what did not become a trade in a month, and why",
         """SELECT reason, venue, market, pair, count(*) AS items, min(detail) AS for_example
@@ -197,9 +219,8 @@ def tables_page(tables: Iterable[Table]) -> str:
 def _section(table: Table) -> str:
     rows = "\n".join(f"| `{column.name}` | {column.type} | {_cell(column.comment)} |" for column in table.columns)
     example = EXAMPLES[table.name]
-    notes = {"quarantine": _reasons(), "bars": COMPLETE_BARS, "fills": ROUNDED_FILLS, "gaps": _states() + GAPS_OF_TRADES}.get(
-        table.name, ""
-    )
+    more = {"quarantine": _reasons(), "bars": COMPLETE_BARS, "fills": ROUNDED_FILLS, "gaps": _states() + GAPS_OF_TRADES}
+    notes = {**more, "reconciliation": _verdicts()}.get(table.name, "")
     return (
         f"## {table.name}\n\n{table.comment}\n\n"
         f"Key: {_names(table.key)}. Partitioned by {_names(table.partitioned_by)}. "
@@ -219,6 +240,11 @@ def _reasons() -> str:
     rows = "\n".join(f"| `{reason}` | {_cell(meaning)} |" for reason, meaning in REASONS.items())
     seen = f"An item has one reason. Ids that are there as {_names(SEEN)} count as seen: they are no holes."
     return f"{seen}\n\n| Reason | Meaning |\n|---|---|\n{rows}\n\n"
+
+
+def _verdicts() -> str:
+    counted = f"{_names(COUNTED)} are left out where a market's aggregates do not count the exchange's trades."
+    return f"{RECONCILING}{counted} A new {' or '.join(f'`{verdict}`' for verdict in UNEXPLAINED)} is exit code 3.\n\n"
 
 
 def _names(names: Iterable[str]) -> str:

@@ -1,25 +1,22 @@
 """How far a job has come that takes in only what changed, and what changed since. Never more is believed than the logs tell."""
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from ingest.landing import Store
 from jobs.runtime import deltalog
 from jobs.runtime.deltalog import File
 from jobs.runtime.lake import Place
-from jobs.runtime.live import Foreign, Live, TableError, snapshot
+from jobs.runtime.live import TableError, snapshot
 from jobs.transforms import spans
-from jobs.transforms.spans import Span
+from jobs.transforms.spans import Span, Spans
 
-log = logging.getLogger(__name__)
 FORMAT = 1
-Spans = Mapping[str, Sequence[Span]]  # of pairs
 
 
 class Untold(Exception):  # noqa: N818 - says what is so
@@ -61,9 +58,15 @@ class Taken:
             raise Untold(f"made by {json.dumps(was)}, and now it is {json.dumps(rule)}")
         return tables
 
-    def save(self, rule: Any, tables: Mapping[str, At]) -> None:  # noqa: ANN401 - a JSON value
+    def kept(self) -> Any:  # noqa: ANN401 - a JSON value
+        """What the last run kept for this one; for after `load`."""
+        found = self.store.get(self.key)
+        return json.loads(found[0]).get("kept") if found else None
+
+    def save(self, rule: Any, tables: Mapping[str, At], kept: Any = None) -> None:  # noqa: ANN401 - JSON values
         """Tell the next run. Under the job's lease, so nobody else writes it."""
         told = {"v": FORMAT, "rule": rule, "tables": {name: asdict(at) for name, at in tables.items()}}
+        told |= {} if kept is None else {"kept": kept}
         there = self.store.get(self.key)
         self.store.replace(self.key, json.dumps(told).encode(), there[1] if there else None)
 
@@ -97,30 +100,6 @@ def check(store: Store, name: str, was: At, now: At) -> None:
         raise Untold(f"the log of {name} does not tell of version {was.version} any more")
     if here != was:
         raise Untold(f"version {was.version} of {name} is another commit now")
-
-
-def read(spark: SparkSession, where: Place, name: str, now: At) -> DataFrame:
-    """A table as it was at that version: its writer may go on meanwhile."""
-    return spark.read.format("delta").option("versionAsOf", now.version).load(where.table(name))
-
-
-def to_take_in(live: Live, taken: Taken, rule: Any, source: str, column: str, now: At, *, full: bool) -> Spans | None:  # noqa: ANN401, PLR0913, PLR0917 - a JSON value; all of it decides
-    """Open the job's table; what changed in its source since the last run. None: everything has to be looked at."""
-    name = live.table.name
-    try:
-        live.open()
-        if full:
-            return None
-        was = taken.load(rule, source, name)
-        check(live.store, name, was[name], at(live.store, name, live.version))
-        live.check_after(was[name].version)
-        return since(live.store, source, column, was[source], now)
-    except Untold as why:
-        log.info("event=all_of_it job=%s table=%s why=%s", taken.job, source, why)
-    except Foreign as found:
-        log.error("event=foreign_commit detail=%s", found)  # noqa: TRY400 - no trace: it is not this program that went wrong
-        live.open(accept=True)
-    return None
 
 
 def since(store: Store, name: str, column: str, was: At, now: At) -> Spans:

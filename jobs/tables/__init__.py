@@ -10,6 +10,7 @@ from jobs.tables.klines import KLINES
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.tables.order_books import ORDER_BOOKS
 from jobs.tables.quarantine import QUARANTINE
+from jobs.tables.reconciliation import RECONCILIATION
 from jobs.tables.table import Table
 from jobs.tables.trades import TRADES
 
@@ -24,6 +25,7 @@ __all__ = [
     "MINUTE_AGGREGATES",
     "ORDER_BOOKS",
     "QUARANTINE",
+    "RECONCILIATION",
     "TABLES",
     "TRADES",
 ]
@@ -32,5 +34,5 @@ __all__ = [
 LIVE: Mapping[str, Table] = {
     table.name: table for table in (TRADES, MINUTE_AGGREGATES, QUARANTINE, ORDER_BOOKS, KLINES, COLLECTOR_EVENTS)
 }
-DERIVED: Mapping[str, Table] = {table.name: table for table in (BARS, FILLS, GAPS)}  # each has a job of its own
+DERIVED: Mapping[str, Table] = {table.name: table for table in (BARS, FILLS, GAPS, RECONCILIATION)}  # each has a job of its own
 TABLES: Mapping[str, Table] = {**LIVE, **DERIVED}

@@ -2,21 +2,20 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from jobs.tables.bars import BARS
 from jobs.tables.table import AMOUNT, PERCENT, PRICE, VOLUME
+from jobs.transforms.compared import values
 from jobs.transforms.minutes import quotient
 from jobs.transforms.ranges import MINUTE
-from jobs.transforms.spans import Span, joined
+from jobs.transforms.spans import Span, joined, widened
 
 SERIES = ("venue", "market", "feed", "pair")
 KEY = BARS.key
-WRITTEN = ("revision", "updated_at")  # what the minutes do not tell
-VALUES = tuple(name for name in BARS.names if name not in (*KEY, *WRITTEN, "year", "month"))
+VALUES = values(BARS)
 MONDAY = 4 * 24 * 60  # 5 January 1970: weeks begin on a Monday
 REACH = 7 * 24 * 60  # minutes; what lies further away is not looked for, so that a change reaches no further either
 
@@ -58,7 +57,7 @@ def reached(spans: Iterable[Span], widths: Iterable[int]) -> Sequence[Span]:
 
 def looked_at(spans: Iterable[Span]) -> Sequence[Span]:
     """The minutes that have a say in the bars of these minutes."""
-    return joined((low - REACH, high + REACH) for low, high in spans)
+    return widened(spans, REACH)
 
 
 def _floor(minute: int, block: int) -> int:
@@ -110,34 +109,7 @@ def percent(part: Column, whole: Column) -> Column:
     return F.try_divide((part * 100).cast("DECIMAL(38,20)"), whole).try_cast(PERCENT)
 
 
-def compared(made: DataFrame, stood: DataFrame, now: datetime) -> DataFrame:
-    """The bars that were made as the contract of `bars`, and those that stood and were not made again.
-
-    `is_made`, and `is_changed`: is the row that stood, if one did, another one? Who was doubled by two writers is.
-    """
-    before = stood.groupBy(*KEY).agg(
-        F.max_by(F.struct(*VALUES), "revision").alias("was"),
-        F.max_by("updated_at", "revision").alias("was_updated_at"),
-        F.max("revision").alias("was_revision"),
-        F.count(F.lit(1)).alias("copies"),
-    )
-    both = made.select(*KEY, F.struct(*VALUES).alias("is")).join(before, on=list(KEY), how="full_outer")
-    is_same = (F.col("copies") == 1) & F.col("is").eqNullSafe(F.col("was"))
-    flagged = both.select("*", F.col("is").isNotNull().alias("is_made"), (~F.coalesce(is_same, F.lit(False))).alias("is_changed"))
-    told = {
-        **{name: F.col(f"is.{name}") for name in VALUES},
-        "revision": F.coalesce("was_revision", F.lit(0).cast("BIGINT")) + F.col("is_changed").cast("BIGINT"),
-        "updated_at": F.when(F.col("is_changed"), F.lit(now)).otherwise(F.col("was_updated_at")),
-        "year": F.year("start"),
-        "month": F.month("start"),
-    }
-    return flagged.select(*(told.get(name, F.col(name)).alias(name) for name in BARS.names), "is_made", "is_changed")
-
-
-def partition_counts(compared: DataFrame) -> DataFrame:
-    """Of each partition: how many bars were made, written anew, taken away; and of those written, how many hold what does not fit."""
-    is_written = F.col("is_made") & F.col("is_changed")
+def counted() -> Mapping[str, Column]:
+    """Of bars beside those that stood: what was made, and what of it was written and holds what does not fit."""
     unfit = F.col("vwap").isNull() | F.col("price_change").isNull()
-    counted = {"bars": F.col("is_made"), "written": is_written, "removed": ~F.col("is_made"), "unfit": is_written & unfit}
-    counts = (F.count_if(column).alias(name) for name, column in counted.items())
-    return compared.groupBy(*BARS.partitioned_by).agg(*counts)
+    return {"bars": F.col("is_made"), "unfit": F.col("is_made") & F.col("is_changed") & unfit}

@@ -26,7 +26,9 @@ def minutes(trades: DataFrame, exchanges: Mapping[tuple[str, str], Exchange]) ->
         F.date_trunc("minute", "ts").alias("minute"),
         *("trade_id", "price", "quantity", "quote_quantity", "ts", "first_id", "last_id"),
         is_buy.alias("is_buy"),
-        F.when(_counts(exchanges), F.col("last_id") - F.col("first_id") + 1).otherwise(F.lit(1).cast("BIGINT")).alias("count"),
+        F.when(counts_trades(exchanges), F.col("last_id") - F.col("first_id") + 1)
+        .otherwise(F.lit(1).cast("BIGINT"))
+        .alias("count"),
     )
     return counted.groupBy(*KEY).agg(*_sums()).select(*KEY, *(column.alias(name) for name, column in _values().items()))
 
@@ -101,7 +103,7 @@ def quotient(amount: Column, quantity: Column) -> Column:
     return F.try_divide(amount.try_cast(AMOUNT), quantity.try_cast(VOLUME)).try_cast(PRICE)
 
 
-def _counts(exchanges: Mapping[tuple[str, str], Exchange]) -> Column:
+def counts_trades(exchanges: Mapping[tuple[str, str], Exchange]) -> Column:
     """Do the aggregate's first and last id count the exchange's trades? Only where the market's ids allow it."""
     found = F.lit(False)
     for exchange in exchanges.values():

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from jobs.transforms.ranges import MINUTE
 
 Span = tuple[int, int]  # first and last minute, both included
+Spans = Mapping[str, Sequence[Span]]  # of pairs
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -18,6 +19,11 @@ def joined(spans: Iterable[Span], gap: int = 0) -> list[Span]:
         else:
             found.append((low, high))
     return found
+
+
+def widened(spans: Iterable[Span], by: int) -> list[Span]:
+    """So many minutes more on both sides."""
+    return joined((low - by, high + by) for low, high in spans)
 
 
 def predicate(spans: Mapping[str, Sequence[Span]], column: str, *, alias: str = "") -> str:
@@ -34,7 +40,7 @@ def predicate(spans: Mapping[str, Sequence[Span]], column: str, *, alias: str = 
 
 
 def partitions(keys: Iterable[tuple[str, int, int]]) -> str:
-    """A literal condition that names these partitions, each a pair, a year and a month."""
+    """A literal condition that names these partitions, each a pair, a year and a month; empty: none of them."""
     pairs: dict[tuple[int, int], list[str]] = {}
     for pair, year, month in keys:
         pairs.setdefault((year, month), []).append(pair)
@@ -42,7 +48,7 @@ def partitions(keys: Iterable[tuple[str, int, int]]) -> str:
         f"(year = {year} AND month = {month} AND pair IN ({', '.join(repr(pair) for pair in sorted(found))}))"
         for (year, month), found in sorted(pairs.items())
     )
-    return "(" + " OR ".join(parts) + ")"
+    return f"({' OR '.join(parts)})" if pairs else ""
 
 
 def months(low: int, high: int) -> Iterable[tuple[int, int, int, int]]:

@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from ingest.settings import settings
-from jobs import bars, fills, gaps
+from jobs import bars, fills, gaps, reconcile
 from jobs.runtime.lake import place
 from tests.support import channels
 from tests.support.lines import Collector, micros, put
@@ -71,9 +71,9 @@ def with_all(spark: "SparkSession", lake: Path, tmp_path_factory: pytest.TempPat
             query.start()
             channels.take(query, folder, [put(folder, [line], channel=channel)])
     told = settings({"lake": str(folder), "ingest": {"collector": "test"}})
-    bars.run(told, place(told.lake), argparse.Namespace(full=False))
+    for job in (bars, gaps, reconcile):
+        job.run(told, place(told.lake), argparse.Namespace(full=False))
     fills.run(told, place(told.lake), argparse.Namespace(rebuild=False))
-    gaps.run(told, place(told.lake), argparse.Namespace(full=False))
     return folder
 
 
@@ -172,13 +172,15 @@ def test_the_examples_of_the_tables_page_say_what_is_in_the_lake(with_all: Path,
     start, *rest = found["bars"][0]
     assert (start, rest) == (f"{day} 00:00:00+00", ["111.5000000000", "122.5000000000", "9.865471", "7.00000000", "5", "false"])
     assert len(found["bars"]) == 1
+    minute = (f"{day} 10:01:00+00", "binance", "spot", "agg_trade", "differs", "3", one, "225.000000000000000000", "true")
+    assert found["reconciliation"] == [minute]
     figures = ["100.0000000000", "101.0000000000", "0.990099", "150.000000000000000000", "151.500000000000000000"]
     assert found["order_books"] == [(f"{day} 10:00:00+00", "binance", "spot", "BTC-USDT", *figures)]
     assert found["fills"] == [(f"{day} 10:00:00+00", "binance", "spot", "1", "1.492537", "1.492537", "1")]
     assert found["klines"] == [(f"{day} 10:01:00+00", one, "2.00000000", "1", "4", "true")]
     gap = ("gap", "binance", "spot", "BTC-USDT", "agg_trade", "14", "20", "ids", None, f"{day} 10:03:01+00")
     assert found["collector_events"] == [gap]
-    assert found["gaps"] == []
+    assert found["gaps"] == [("binance", "spot", "agg_trade", "BTC-USDT", None, None, "5", "open", "collector")]
     assert found["quarantine"] == [("price", "binance", "spot", "BTC-USDT", "1", "price_text = -1.5")]
     assert len(found["trades"]) == 7
     greatest, *_, least = found["trades"]

@@ -1,0 +1,92 @@
+"""A table that a job makes of others, as far as these changed since its last run: what it looks at, and how it writes."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from pyspark.sql import Column, DataFrame, Row
+
+from jobs.runtime import changes
+from jobs.runtime.changes import At, Taken, Untold
+from jobs.runtime.frames import keys
+from jobs.runtime.lake import Place
+from jobs.runtime.live import Foreign, Live
+from jobs.transforms.compared import compared, partition_counts, partitions
+from jobs.transforms.spans import Span, Spans, joined
+
+log = logging.getLogger(__name__)
+EVERYTHING = "TRUE"
+
+
+class Source(NamedTuple):
+    """A table that another job writes, as this run sees it: the stream may go on meanwhile."""
+
+    name: str
+    time: str  # a column whose ranges its files tell
+    at: At
+
+
+def source(live: Live, where: Place, name: str, time: str) -> Source:
+    """The newest version of it."""
+    return Source(name, time, changes.newest(live.spark, where, name))
+
+
+def rows(live: Live, where: Place, source: Source) -> DataFrame:
+    """All of it."""
+    return live.spark.read.format("delta").option("versionAsOf", source.at.version).load(where.table(source.name))
+
+
+def changed(live: Live, taken: Taken, rule: Any, sources: Sequence[Source], *, full: bool) -> Spans | None:  # noqa: ANN401 - a JSON value
+    """Open the table. The minutes in which a source changed since the last run; None: everything has to be looked at."""
+    try:
+        live.open()
+        return None if full else _since(live, taken.load(rule, live.table.name, *(one.name for one in sources)), sources)
+    except Untold as why:
+        log.info("event=all_of_it job=%s why=%s", taken.job, why)
+    except Foreign as found:
+        log.error("event=foreign_commit detail=%s", found)  # noqa: TRY400 - no trace: it is not this program that went wrong
+        live.open(accept=True)
+    return None
+
+
+def _since(live: Live, was: Mapping[str, At], sources: Sequence[Source]) -> Spans:
+    """What changed, if the table is still what the last run left, or went on from."""
+    own = live.table.name
+    changes.check(live.store, own, was[own], now(live))
+    live.check_after(was[own].version)
+    found: dict[str, list[Span]] = {}
+    for one in sources:
+        for pair, all_ in changes.since(live.store, one.name, one.time, was[one.name], one.at).items():
+            found.setdefault(pair, []).extend(all_)
+    return {pair: joined(all_) for pair, all_ in found.items()}
+
+
+def now(live: Live) -> At:
+    """The version that the table is at."""
+    return changes.at(live.store, live.table.name, live.version)
+
+
+def save(live: Live, taken: Taken, rule: Any, sources: Sequence[Source], kept: Any = None) -> None:  # noqa: ANN401 - JSON values
+    """Tell the next run what this one has taken in."""
+    taken.save(rule, {**{one.name: one.at for one in sources}, live.table.name: now(live)}, kept)
+
+
+def replaced(live: Live, made: DataFrame, mine: str, more: Mapping[str, Column], sources: Sequence[Source]) -> Sequence[Row]:
+    """Put rows in the place of those that `mine` names: the partitions in which a row is another one now, each whole.
+
+    The counts of each partition that was looked at.
+    """
+    stood = live.read()
+    found = compared(live.table, made.where(mine), stood.where(mine), datetime.now(UTC)).persist()
+    try:
+        counts = keys(partition_counts(found, live.table, more))
+        spoilt = partitions(counts)
+        if spoilt:
+            kept = stood.where(f"NOT {mine}").select(*live.table.names)
+            new = found.where("is_made").select(*live.table.names).unionByName(kept).where(spoilt)
+            versions = {one.name: one.at.version for one in sources}
+            live.overwrite(new.repartition(*live.table.partitioned_by), spoilt, **versions)
+        return counts
+    finally:
+        found.unpersist()
