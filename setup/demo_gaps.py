@@ -18,7 +18,10 @@ FAULTS: Sequence[dict[str, Any]] = (
     {"fault": "mute", "stream": "ethusdt@aggTrade", "venue": "binance", "market": "spot", "at": "250s", "for": "150s"},
     {"fault": "drop", "venue": "coinbase", "pair": "BTC-USD", "at": "210s", "count": 12},
 )
-CANDLES = {"venue": "binance", "market": "spot", "kind": "kline", "width": "1m", "pairs": ["BTC-USDT", "ETH-USDT"]}
+CANDLES = (
+    {"venue": "binance", "market": "spot", "kind": "kline", "width": "1m", "pairs": ["BTC-USDT", "ETH-USDT"]},
+    {"venue": "binance", "market": "usdm", "kind": "kline", "width": "1m", "pairs": ["BTC-USDT"]},
+)
 LOST, FOUND = "collect.yaml", "repair.yaml"
 BAD = """
 SELECT venue || ' ' || market AS market, pair, strftime(minute AT TIME ZONE 'UTC', '%H:%M') AS minute, trades,
@@ -123,7 +126,7 @@ def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 def _with_candles(conf: str) -> str:
     tree = yaml.safe_load(conf)
-    tree["ingest"]["feeds"].append(CANDLES)
+    tree["ingest"]["feeds"] += CANDLES
     return yaml.safe_dump(tree, sort_keys=False)
 
 

@@ -12,8 +12,10 @@ import pytest
 from tests.support.project import copy_of_project
 
 Key = tuple[str, str]  # venue and market, pair
+CANDLES = (("binance spot", "BTC-USDT"), ("binance spot", "ETH-USDT"), ("binance usdm", "BTC-USDT"))
 ROW = re.compile(r"^   (\w+ \w+)  +([A-Z]+-[A-Z]+) +(\d+) +(\d+)  [\d:]{8}  +[\d:]{8}  +\w+ +(\d+)  (\w+) +(\d+)$")
 SUM = re.compile(r"^   (\d+) of (\d+) minutes are complete, (\d+) trades are missing\.")
+VERDICT = re.compile(r"^   (\w+ \w+)  +([A-Z]+-[A-Z]+) +(\d+)  (\w+)$")
 CUT = re.compile(r" 0  first or last: cut$")
 
 
@@ -52,3 +54,10 @@ def test_each_hole_is_found_filled_and_told_how(tmp_path: Path):
     cut = [line for line in lines if CUT.search(line)]
     assert after[2] == 0
     assert after[1] - after[0] == len(cut) // 2 == 2 * len(ledger)  # only where what was collected begins and ends
+    verdicts = {(*found.groups()[:2], found[4]): int(found[3]) for line in lines if (found := VERDICT.match(line))}
+    equal = {key: verdicts.pop((*key, "equal_uncounted" if "usdm" in key[0] else "equal")) for key in CANDLES}
+    assert min(equal.values()) >= 7  # half a minute at twenty times the clock, less a slow start
+    assert set(verdicts) <= {
+        (*key, name) for key in CANDLES for name in ("missing_trades", "no_candle", "open", "straddle", "unclear")
+    }
+    assert sum(verdicts.values()) <= 3 * len(CANDLES)  # what is cut
