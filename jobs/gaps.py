@@ -181,7 +181,7 @@ def _matters(gap: Gap, words: Sequence[Word], looked_at: Mapping[Feed, Sequence[
     """May it be another row now?"""
     low, high = gap.inside
     overlaps = any(low <= last and high >= first for first, last in looked_at.get(gap.feed, ()))
-    return gap.state == OPEN or overlaps or any(word.feed == gap.feed for word in words)
+    return gap.state == OPEN or overlaps or any(word.feed == gap.feed and ledger.is_of(word, gap) for word in words)
 
 
 def _write(live: Live, rows: Sequence[Gap], halts: DataFrame | None, pairs: set[str]) -> None:

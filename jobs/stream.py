@@ -16,6 +16,7 @@ from ingest.settings import Settings
 from jobs.queries import foreign
 from jobs.queries.appended import Appended
 from jobs.queries.channels import Channel, channels
+from jobs.queries.instruments import Instruments
 from jobs.queries.live_tables import LiveTables
 from jobs.queries.recovery import Recovery
 from jobs.queries.trades import Trades
@@ -27,7 +28,7 @@ from jobs.runtime.progress import Progress, Records
 from jobs.runtime.session import session
 from jobs.runtime.signals import when_asked_to_stop
 from jobs.runtime.streaming import Beside, Supervised
-from jobs.tables import MINUTE_AGGREGATES, QUARANTINE, TRADES
+from jobs.tables import INSTRUMENTS, MINUTE_AGGREGATES, QUARANTINE, TRADES
 from jobs.tables.table import Table
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,8 @@ class Driver:
         """A channel without trades; it begins when something has landed there."""
         spark = self.spark.newSession()  # see Live.sql
         live = self._live(spark, channel.table)
-        appended = Appended(spark, channel, live, quarantine, Records(self.where.store, channel.name))
+        beside = Instruments(self._live(spark, INSTRUMENTS), quarantine) if channel.name == "events" else None
+        appended = Appended(spark, channel, live, quarantine, Records(self.where.store, channel.name), beside)
         life = Recovery(channel.name, appended, live, appended.repair, self.where.store)
 
         def batch(lines: DataFrame, number: int) -> None:

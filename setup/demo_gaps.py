@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from setup import bars
-from setup.stage import HOME, Stage, configuration, play, without_rest
+from setup.stage import Stage, configuration, play, without_rest
 
 SECONDS = 30
 SPEED = 20
@@ -54,7 +54,7 @@ FROM read_parquet(?, hive_partitioning = true, hive_types = {'year': INT, 'month
 
 def demo(stage: Stage) -> None:
     """A story in seven chapters."""
-    local = (HOME / "conf" / "local.yaml").read_text(encoding="utf-8")
+    local = (stage.home / "conf" / "local.yaml").read_text(encoding="utf-8")
     faults = stage.folder / "faults.yaml"
     faults.write_text(yaml.safe_dump(list(FAULTS), sort_keys=False), encoding="utf-8")
     with stage.market(SPEED, SECONDS + 300, "--faults", str(faults)) as port:  # it is asked again later

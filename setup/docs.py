@@ -160,6 +160,13 @@ FROM collector_events
 WHERE year = 2026 AND month = 11 AND event IN ('gap', 'repair')
 ORDER BY venue, market, pair, "at", before_id""",
     ),
+    "instruments": Example(
+        "what changed of the pairs of a base currency, and when",
+        """SELECT recv_ts, venue, market, symbol, status, tick_size, lot_size, min_notional
+FROM instruments
+WHERE base = 'BTC' AND quote = 'USDT'
+ORDER BY venue, market, symbol, recv_ts""",
+    ),
     "bars": Example(
         "the days of a month on which a market moved most, and whether anything of them is missing",
         """SELECT start, open, close, price_change, volume, missing_trades, is_complete
@@ -223,7 +230,7 @@ def _section(table: Table) -> str:
     notes = {**more, "reconciliation": _verdicts()}.get(table.name, "")
     return (
         f"## {table.name}\n\n{table.comment}\n\n"
-        f"Key: {_names(table.key)}. Partitioned by {_names(table.partitioned_by)}. "
+        f"Key: {_names(table.key)}. {f'Partitioned by {_names(table.partitioned_by)}' if table.partitioned_by else 'Not partitioned'}. "
         f"Ranges of {_names(table.skipping)} skip files.\n\n"
         f"| Column | Type | Meaning |\n|---|---|---|\n{rows}\n\n"
         f"{notes}"

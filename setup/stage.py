@@ -45,20 +45,29 @@ def minute_before(now: float, seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Stage:
-    """The folder."""
+    """The folder; what is around it is the project."""
 
     folder: Path
 
     @property
     def name(self) -> str:
-        return str(self.folder.relative_to(HOME))
+        return self.folder.name
+
+    @property
+    def home(self) -> Path:
+        return self.folder.parent
 
     @contextlib.contextmanager
     def started(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
         """Start a program of ours whose output goes to a file; it does not outlive the block, nor does what it started."""
         with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                command, cwd=HOME, env={**os.environ, **environment}, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                cwd=self.home,
+                env={**os.environ, **environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         try:
             yield process
@@ -91,7 +100,7 @@ class Stage:
 
     def submit(self, title: str, name: str, job: str, conf: str, *options: str, good: Collection[int] = (0,)) -> None:
         """Run a Spark job. `name`: of its log."""
-        command = [str(HOME / "spark-submit.sh"), job, "--conf", str(self.folder / conf), *options]
+        command = [str(self.home / "spark-submit.sh"), job, "--conf", str(self.folder / conf), *options]
         self.step(title, name, command, good=good, TICKLAKE_JIT="c1")
 
     @contextlib.contextmanager

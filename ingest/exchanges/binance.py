@@ -15,6 +15,7 @@ from ingest.exchanges.exchange import (
     Dumps,
     Feed,
     History,
+    InstrumentReading,
     Instruments,
     Page,
     Reading,
@@ -269,6 +270,20 @@ def instruments(path: str, weight: int) -> Instruments:
         ]
 
     return Instruments(Request(path, weight), symbols)
+
+
+LISTING = InstrumentReading(
+    items="symbols",
+    symbol="symbol",
+    status="status",
+    base="baseAsset",
+    quote="quoteAsset",
+    contract="contractType",
+    tick_size=(("PRICE_FILTER", "tickSize"),),
+    lot_size=(("LOT_SIZE", "stepSize"),),
+    min_notional=(("NOTIONAL", "minNotional"), ("MIN_NOTIONAL", "minNotional"), ("MIN_NOTIONAL", "notional")),
+    listed_at="onboardDate",
+)
 
 
 def time(path: str) -> Time:

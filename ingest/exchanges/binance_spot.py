@@ -4,6 +4,7 @@ from functools import partial
 
 from ingest.exchanges.binance import (
     KLINES,
+    LISTING,
     WIDTHS,
     aside,
     book,
@@ -97,6 +98,7 @@ BINANCE_SPOT = Exchange(
         "ws": BookReading(Top("data.bids", "data.asks"), sequence="data.lastUpdateId"),
         "rest": BookReading(Top("bids", "asks"), sequence="lastUpdateId"),
     },
+    listing=LISTING,
     shapes=shapes(_ALWAYS, _SOMETIMES),
     rest=Rest(
         hosts=tuple(f"https://{name}.binance.com" for name in _HOSTS),  # data-api.binance.vision has no historicalTrades

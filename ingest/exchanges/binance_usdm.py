@@ -6,6 +6,7 @@ from functools import partial
 
 from ingest.exchanges.binance import (
     KLINES,
+    LISTING,
     WIDTHS,
     aside,
     book,
@@ -92,6 +93,7 @@ BINANCE_USDM = Exchange(
         "ws": BookReading(Top("data.b", "data.a"), sequence="data.u", time="data.T"),
         "rest": BookReading(Top("bids", "asks"), sequence="lastUpdateId", time="T"),
     },
+    listing=LISTING,
     shapes=shapes(_ALWAYS, _SOMETIMES),
     rest=Rest(
         hosts=("https://fapi.binance.com",),

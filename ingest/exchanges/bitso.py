@@ -12,6 +12,7 @@ from ingest.exchanges.exchange import (
     Exchange,
     Feed,
     History,
+    InstrumentReading,
     Instruments,
     Limits,
     Page,
@@ -159,6 +160,7 @@ BITSO = Exchange(
             time_unit="iso",
         ),
     },
+    listing=InstrumentReading(items="payload", symbol="book", tick_size="tick_size", min_notional="minimum_value"),
     shapes=_SHAPES,
     rest=Rest(
         hosts=("https://api.bitso.com",),

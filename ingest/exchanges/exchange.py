@@ -149,6 +149,25 @@ class CandleReading:
     items: bool = False
 
 
+@dataclass(frozen=True)
+class InstrumentReading:
+    """Where the columns of an instrument stand in an element of a venue's list; data, so that Spark can obey it. None: it does not say.
+
+    A number may stand in one of the element's `filters`: (name of the filter, field), the first of several that is there.
+    """
+
+    items: str  # path of the array; "": the text is one
+    symbol: str
+    status: str | None = None
+    base: str | None = None  # None: what stands before the underscore of the symbol
+    quote: str | None = None  # None: what stands after it
+    contract: str | None = None  # another one than PERPETUAL has no pair
+    tick_size: str | Sequence[tuple[str, str]] | None = None
+    lot_size: str | Sequence[tuple[str, str]] | None = None
+    min_notional: str | Sequence[tuple[str, str]] | None = None
+    listed_at: str | None = None  # milliseconds
+
+
 class Page(NamedTuple):
     """What a response holds, and of which ids it proves that there are no others."""
 
@@ -267,6 +286,7 @@ class Exchange:
     books: Mapping[Source, BookReading] = field(default_factory=dict)  # of kind `book`: source -> how it is read
     best: Top | None = None  # of kind `book_top`
     klines: Mapping[Source, CandleReading] = field(default_factory=dict)  # of kind `kline`: source -> how it is read
+    listing: InstrumentReading | None = None  # of kind `instruments`
     shapes: Mapping[str, Shape] = field(default_factory=dict)  # kind -> the fields of its frames
     rest: Rest | None = None
     aside: Mapping[str, Feed] = field(default_factory=dict)  # kinds that are no trades: order books, best prices, candles

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from jobs.queries import quarantine
 from jobs.queries.channels import Channel
 from jobs.queries.copies import keep_first
+from jobs.queries.instruments import Instruments
 from jobs.runtime.frames import keys
 from jobs.runtime.live import Live
 from jobs.runtime.mend import Damage
@@ -32,6 +33,7 @@ class Appended:
     live: Live
     quarantine: Live
     records: Records
+    beside: Instruments | None = None  # what else comes down the channel
 
     @property
     def name(self) -> str:
@@ -41,6 +43,8 @@ class Appended:
         """Nothing is to be learnt: a batch that was committed by half finds its rows there."""
         for live in (self.live, self.quarantine):
             live.open()
+        if self.beside:
+            self.beside.start()
 
     def batch(self, lines: DataFrame, number: int, query: str) -> dict[str, Any]:
         """Take in one batch of lines (`value`, `object`). Returns its record."""
@@ -64,6 +68,8 @@ class Appended:
             items.unpersist()
         record = {"batch": number, "query": query, "items": told["items"]}
         record |= {fate: counts.get(fate, 0) for fate in FATES}
+        if self.beside:
+            record["instruments"] = self.beside.take(lines)
         self.records.record(record, query, number)
         return record
 
@@ -73,6 +79,8 @@ class Appended:
             live.open(accept=True)
         keep_first(self.live, [F.col(name) for name in self.channel.table.key])
         keep_first(self.quarantine, [quarantine.key()])
+        if self.beside:
+            self.beside.repair()
 
     def note_damage(self, damaged: Sequence[Damage]) -> None:
         """One row in quarantine for each damaged object."""

@@ -29,11 +29,11 @@ def keep_first(live: Live, by: Sequence[Column]) -> None:
 def keep(live: Live, rows: DataFrame, *, but: DataFrame) -> None:
     """Write the partitions that hold rows of `but` without them."""
     parts = live.table.partitioned_by
-    spoilt = keys(but.select(*parts).distinct())
+    spoilt = keys(but.select(*parts).distinct() if parts else but.limit(1))
     if spoilt:
         log.error("event=rows_removed table=%s rows=%d partitions=%d", live.table.name, but.count(), len(spoilt))
-        predicate = " OR ".join("(" + " AND ".join(f"{name} = {row[name]!r}" for name in parts) + ")" for row in spoilt)
-        live.overwrite(rows.where(predicate).select(*live.table.names), predicate)
+        predicate = " OR ".join("(" + " AND ".join(f"{name} = {row[name]!r}" for name in parts) + ")" for row in spoilt if parts)
+        live.overwrite(rows.where(predicate or "TRUE").select(*live.table.names), predicate or None)
 
 
 def _versions(live: Live) -> list[tuple[str, int]]:

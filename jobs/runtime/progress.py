@@ -99,7 +99,8 @@ class Records:
 
 
 def _is_still(live: Live, told: Mapping[str, Any]) -> bool:
-    if told["version"] > live.version:
+    """Is the version that the progress speaks of the same commit? One without an id of ours may be any."""
+    if told["version"] > live.version or told["commit"] is None:
         return False
     if told["version"] == live.version:
         return bool(told["commit"] == live.id)

@@ -6,6 +6,7 @@ from jobs.tables.bars import BARS
 from jobs.tables.collector_events import COLLECTOR_EVENTS
 from jobs.tables.fills import FILLS
 from jobs.tables.gaps import GAPS
+from jobs.tables.instruments import INSTRUMENTS
 from jobs.tables.klines import KLINES
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.tables.order_books import ORDER_BOOKS
@@ -20,6 +21,7 @@ __all__ = [
     "DERIVED",
     "FILLS",
     "GAPS",
+    "INSTRUMENTS",
     "KLINES",
     "LIVE",
     "MINUTE_AGGREGATES",
@@ -32,7 +34,7 @@ __all__ = [
 
 # the stream writes them
 LIVE: Mapping[str, Table] = {
-    table.name: table for table in (TRADES, MINUTE_AGGREGATES, QUARANTINE, ORDER_BOOKS, KLINES, COLLECTOR_EVENTS)
+    table.name: table for table in (TRADES, MINUTE_AGGREGATES, QUARANTINE, ORDER_BOOKS, KLINES, COLLECTOR_EVENTS, INSTRUMENTS)
 }
 DERIVED: Mapping[str, Table] = {table.name: table for table in (BARS, FILLS, GAPS, RECONCILIATION)}  # each has a job of its own
 TABLES: Mapping[str, Table] = {**LIVE, **DERIVED}

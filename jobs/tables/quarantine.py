@@ -51,6 +51,7 @@ REASONS = {
     "levels": "An order book without a side, or with a level that is no price and quantity that fit.",
     "kline": "A candle without its width or a time, or with a number that does not fit its column exactly.",
     "event": "An event of a collector with a number or a time that is none.",
+    "instruments": "A venue's answer that is no list of what it trades, or an element of it without a symbol.",
     "conflict": "The id is known with another price, quantity, side or time; the first committed copy is in trades.",
     "object_corrupt": "The landing object was damaged; what could be believed of it was read, the original is under damaged/.",
 }

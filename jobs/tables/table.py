@@ -50,8 +50,9 @@ class Table:
         }
         listed = ", ".join(f"'{key}' = '{value}'" for key, value in properties.items())
         parts = ", ".join(f"`{name}`" for name in self.partitioned_by)
+        partitioned = f"PARTITIONED BY ({parts})\n" if parts else ""
         return (
-            f"CREATE TABLE IF NOT EXISTS delta.`{path}` (\n{columns}\n) USING DELTA\nPARTITIONED BY ({parts})\n"
+            f"CREATE TABLE IF NOT EXISTS delta.`{path}` (\n{columns}\n) USING DELTA\n{partitioned}"
             f"COMMENT {_quoted(self.comment)}\nTBLPROPERTIES ({listed})"
         )
 

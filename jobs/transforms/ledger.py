@@ -114,7 +114,7 @@ def suspected(words: Iterable[Word], standing: Iterable[Gap], rules: Rules) -> l
     found = []
     for word in words:
         rows = known.setdefault(word.feed, [])
-        if word.event != "gap" or word.before_id is None or any(_is_of(word, row) for row in rows):
+        if word.event != "gap" or word.before_id is None or any(is_of(word, row) for row in rows):
             continue
         new = _told(word, is_dense=rules.is_dense(word.feed))
         if new.state != OPEN or not new.is_empty:  # else nothing lies between
@@ -144,7 +144,7 @@ def _told(word: Word, *, is_dense: bool) -> Gap:
     )
 
 
-def _is_of(word: Word, row: Gap) -> bool:
+def is_of(word: Word, row: Gap) -> bool:
     """Is it about the same hole? The same place, or some of the same ids."""
     if word.before_id == row.before_id:
         return True
@@ -214,7 +214,7 @@ def judged(gap: Gap, known: Evidence, rules: Rules, now: datetime) -> Gap:
     """The row as it should be."""
     if gap.state == HALT or gap.is_empty:
         return gap
-    words = [word for word in known.words if word.event == "repair" and word.feed == gap.feed and _is_of(word, gap)]
+    words = [word for word in known.words if word.event == "repair" and word.feed == gap.feed and is_of(word, gap)]
     if rules.is_dense(gap.feed):
         return _counted(gap, known._replace(words=words), rules, now)
     return _believed(gap, words, rules, now)

@@ -111,13 +111,13 @@ def test_a_collector_that_is_killed_anywhere_loses_nothing_with_other_seeds(desk
     assert_survived(desk, chain)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [1])
 def test_nor_does_one_that_is_killed_at_random(desk, seed):
     assert_survived(desk, moments(seed))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(2, 54))
+@pytest.mark.parametrize("seed", [0, *range(2, 54)])
 def test_nor_does_one_that_is_killed_at_random_with_other_seeds(desk, seed):
     assert_survived(desk, moments(seed))
 

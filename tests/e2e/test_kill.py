@@ -6,11 +6,15 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from ingest import landing
+from ingest.settings import Lake
 from jobs.tables import TABLES
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.tables.trades import TRADES
@@ -18,6 +22,7 @@ from tests.support.lines import Collector, put
 from tests.support.oracle import Oracle
 from tests.support.project import copy_of_project
 from tests.support.readers import duckdb_files
+from tests.support.seaweedfs import REGION, S3, seaweedfs
 from tests.support.stories import BEFORE
 from tests.support.tables import PLACE, assert_rows
 
@@ -51,11 +56,11 @@ def submit(project: Path, conf: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, text=True, start_new_session=True, **pipes)
 
 
-def wait_for(there: Path, process: subprocess.Popen[str], seconds: float = 240) -> None:
+def wait_for(is_there: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
-    while not there.exists():
-        assert process.poll() is None, f"ended with {process.returncode} before {there}: {process.communicate()[0]}"
-        assert time.monotonic() < deadline, f"{there} not within {seconds:.0f} s"
+    while not is_there():
+        assert process.poll() is None, f"ended with {process.returncode} before: {process.communicate()[0]}"
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
         time.sleep(0.002)  # the machine dies while it works, not between two looks
 
 
@@ -69,26 +74,8 @@ def rows(lake: Path, table: str) -> list[dict[str, Any]]:
     return duckdb_files(lake / "tables" / table, TABLES[table])[1]
 
 
-@pytest.mark.timeout(900)  # three starts of Spark
-@pytest.mark.parametrize(
-    "moment", [pytest.param(moment, marks=() if "first" in moment else pytest.mark.long) for moment in MOMENTS]
-)
-def test_a_killed_stream_started_again_leaves_no_trace(tmp_path: Path, moment: str):
-    project, lake, conf = copy_of_project(tmp_path / "project"), tmp_path / "lake", tmp_path / "conf.yaml"
-    conf.write_text(f"lake: {lake}\ningest:\n  collector: test\n")
-    keys = landed(lake)
-    first = submit(project, conf, "--once")
-    try:
-        wait_for(lake / MOMENTS[moment], first)
-    finally:
-        kill(first)
-    again = submit(project, conf, "--once")
-    try:
-        said, _ = again.communicate(timeout=400)
-    finally:
-        kill(again)
-    assert again.returncode == 0, said
-
+def check(lake: Path, keys: Sequence[str]) -> None:
+    """The tables in this folder are those of the plain computation, row for row."""
     oracle = Oracle()
     oracle.batch({key: (lake / key).read_bytes() for key in keys})
     assert_rows(rows(lake, "trades"), oracle.trades, TRADES.key)
@@ -101,6 +88,64 @@ def test_a_killed_stream_started_again_leaves_no_trace(tmp_path: Path, moment: s
     assert_rows(minutes, oracle.minutes(open_too=True), MINUTE_AGGREGATES.key)
 
 
+def killed_and_started_again(project: Path, conf: Path, is_there: Callable[[], bool]) -> None:
+    """It is killed as soon as it `is_there`; the next one ends well."""
+    first = submit(project, conf, "--once")
+    try:
+        wait_for(is_there, first)
+    finally:
+        kill(first)
+    again = submit(project, conf, "--once")
+    try:
+        said, _ = again.communicate(timeout=400)
+    finally:
+        kill(again)
+    assert again.returncode == 0, said
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)  # three starts of Spark
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_stream_started_again_leaves_no_trace(tmp_path: Path, moment: str):
+    project, lake, conf = copy_of_project(tmp_path / "project"), tmp_path / "lake", tmp_path / "conf.yaml"
+    conf.write_text(f"lake: {lake}\ningest:\n  collector: test\n")
+    keys = landed(lake)
+    killed_and_started_again(project, conf, (lake / MOMENTS[moment]).exists)
+    check(lake, keys)
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with seaweedfs(tmp_path_factory.mktemp("weed")) as found:
+        yield found
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "moment", [pytest.param(moment, marks=() if "minutes" in moment else pytest.mark.long) for moment in MOMENTS]
+)
+def test_the_same_on_s3(tmp_path: Path, s3: S3, moment: str, monkeypatch: pytest.MonkeyPatch):
+    """Landing zone, tables and checkpoints; the next driver waits until the lease of the dead one has been silent for long."""
+    for key, value in s3.environment.items():
+        monkeypatch.setenv(key, value)
+    bucket, place = f"lake-{list(MOMENTS).index(moment)}", {"endpoint": s3.endpoint, "region": REGION, "path_style": True}
+    s3.client().create_bucket(Bucket=bucket)
+    store = landing.store(Lake(f"s3://{bucket}/ticks", **place))
+    keys = landed(tmp_path / "landed")
+    for key in keys:
+        assert store.create(key, (tmp_path / "landed" / key).read_bytes())
+    project, conf = copy_of_project(tmp_path / "project"), tmp_path / "conf.yaml"
+    lake = {"path": f"s3://{bucket}/ticks", **place}
+    conf.write_text(yaml.safe_dump({"lake": lake, "ingest": {"collector": "test"}, "jobs": {"lease": {"ttl": "6s"}}}))
+    killed_and_started_again(project, conf, lambda: store.get(MOMENTS[moment]) is not None)
+    copied = tmp_path / "copied"
+    for folder in ("landing/", "tables/"):
+        for key in store.keys(folder):
+            (copied / key).parent.mkdir(parents=True, exist_ok=True)
+            (copied / key).write_bytes((store.get(key) or (b"",))[0])
+    check(copied, keys)
+
+
 @pytest.mark.timeout(900)
 def test_a_stream_that_is_asked_to_stop_ends_well_though_only_its_first_process_hears_of_it(tmp_path: Path):
     """As by `kill`: the JVM gets the signal, and the Python below it does the work."""
@@ -109,7 +154,7 @@ def test_a_stream_that_is_asked_to_stop_ends_well_though_only_its_first_process_
     landed(lake)
     stream = submit(project, conf, "--run", "asked")
     try:
-        wait_for(lake / MOMENTS["the batch is done"], stream)
+        wait_for((lake / MOMENTS["the batch is done"]).exists, stream)
         os.kill(stream.pid, signal.SIGTERM)
         said, _ = stream.communicate(timeout=60)
     finally:

@@ -65,15 +65,23 @@ def with_all(spark: "SparkSession", lake: Path, tmp_path_factory: pytest.TempPat
     shutil.copytree(lake, folder)
     one = Collector("b-1-1")
     hole = {"feed": "agg_trade", "before_id": 14, "after_id": 20, "outcome": "ids"}
-    lines = {"books": one.book("100"), "klines": one.candle("10:01:00"), "events": one.event("gap", "10:03:01", **hole)}
-    for channel, line in lines.items():
+    symbol = {"symbol": "BTCUSDT", "status": "TRADING", "baseAsset": "BTC", "quoteAsset": "USDT"}
+    symbol |= {"filters": [{"filterType": "PRICE_FILTER", "tickSize": "0.01"}]}
+    told = {"channel": "events", "kind": "instruments", "pair": None, "source": "rest"}
+    listed = one.line({"symbols": [symbol]}, received=micros("00:00:07"), **told)
+    lines = {
+        "books": [one.book("100")],
+        "klines": [one.candle("10:01:00")],
+        "events": [one.event("gap", "10:03:01", **hole), listed],
+    }
+    for channel, landed in lines.items():
         with channels.driver(spark, folder, channel) as query:
             query.start()
-            channels.take(query, folder, [put(folder, [line], channel=channel)])
-    told = settings({"lake": str(folder), "ingest": {"collector": "test"}})
+            channels.take(query, folder, [put(folder, landed, channel=channel)])
+    conf = settings({"lake": str(folder), "ingest": {"collector": "test"}})
     for job in (bars, gaps, reconcile):
-        job.run(told, place(told.lake), argparse.Namespace(full=False))
-    fills.run(told, place(told.lake), argparse.Namespace(rebuild=False))
+        job.run(conf, place(conf.lake), argparse.Namespace(full=False))
+    fills.run(conf, place(conf.lake), argparse.Namespace(rebuild=False))
     return folder
 
 
@@ -180,6 +188,7 @@ def test_the_examples_of_the_tables_page_say_what_is_in_the_lake(with_all: Path,
     assert found["klines"] == [(f"{day} 10:01:00+00", one, "2.00000000", "1", "4", "true")]
     gap = ("gap", "binance", "spot", "BTC-USDT", "agg_trade", "14", "20", "ids", None, f"{day} 10:03:01+00")
     assert found["collector_events"] == [gap]
+    assert found["instruments"] == [(f"{day} 00:00:07+00", "binance", "spot", "BTCUSDT", "TRADING", "0.0100000000", None, None)]
     assert found["gaps"] == [("binance", "spot", "agg_trade", "BTC-USDT", None, None, "5", "open", "collector")]
     assert found["quarantine"] == [("price", "binance", "spot", "BTC-USDT", "1", "price_text = -1.5")]
     assert len(found["trades"]) == 7

@@ -13,7 +13,9 @@ import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.tables.instruments import INSTRUMENTS
 from jobs.tables.trades import TRADES
+from jobs.transforms.instruments import FACTS
 from tests.support import fills as walked
 from tests.support.bars import MINUTE, SERIES, Row, minute
 from tests.support.fills import book
@@ -73,6 +75,16 @@ BOOKS: Sequence[Row] = [
     book("10:30:00", ["1200000 9"], ["1200001 9"], venue="bitso", pair="BTC-MXN"),
     book("10:10:00", ["3000 90"], ["3001 90"], **ETHER),
 ]
+LISTED: Sequence[Row] = [
+    dict.fromkeys(INSTRUMENTS.names)
+    | {"venue": "binance", "market": "spot", "symbol": symbol, "recv_ts": moment("00:00:07", day), "status": status}
+    | {"pair": pair, "base": pair[:3], "quote": pair[4:], "tick_size": Decimal("0.0100000000")}
+    for symbol, pair, day, status in (
+        ("BTCUSDT", "BTC-USDT", "2026-04-29", "TRADING"),
+        ("BTCUSDT", "BTC-USDT", "2026-04-30", "BREAK"),
+        ("ETHUSDT", "ETH-USDT", "2026-04-28", "TRADING"),
+    )
+]
 AMOUNTS = ("49999", "50000", "75000")
 
 
@@ -100,6 +112,7 @@ TABLES = {
     "order_books": [row | {"bids": None, "asks": None} for row in BOOKS],
     "fills": walked.fills(BOOKS, AMOUNTS),
     "trades": TRADES_THERE,
+    "instruments": LISTED,
 }
 
 
@@ -144,6 +157,12 @@ def spreads() -> list[Row]:
     names = {"timestamp": "recv_ts", "pair": "pair", "bid": "best_bid", "ask": "best_ask", "spread": "spread_pct"}
     kept = ("venue", "market", "state", "year", "month")
     return [{new: row[old] for new, old in names.items()} | {name: row[name] for name in kept} for row in TABLES["order_books"]]
+
+
+def instruments_now() -> list[Row]:
+    told = ("venue", "market", "symbol", *FACTS)
+    newest = {row["symbol"]: row for row in sorted(LISTED, key=lambda row: row["recv_ts"])}
+    return [{name: row[name] for name in told} | {"since": row["recv_ts"]} for row in newest.values()]
 
 
 FILL = (
@@ -245,7 +264,15 @@ EXPECTED: Mapping[str, Callable[[], list[Row]]] = {
     **ORDERED,
     **{
         view.__name__: view
-        for view in (minute_rows, minute_rows_all, spreads, optimal_transactions, minute_coverage, coverage_by_day)
+        for view in (
+            instruments_now,
+            minute_rows,
+            minute_rows_all,
+            spreads,
+            optimal_transactions,
+            minute_coverage,
+            coverage_by_day,
+        )
     },
 }
 
@@ -281,6 +308,7 @@ def key(name: str) -> Sequence[str]:
     keys = {
         "optimal_transactions": (*MARKET, "side", "notional"),
         "coverage_by_day": (*SERIES, "day"),
+        "instruments_now": ("venue", "market", "symbol"),
         "minute_coverage": (*SERIES, "minute"),
     }
     return keys.get(name, (*MARKET, "timestamp", *(["feed"] if name.startswith("minute_rows") else [])))

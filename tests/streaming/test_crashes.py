@@ -62,6 +62,7 @@ def test_a_driver_that_dies_leaves_no_trace(story: Story, point: str, lost: bool
     finish(story, objects)
 
 
+@pytest.mark.long
 def test_a_lost_checkpoint_after_a_crash_in_the_middle_of_the_trades(story: Story):
     """Everything comes again, cut otherwise, and the market goes on."""
     objects = second(story)

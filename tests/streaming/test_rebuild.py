@@ -165,6 +165,7 @@ def test_lost_minutes_are_made_of_the_trades(told: Story):
     check(told)
 
 
+@pytest.mark.long
 def test_what_a_parser_can_read_now_leaves_quarantine(told: Story):
     """The stream was older than what landed: it knew no Coinbase."""
     one = Collector("new-1-1")

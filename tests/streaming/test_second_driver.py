@@ -63,6 +63,7 @@ def test_a_commit_of_somebody_else_is_seen_before_the_next_batch_and_before_each
             query.start()  # a failed query that is started again does not take it for its own
 
 
+@pytest.mark.long
 def test_what_a_superseded_driver_commits_is_seen_and_repaired(story: Story):
     """A driver sleeps between its last look at the lease and its commit. The next one takes the same batch, and dies."""
     objects = second(story)
@@ -114,6 +115,7 @@ def test_a_foreign_commit_is_repaired_by_the_driver_that_sees_it(story: Story):
 
 
 @pytest.mark.timeout(600)  # five drivers
+@pytest.mark.long
 def test_what_somebody_wrote_while_no_driver_ran_is_removed_even_if_the_first_one_that_sees_it_dies(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ):
@@ -165,6 +167,7 @@ def test_a_lease_that_another_took_ends_the_writing_before_the_next_commit(story
         assert versions(query) == before
 
 
+@pytest.mark.long
 def test_what_another_query_took_over_in_quarantine_is_repaired_by_the_trades_too(story: Story):
     objects = second(story)
     with story.driver() as query:

@@ -11,11 +11,12 @@ from ingest.exchanges import EXCHANGES
 from ingest.landing import Files
 from jobs.queries.appended import Appended
 from jobs.queries.channels import channels
+from jobs.queries.instruments import Instruments
 from jobs.runtime import landed
 from jobs.runtime.lease import Lease
 from jobs.runtime.live import Live
 from jobs.runtime.progress import Records
-from jobs.tables import QUARANTINE
+from jobs.tables import INSTRUMENTS, QUARANTINE
 
 CHANNELS = {channel.name: channel for channel in channels(EXCHANGES)}
 
@@ -28,7 +29,9 @@ def driver(spark: SparkSession, lake: Path, name: str) -> Iterator[Appended]:
     lease.take()
     live, quarantine = (Live(spark, store, lease, table, f"{lake}/tables/{table.name}") for table in (channel.table, QUARANTINE))
     try:
-        yield Appended(spark, channel, live, quarantine, Records(store, name))
+        place = f"{lake}/tables/{INSTRUMENTS.name}"
+        beside = Instruments(Live(spark, store, lease, INSTRUMENTS, place), quarantine) if name == "events" else None
+        yield Appended(spark, channel, live, quarantine, Records(store, name), beside)
     finally:
         lease.release()
 

@@ -92,7 +92,7 @@ class World:
                 suspects.append(Suspect(self.feed, (low, ids[-1]), [at] if before is None else [at, before]))
         standing = [gap for gap in self.rows.values() if gap.state == "open" or gap in unsettled or suspects or words]
         self.now += timedelta(minutes=1)
-        changed = judged(self, words, suspects, standing, self.now)  # type: ignore[arg-type]
+        changed = judged(self, words, suspects, standing, self.now)  # type: ignore[arg-type]  # stands in for the tables
         self.before = minutes
         self.rows |= {gap.key: gap for gap in changed}
         return changed
@@ -287,11 +287,11 @@ def test_ten_million_ids_are_believed_by_nobody():
     world.take([1, 2, 3])
     told = Run(FEED, 4, 10_000_004, 3, time_of(3), 10_000_005, time_of(4))
     holes_ = SimpleNamespace(located=lambda *_: Located([told], {FEED: (1, 10_000_005)}, {}))
-    (gap,) = judged(holes_, [], [Suspect(FEED, (1, 10_000_005), [0])], [], NOW)  # type: ignore[arg-type]
+    (gap,) = judged(holes_, [], [Suspect(FEED, (1, 10_000_005), [0])], [], NOW)  # type: ignore[arg-type]  # stands in for the tables
     assert (gap.missing, gap.state, gap.closed_at) == (10_000_001, "implausible", NOW)
     smaller = told._replace(high=10_000_002, after_id=10_000_003)
     holes_ = SimpleNamespace(located=lambda *_: Located([smaller], {FEED: (1, 10_000_003)}, {}))
-    (gap,) = judged(holes_, [], [Suspect(FEED, (1, 10_000_003), [0])], [], NOW)  # type: ignore[arg-type]
+    (gap,) = judged(holes_, [], [Suspect(FEED, (1, 10_000_003), [0])], [], NOW)  # type: ignore[arg-type]  # stands in for the tables
     assert (gap.missing, gap.state) == (9_999_999, "open")
 
 
