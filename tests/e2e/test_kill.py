@@ -103,9 +103,10 @@ def killed_and_started_again(project: Path, conf: Path, is_there: Callable[[], b
     assert again.returncode == 0, said
 
 
-@pytest.mark.long
-@pytest.mark.timeout(900)  # three starts of Spark
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.timeout(900)  # two starts of Spark
+@pytest.mark.parametrize(
+    "moment", [pytest.param(moment, marks=() if "first" in moment else pytest.mark.long) for moment in MOMENTS]
+)
 def test_a_killed_stream_started_again_leaves_no_trace(tmp_path: Path, moment: str):
     project, lake, conf = copy_of_project(tmp_path / "project"), tmp_path / "lake", tmp_path / "conf.yaml"
     conf.write_text(f"lake: {lake}\ningest:\n  collector: test\n")
@@ -120,10 +121,9 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
         yield found
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(
-    "moment", [pytest.param(moment, marks=() if "minutes" in moment else pytest.mark.long) for moment in MOMENTS]
-)
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_the_same_on_s3(tmp_path: Path, s3: S3, moment: str, monkeypatch: pytest.MonkeyPatch):
     """Landing zone, tables and checkpoints; the next driver waits until the lease of the dead one has been silent for long."""
     for key, value in s3.environment.items():

@@ -65,14 +65,10 @@ def with_all(spark: "SparkSession", lake: Path, tmp_path_factory: pytest.TempPat
     shutil.copytree(lake, folder)
     one = Collector("b-1-1")
     hole = {"feed": "agg_trade", "before_id": 14, "after_id": 20, "outcome": "ids"}
-    symbol = {"symbol": "BTCUSDT", "status": "TRADING", "baseAsset": "BTC", "quoteAsset": "USDT"}
-    symbol |= {"filters": [{"filterType": "PRICE_FILTER", "tickSize": "0.01"}]}
-    told = {"channel": "events", "kind": "instruments", "pair": None, "source": "rest"}
-    listed = one.line({"symbols": [symbol]}, received=micros("00:00:07"), **told)
     lines = {
         "books": [one.book("100")],
         "klines": [one.candle("10:01:00")],
-        "events": [one.event("gap", "10:03:01", **hole), listed],
+        "events": [one.event("gap", "10:03:01", **hole), one.listing("BTC")],
     }
     for channel, landed in lines.items():
         with channels.driver(spark, folder, channel) as query:

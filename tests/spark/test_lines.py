@@ -20,7 +20,8 @@ from tests.support.cases import CASES, EMPTY, GOOD, ODD, Columns, frame, line
 from tests.support.readings import Row
 from tests.support.tables import rows_of
 
-ELSEWHERE = {"conflict", "id_reset", "object_corrupt", "levels", "event", "kline"}  # reasons that no line of trades has by itself
+# reasons that no line of trades has by itself
+ELSEWHERE = {"conflict", "id_reset", "object_corrupt", "levels", "event", "kline", "instruments"}
 
 
 def key(name: str) -> str:

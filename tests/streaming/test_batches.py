@@ -3,6 +3,7 @@
 from pathlib import Path
 from random import Random
 
+import pytest
 from pyspark.sql import SparkSession
 
 from ingest.exchanges import EXCHANGES
@@ -47,6 +48,7 @@ def test_one_batch_of_all_venues(spark: SparkSession, lake: Path):
     assert {row["month"] for row in oracle.trades} == {4, 5}
 
 
+@pytest.mark.long
 def test_many_batches_in_another_order_with_copies(spark: SparkSession, lake: Path):
     """The objects of a day shuffled, some of them twice, and all that a second collector received of the same minutes."""
     landed = small_market()

@@ -79,7 +79,7 @@ def grown(
     beside = dict(
         [
             landed([one.book("100")], channel="books"),
-            landed([one.event("start")], channel="events"),
+            landed([one.event("start"), one.listing("BTC")], channel="events"),
             landed([one.candle()], channel="klines"),
         ]
     )
@@ -97,6 +97,7 @@ def test_what_landed_between_two_runs_is_taken_by_the_second(spark: SparkSession
     assert {"0", "1"} <= {path.name for path in (lake / COMMITS).iterdir()}
 
 
+@pytest.mark.long
 def test_a_lost_commit_file_and_then_a_lost_checkpoint_change_nothing(spark: SparkSession, grown: tuple[Path, Oracle]):
     lake, oracle = grown
     for name in ("1", ".1.crc"):

@@ -113,6 +113,13 @@ class Collector:
         raw = event_text(event, received * 1000, **told)
         return self.line(raw, received=received, channel="events", kind="control")
 
+    def listing(self, *symbols: str, at: str = "00:00:07") -> bytes:
+        """Binance's list of what it trades, all against USDT and in steps of a cent."""
+        steps = [{"filterType": "PRICE_FILTER", "tickSize": "0.01"}]
+        known = [{"symbol": f"{base}USDT", "baseAsset": base, "quoteAsset": "USDT", "status": "TRADING"} for base in symbols]
+        said = {"channel": "events", "kind": "instruments", "pair": None, "source": "rest"}
+        return self.line({"symbols": [symbol | {"filters": steps} for symbol in known]}, received=micros(at), **said)
+
     def bitso(self, ids: Sequence[int], at: str = "10:00:00", price: str = "1200000", *, day: str = DAY, late: int = 1) -> bytes:
         """Trades of Bitso in one frame, all at one time."""
         ts = micros(at, day)
