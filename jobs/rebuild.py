@@ -52,9 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
         "Make a live table, or a part of it, again from what landed. The stream must not run.",
         "./spark-submit.sh rebuild --conf conf/local.yaml --table trades --pair BTC-USDT --from 2026-11-01 --to 2026-11-08",
     )
-    made.add_argument(
-        "--table", choices=MADE, required=True, help="what is made again; with trades its share of quarantine and all minutes"
-    )
+    what = made.add_mutually_exclusive_group(required=True)
+    what.add_argument("--table", choices=MADE, help="what is made again; with trades its share of quarantine and all minutes")
+    what.add_argument("--quarantine", action="store_true", help="take in what could not be read, and can be now")
     made.add_argument("--pair", action="append", help="these pairs alone; may be given several times")
     made.add_argument("--from", dest="since", type=_day, metavar="DAY", help="rows from this day on, UTC")
     made.add_argument("--to", dest="until", type=_day, metavar="DAY", help="and before this one")
@@ -71,6 +71,9 @@ def _day(text: str) -> date:
 def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping[str, Any]:
     """Make it aside, look that nothing is lost by it, and put it in the place of what stands."""
     part = Part(tuple(chosen.pair or ()), chosen.since, chosen.until)
+    if part != Part() and (chosen.quarantine or chosen.table == MINUTE_AGGREGATES.name):
+        what = "--quarantine" if chosen.quarantine else f"--table {chosen.table}"
+        raise LakeError(f"{what} takes all that there is: leave out --pair, --from and --to")
     with held(where.store, "stream", settings.jobs.lease.ttl) as lease:
         made = Rebuild(session(settings.lake, "rebuild"), settings, where, lease)
         if chosen.quarantine:

@@ -1,6 +1,6 @@
 """Tables made again from what landed are those that were there, whatever had become of them meanwhile."""
 
-import argparse
+import json
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, date, timedelta
@@ -11,10 +11,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from ingest.settings import settings
 from jobs import rebuild
-from jobs.runtime import lake as lakes
-from jobs.runtime.lake import LakeError
 from jobs.tables.trades import TRADES
 from tests.support.lines import DAY, Collector, micros, put
 from tests.support.stories import BEFORE, Story, first, interpret, second
@@ -47,11 +44,18 @@ def told(done: Story, spark: SparkSession, lake: Path) -> Story:
     return Story(spark, lake, done.oracle)
 
 
-def again(lake: Path, table: str | None = "trades", **chosen: Any) -> Mapping[str, Any]:  # noqa: ANN401 - options
-    """The job."""
-    found = settings({"lake": str(lake), "ingest": {"collector": "test"}})
-    options = {"pair": None, "since": None, "until": None, "quarantine": False} | chosen
-    return rebuild.run(found, lakes.place(found.lake), argparse.Namespace(table=table, **options))
+def again(lake: Path, *options: str) -> dict[str, Any]:
+    """The job, by the command line; what its record says beside when it was."""
+    conf = lake.parent / "conf.yaml"
+    conf.write_text(f"lake: {lake}\ningest: {{collector: test}}\n")
+    code = rebuild.main(["--conf", str(conf), "--run", "again", *options])
+    told: dict[str, Any] = json.loads((lake / "control/runs/rebuild/again.json").read_text())
+    assert (told.pop("code"), told.pop("job"), told.pop("run")) == (code, "rebuild", "again")
+    assert told.pop("started")
+    return told
+
+
+ALL_TRADES = ("--table", "trades")
 
 
 def spoil(story: Story, *statements: str) -> None:
@@ -100,16 +104,41 @@ def check(story: Story) -> None:
     assert not told
 
 
+@pytest.mark.parametrize("what", [("--quarantine",), ("--table", "minute_aggregates")], ids=" ".join)
+def test_where_there_are_no_parts_none_is_asked_for(lake: Path, what: tuple[str, ...]):
+    """Refused before Spark is asked."""
+    assert again(lake, *what, "--pair", "BTC-USDT") == {
+        "error": f"{' '.join(what)} takes all that there is: leave out --pair, --from and --to"
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ((), "one of the arguments --table --quarantine is required"),
+        (("--table", "trades", "--quarantine"), "not allowed with argument"),
+        (("--table", "bars"), "invalid choice: 'bars'"),
+        (("--table", "trades", "--from", "yesterday"), "'yesterday' is no day; one such as 2026-11-01 would be right"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_a_wrong_command(
+    lake: Path, options: tuple[str, ...], why: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit, match="2"):
+        again(lake, *options)
+    assert why in capsys.readouterr().err
+
+
 def test_a_part_and_then_all_trades_are_those_of_the_landing_zone_again(told: Story):
     spoil(told, "UPDATE {} SET price = 1 WHERE pair <> 'ETH-USDT'", "DELETE FROM {} /* quarantine */")
     mine = [row for row in told.oracle.trades if row["pair"] == "BTC-USDT" and row["ts"].day == 30]
-    days = {"since": date.fromisoformat(DAY), "until": date.fromisoformat(DAY) + timedelta(days=1)}
+    days = ("--from", DAY, "--to", f"{date.fromisoformat(DAY) + timedelta(days=1)}")
     objects = len(list((told.lake / "landing").rglob("*.gz")))
-    assert again(told.lake, pair=["BTC-USDT"], **days) == {"objects": objects, "rows": len(mine)}
+    assert again(told.lake, *ALL_TRADES, "--pair", "BTC-USDT", *days) == {"objects": objects, "rows": len(mine)}
     with told.driver() as query:
         spoilt = {(row["pair"], f"{row['ts']:%Y-%m-%d}") for row in query.tables.trades.read().where("price = 1").collect()}
     assert spoilt == {("BTC-USDT", BEFORE), ("BTC-MXN", DAY)}
-    assert again(told.lake) == {"objects": objects, "rows": len(told.oracle.trades)}
+    assert again(told.lake, *ALL_TRADES) == {"objects": objects, "rows": len(told.oracle.trades)}
     check(told)
     assert not list((told.lake / "rebuild").rglob("*.*"))
 
@@ -117,12 +146,13 @@ def test_a_part_and_then_all_trades_are_those_of_the_landing_zone_again(told: St
 def test_what_could_not_be_made_again_is_left_alone(told: Story):
     """Landing objects are gone: to replace their rows would lose them."""
     gone = next((told.lake / "landing").rglob("*.gz"))
-    rows = [row for row in told.oracle.trades if row["object"] == str(gone.relative_to(told.lake))]
+    key = str(gone.relative_to(told.lake))
+    rows = [row for row in told.oracle.trades if row["object"] == key]
     gone.unlink()
-    with pytest.raises(
-        LakeError, match=f"{len(rows)} rows of trades come from 1 landing objects that are not there, such as landing/"
-    ):
-        again(told.lake)
+    assert again(told.lake, *ALL_TRADES) == {
+        "error": f"{len(rows)} rows of trades come from 1 landing objects that are not there, such as {key}: put them back, "
+        "or leave these rows out by --from and --to"
+    }
     check(told)
 
 
@@ -140,8 +170,7 @@ def test_a_rebuild_that_dies_leaves_tables_that_agree(told: Story, point: str, m
 
     with monkeypatch.context() as patched:
         patched.setattr(rebuild.Rebuild, "_put", die)
-        with pytest.raises(KeyboardInterrupt):
-            again(told.lake)
+        assert again(told.lake, *ALL_TRADES) == {"error": "interrupted"}
     with told.driver() as query:
         query.start()
         query.close()
@@ -152,7 +181,7 @@ def test_a_rebuild_that_dies_leaves_tables_that_agree(told: Story, point: str, m
             == len(there)
             == len({row["trade_id"] for row in told.oracle.trades if row["pair"] == "BTC-USDT"}) - (0 if point == "after" else 2)
         )
-    again(told.lake)
+    again(told.lake, *ALL_TRADES)
     check(told)
 
 
@@ -161,7 +190,7 @@ def test_lost_minutes_are_made_of_the_trades(told: Story):
     with told.driver() as query:
         query.start()
         query.tables.minutes.overwrite(query.tables.minutes.read().where("FALSE"))
-    assert again(told.lake, "minute_aggregates")["rows"] == len(told.oracle.minutes(open_too=False))
+    assert again(told.lake, "--table", "minute_aggregates")["rows"] == len(told.oracle.minutes(open_too=False))
     check(told)
 
 
@@ -178,7 +207,7 @@ def test_what_a_parser_can_read_now_leaves_quarantine(told: Story):
     with told.driver() as query:
         query.start()
         assert take(query, [key])["quarantined"] == 2
-    assert again(told.lake, None, quarantine=True) == {"objects": 1, "quarantined": 2, "read": 1}
+    assert again(told.lake, "--quarantine") == {"objects": 1, "quarantined": 2, "read": 1}
     with told.driver() as query:
         query.start()
         (row,) = rows_of(query.tables.trades.read().where("venue = 'coinbase'"))
@@ -186,4 +215,4 @@ def test_what_a_parser_can_read_now_leaves_quarantine(told: Story):
         assert query.tables.minutes.read().where("venue = 'coinbase'").count() == 0  # it is open still
     assert (row["trade_id"], row["price"], row["taker_side"], row["object"]) == (7, Decimal("60000.25"), "buy", key)
     assert [(found["seq"], found["reason"]) for found in left] == [(2, "unreadable")]  # as it was found
-    assert again(told.lake, None, quarantine=True) == {"objects": 1, "quarantined": 1, "read": 0}
+    assert again(told.lake, "--quarantine") == {"objects": 1, "quarantined": 1, "read": 0}
