@@ -44,6 +44,10 @@ class Store(Protocol):
         """The keys below a prefix that ends with a slash; in order on files and on S3 itself, but not on every S3-like store."""
         ...
 
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """The same, with the bytes of each."""
+        ...
+
 
 @dataclass(frozen=True)
 class Files:
@@ -97,6 +101,11 @@ class Files:
             else:
                 yield prefix + name
 
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        for key in self.keys(prefix):
+            with contextlib.suppress(FileNotFoundError):  # removed since
+                yield key, (self.root / key).stat().st_size
+
     def _part(self, data: bytes) -> Path:
         """A complete, fsynced file in a folder that nothing reads."""
         parts = self.root / "control" / "parts"
@@ -148,9 +157,12 @@ class Bucket:
         self.client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
 
     def keys(self, prefix: str) -> Iterator[str]:
+        return (key for key, _ in self.sizes(prefix))
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
             for found in page.get("Contents", []):
-                yield found["Key"].removeprefix(self.prefix)
+                yield found["Key"].removeprefix(self.prefix), found["Size"]
 
     def _put(self, key: str, data: bytes, condition: dict[str, Any]) -> str | None:
         from botocore.exceptions import ClientError, NoCredentialsError  # noqa: PLC0415 - boto3 takes half a second to import; a lake on files never pays it

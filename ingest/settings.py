@@ -198,6 +198,15 @@ class Fills:
 
 
 @dataclass(frozen=True)
+class Upkeep:
+    """What the stream's driver does once an hour beside its batches."""
+
+    budget: timedelta = timedelta(minutes=2)  # what is not done by then is done an hour later
+    seal_after: timedelta = timedelta(days=2)  # the end of a day
+    vacuum_after: timedelta = timedelta(days=7)  # a file left its table
+
+
+@dataclass(frozen=True)
 class Jobs:
     """The Spark side."""
 
@@ -206,6 +215,7 @@ class Jobs:
     bars: Bars = Bars()
     gaps: Gaps = Gaps()
     fills: Fills = Fills()
+    upkeep: Upkeep = Upkeep()
 
 
 @dataclass(frozen=True)
@@ -337,6 +347,9 @@ def _job_rules(jobs: Jobs) -> Iterator[Rule]:
     yield "jobs.stream.trigger", str(stream.trigger), "100ms or more", stream.trigger >= timedelta(milliseconds=100)
     yield _range("jobs.stream.max_bytes_per_trigger", int(stream.max_bytes_per_trigger), 10**6, 10**15)
     yield _at_least("jobs.stream.close_after", stream.close_after, timedelta(seconds=1))
+    yield _at_least("jobs.upkeep.budget", jobs.upkeep.budget, timedelta(seconds=1))
+    yield _at_least("jobs.upkeep.seal_after", jobs.upkeep.seal_after, timedelta(hours=1), "1h")
+    yield _at_least("jobs.upkeep.vacuum_after", jobs.upkeep.vacuum_after, timedelta(days=1), "1d")
     yield from _width_rules("jobs.bars.widths", jobs.bars.widths)
     yield _at_least("jobs.gaps.halt_after", jobs.gaps.halt_after, timedelta(minutes=1), "1m")
     yield from _notional_rules("jobs.fills.notionals", jobs.fills.notionals)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -15,14 +16,13 @@ from pyspark.sql import functions as F
 
 from ingest import landing
 from ingest.exchanges import EXCHANGES
-from ingest.landing import Store
 from ingest.settings import Settings
 from jobs.queries.appended import Appended
 from jobs.queries.channels import Channel, channels
 from jobs.queries.copies import keep
 from jobs.queries.live_tables import LiveTables
 from jobs.queries.trades import Trades
-from jobs.runtime import cli, landed
+from jobs.runtime import archive, cli, landed
 from jobs.runtime.frames import keys
 from jobs.runtime.lake import LakeError, Place
 from jobs.runtime.lease import Lease, held
@@ -98,11 +98,10 @@ class Part:
         parts += [f"{time} < TIMESTAMP '{self.until} 00:00:00+00:00'"] if self.until else []
         return " AND ".join(parts) or "TRUE"
 
-    def objects(self, store: Store, channel: str) -> list[str]:
+    def of(self, objects: Iterable[str]) -> list[str]:
         """The landing objects that may hold a line of it: whatever was received from its first day on, for a repair comes late."""
         first = (datetime.combine(self.since, datetime.min.time(), UTC) - EARLY).date() if self.since else date.min
-        found = sorted(store.keys(f"landing/channel={channel}/"))
-        return [key for key in found if date.fromisoformat(key.partition("/dt=")[2][:10]) >= first]
+        return sorted(key for key in objects if archive.day_of(key) >= first)
 
 
 @dataclass
@@ -116,16 +115,19 @@ class Rebuild:
 
     def trades(self, part: Part) -> Mapping[str, Any]:
         """And their share of `quarantine`, then all minutes."""
-        objects = part.objects(self.where.store, TRADES.name)
+        objects = part.of(self._landed(TRADES.name))
         query = self._query(self.where)
         query.tables.open()
         self._refuse_loss(query.tables.trades, part.predicate("ts"), objects)
         with self._aside() as place:
             made = self._query(place)
             made.start()
-            for number, some in enumerate(_together(objects)):
+            done = 0
+            for number, (root, some) in enumerate(self._parts(objects, TRADES.name, place)):
+                made.tables.root = root
                 made.batch(made.tables.frames(some), number, "rebuild")
-                log.info("event=rebuilt query=trades objects=%d of=%d", min((number + 1) * TOGETHER, len(objects)), len(objects))
+                done += len(some)
+                log.info("event=rebuilt query=trades objects=%d of=%d", done, len(objects))
             query.progress.drop()  # the next start learns everything anew, wherever this one may die
             rows = self._put(made.tables.trades, query.tables.trades, part.predicate("ts"))
             self._put_quarantine(made.tables.quarantine, query.tables.quarantine, TRADES.name, part.predicate("ts"))
@@ -142,16 +144,15 @@ class Rebuild:
 
     def appended(self, channel: Channel, part: Part) -> Mapping[str, Any]:
         """A table of a channel without trades, and its share of `quarantine`."""
-        objects = part.objects(self.where.store, channel.name)
+        objects = part.of(self._landed(channel.name))
         query = self._appended(self.where, channel)
         query.start()
         self._refuse_loss(query.live, part.predicate(channel.time), objects)
         with self._aside() as place:
             made = self._appended(place, channel)
             made.start()
-            for number, some in enumerate(_together(objects)):
-                lines = landed.lines(self.spark.read, self.where.root, landed.paths(self.where.root, some))
-                made.batch(lines, number, "rebuild")
+            for number, (root, some) in enumerate(self._parts(objects, channel.name, place)):
+                made.batch(landed.lines(self.spark.read, root, landed.paths(root, some)), number, "rebuild")
             rows = self._put(made.live, query.live, part.predicate(channel.time))
             if part == Part():  # the rows there do not tell of which time they are
                 self._put_quarantine(made.quarantine, query.quarantine, channel.name, "TRUE")
@@ -165,43 +166,64 @@ class Rebuild:
         counts = {"objects": 0, "quarantined": rows.count()}
         for channel, objects in _by_channel(row["object"] for row in keys(rows.select("object").distinct())).items():
             counts["objects"] += len(objects)
-            if missing := sorted(set(objects) - set(self.where.store.keys(f"landing/channel={channel}/"))):
+            if missing := sorted(set(objects) - self._landed(channel)):
                 raise LakeError(
                     f"{len(missing)} landing objects with quarantined lines are not there, such as {missing[0]}: put them back"
                 )
             take, read = self._reader(channel, live)
-            for some in _together(objects):
-                take(some)
-                fine = read(some).where("reason IS NULL")
-                here = live.read().where(F.col("object").isin(list(some)))
-                readable = here.where(F.col("reason").isin(*READABLE))
-                lines = F.sha2(F.col("line").cast("BINARY"), 256).alias("line_sha256")
-                again = readable.join(
-                    fine.select("object", lines, "item").distinct(), on=["object", "line_sha256", "item"], how="left_semi"
-                )
-                keep(live, live.read().join(again.select(*QUARANTINED), on=list(QUARANTINED), how="left_anti"), but=again)
-                take(some)  # of what is a conflict now, nobody was told while its line stood there with another reason
+            with self._aside() as place:
+                for root, some in self._parts(objects, channel, place):
+                    take(root, some)
+                    fine = read(root, some).where("reason IS NULL")
+                    here = live.read().where(F.col("object").isin(list(some)))
+                    readable = here.where(F.col("reason").isin(*READABLE))
+                    lines = F.sha2(F.col("line").cast("BINARY"), 256).alias("line_sha256")
+                    again = readable.join(fine.select("object", lines, "item").distinct(), on=list(QUARANTINED), how="left_semi")
+                    keep(live, live.read().join(again.select(*QUARANTINED), on=list(QUARANTINED), how="left_anti"), but=again)
+                    take(root, some)  # of what is a conflict now, nobody was told while its line stood there with another reason
         return {**counts, "read": counts["quarantined"] - live.read().where(F.col("reason").isin(*READABLE)).count()}
 
     def _reader(
         self, channel: str, quarantine: Live
-    ) -> tuple[Callable[[Sequence[str]], object], Callable[[Sequence[str]], DataFrame]]:
-        """How a channel takes in landing objects, and what their items are."""
+    ) -> tuple[Callable[[str, Sequence[str]], object], Callable[[str, Sequence[str]], DataFrame]]:
+        """How a channel takes in objects that lie somewhere, and what their items are."""
+
+        def lines(root: str, some: Sequence[str]) -> DataFrame:
+            return landed.lines(self.spark.read, root, landed.paths(root, some))
+
         if channel == TRADES.name:
             query = self._query(self.where, quarantine)
             query.start()
             tables = query.tables
-            return lambda some: query.batch(tables.frames(some), 0, "rebuild"), lambda some: items(
-                tables.lines(some), tables.projection
-            ).withColumnRenamed("raw", "line")
+
+            def take(root: str, some: Sequence[str]) -> None:
+                tables.root = root
+                query.batch(tables.frames(some), 0, "rebuild")
+
+            return take, lambda root, some: items(lines(root, some), tables.projection).withColumnRenamed("raw", "line")
         (kind,) = (one for one in CHANNELS.values() if one.name == channel)
         other = self._appended(self.where, kind, quarantine)
         other.start()
+        return lambda root, some: other.batch(lines(root, some), 0, "rebuild"), lambda root, some: kind.items(lines(root, some))
 
-        def lines(some: Sequence[str]) -> DataFrame:
-            return landed.lines(self.spark.read, self.where.root, landed.paths(self.where.root, some))
+    def _parts(self, objects: Sequence[str], channel: str, aside: Place) -> Iterator[tuple[str, Sequence[str]]]:
+        """(Below which folder, which objects) of each batch. Sealed ones are there as long as their batch."""
+        sealed = archive.archived(self.where.store, channel)
+        here = set(self.where.store.keys(f"landing/channel={channel}/"))
+        for part, found in groupby(objects, key=lambda key: None if key in here else sealed[key].part):
+            some = list(found)
+            if part is not None:
+                for key, data in archive.contents(self.where.store, [sealed[key] for key in some]):
+                    aside.store.create(key, data)
+            for start in range(0, len(some), TOGETHER):
+                yield self.where.root if part is None else aside.root, some[start : start + TOGETHER]
+            if part is not None:
+                for key in some:
+                    aside.store.delete(key)
 
-        return lambda some: other.batch(lines(some), 0, "rebuild"), lambda some: kind.items(lines(some))
+    def _landed(self, channel: str) -> set[str]:
+        """All that ever landed, as far as it is there."""
+        return {*self.where.store.keys(f"landing/channel={channel}/"), *archive.archived(self.where.store, channel)}
 
     # --- parts
 
@@ -260,11 +282,6 @@ def _by_channel(objects: Iterable[str]) -> dict[str, list[str]]:
     for key in sorted(objects):
         found.setdefault(key.partition("/channel=")[2].partition("/")[0], []).append(key)
     return found
-
-
-def _together(objects: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(objects), TOGETHER):
-        yield objects[start : start + TOGETHER]
 
 
 if __name__ == "__main__":

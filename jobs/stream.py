@@ -2,11 +2,14 @@
 
 import argparse
 import logging
+import math
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -20,6 +23,7 @@ from jobs.queries.instruments import Instruments
 from jobs.queries.live_tables import LiveTables
 from jobs.queries.recovery import Recovery
 from jobs.queries.trades import Trades
+from jobs.queries.upkeep import Upkeep, hourly
 from jobs.runtime import cli, landed, streaming
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import Lease, held
@@ -32,6 +36,7 @@ from jobs.tables import INSTRUMENTS, MINUTE_AGGREGATES, QUARANTINE, TRADES
 from jobs.tables.table import Table
 
 log = logging.getLogger(__name__)
+FILES_A_DAY = 200_000  # more than listing and joining them can keep up with
 FOR_EVER = "3650d"  # by default Spark never reads an object a week older than the newest one
 
 
@@ -59,6 +64,8 @@ class Driver:
     once: bool
     stop: threading.Event = field(default_factory=threading.Event)
     totals: Counter[str] = field(default_factory=Counter)
+    lives: list[Live] = field(default_factory=list)
+    lifes: list[Recovery] = field(default_factory=list)
 
     def run(self) -> Mapping[str, Any]:
         """Until the end, or until one of them fails for good."""
@@ -70,6 +77,7 @@ class Driver:
         when_asked_to_stop(self.spark, self.stop.set)
         life.begin()
         log.info("event=start query=trades checkpoint=%s feeds=%d", life.folder, len(trades.state))
+        self._warn_of_files(len({feed.pair for feed in trades.state}))
         after = self.settings.jobs.stream.close_after.total_seconds()
 
         def tick() -> None:
@@ -77,10 +85,29 @@ class Driver:
             if overdue:
                 trades.close(overdue)
 
-        with streaming.beside(others, self.stop, wait=self.once):
+        with self._upkeep(), streaming.beside(others, self.stop, wait=self.once):
             streaming.run(query, tick, self.stop.is_set, _delays)
         trades.save()
         return {"batches": query.batches + sum(other.query.batches for other in others), **self.totals}
+
+    def _upkeep(self) -> AbstractContextManager[None]:
+        """Beside batches that go on; who lets the stream run once after the other has the job for it."""
+        if self.once:
+            return nullcontext()
+        upkeep = Upkeep(
+            self.spark.newSession(),
+            self.where,
+            self.settings.jobs.upkeep,
+            tables=lambda: [live for live in self.lives if live.version >= 0],
+            checkpoints=lambda: {life.name: life.folder for life in self.lifes if life.folder},
+            stopping=self.stop.is_set,
+        )
+        return hourly(upkeep, self._measure, self.stop)
+
+    def _measure(self) -> None:
+        for life in self.lifes:
+            if life.folder:
+                life.measure()
 
     def _trades(self, quarantine: Live) -> Trades:
         three = (self._live(self.spark, TRADES), quarantine, self._live(self.spark, MINUTE_AGGREGATES))
@@ -121,6 +148,14 @@ class Driver:
             _delays,
         )
 
+    def _warn_of_files(self, pairs: int) -> None:
+        """Each pair of a batch has a file of its own."""
+        trigger = self.settings.jobs.stream.trigger
+        files = int(pairs * timedelta(days=1) / trigger)
+        if files > FILES_A_DAY and not self.once:
+            right = math.ceil(pairs * timedelta(days=1) / FILES_A_DAY / timedelta(seconds=1))
+            log.warning("event=many_files a_day=%d pairs=%d detail=jobs.stream.trigger: %ds or more", files, pairs, right)
+
     def _query(
         self,
         life: Recovery,
@@ -128,6 +163,7 @@ class Driver:
         read: Callable[[Any, Any], DataFrame],
         finish: Callable[[], None],
     ) -> Supervised:
+        self.lifes.append(life)
         stream = self.settings.jobs.stream
         most = str(int(stream.max_bytes_per_trigger))
         return Supervised(
@@ -139,6 +175,7 @@ class Driver:
             batch=batch,
             recover=life.recover,
             finish=finish,
+            admit=life.admit,
             checkpoint=lambda: f"{self.where.root}/{life.folder}",
             trigger={"availableNow": True}
             if self.once
@@ -146,7 +183,8 @@ class Driver:
         )
 
     def _live(self, spark: SparkSession, table: Table) -> Live:
-        return Live(spark, self.where.store, self.lease, table, self.where.table(table.name))
+        self.lives.append(Live(spark, self.where.store, self.lease, table, self.where.table(table.name)))
+        return self.lives[-1]
 
 
 def figures(record: Mapping[str, Any]) -> str:

@@ -61,6 +61,17 @@ def checkpoint(live: Live, query: str) -> tuple[str, str]:
     return (folder, there) if there is not None else _begin(live, query, generation)
 
 
+def current(live: Live, query: str) -> str | None:
+    """The folder of the query's checkpoint; None where it has not begun one."""
+    folder = f"checkpoints/{query}/{_said(live, query)[0]}"
+    return folder if live.store.get(f"{folder}/metadata") is not None else None
+
+
+def go_on(live: Live, query: str) -> tuple[str, str]:
+    """A new checkpoint, empty, after one whose objects have all left the landing zone."""
+    return _begin(live, query, _unused(live, query, _said(live, query)[0]))
+
+
 def condemn(live: Live, query: str) -> None:
     """Tell the table that its checkpoint is not to be believed, until `renew` has made another."""
     generation, _ = _said(live, query)

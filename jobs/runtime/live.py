@@ -72,6 +72,11 @@ class Live:
         self.id = found.id if found else None
         self.properties = self._configuration(now)
 
+    def at(self) -> dict[str, Any]:
+        """Its newest version that this driver knows; its maintenance may be about to write another one."""
+        with self.lock:
+            return {"version": self.version, "commit": self.id}
+
     def read(self) -> DataFrame:
         return self.spark.read.format("delta").load(self.path)
 
@@ -163,14 +168,18 @@ class Live:
 
     def sql(self, statement: str, **told: Any) -> Commit | None:  # noqa: ANN401 - see above
         """Run a statement that changes the table. None: it found nothing to change."""
+        return self.sql_in(self.spark, statement, **told)
+
+    def sql_in(self, spark: SparkSession, statement: str, **told: Any) -> Commit | None:  # noqa: ANN401 - see above
+        """The same in another session."""
         with self.lock:
             metadata = self._about_to_commit(told)
             # a statement has no options; this is Delta's only way for it. So each query has a session of its own
-            self.spark.conf.set(METADATA, json.dumps(metadata))
+            spark.conf.set(METADATA, json.dumps(metadata))
             try:
-                self.spark.sql(statement)
+                spark.sql(statement)
             finally:
-                self.spark.conf.unset(METADATA)
+                spark.conf.unset(METADATA)
             return self._committed(metadata["commit"])
 
     def set_property(self, name: str, value: str) -> None:

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import json
 import re
 import zlib
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ from ingest.landing import Store
 
 DIGEST = re.compile(r"-([0-9a-f]{12})\.jsonl\.gz$")
 NEWLINE = b"\n"
-COMPACT = ".compact"  # Spark writes every tenth log with the entries of all before it
 DAY = re.compile(r"/dt=(\d{4}-\d{2}-\d{2})/")
 
 
@@ -85,15 +83,20 @@ def inspect(store: Store, key: str) -> Damage | None:
     found = store.get(key)
     if found is None:
         return _damage(key, b"", None, b"", "vanished")
-    data, version = found
+    seen = inspected(store, key, *found)
+    return seen if isinstance(seen, Damage) else None
+
+
+def inspected(store: Store, key: str, data: bytes, version: str) -> Damage | bytes:
+    """The lines of an object, or what is wrong with it."""
     lines, wrong = believed(data)
     named = DIGEST.search(key)
     if not wrong and named is not None and hashlib.sha256(lines).hexdigest()[:12] != named[1]:
         aside = store.get(_aside(key))
         if aside is not None and aside[0] != data:
-            return None  # mended before: the name is the original's
+            return lines  # mended before: the name is the original's
         wrong = "its lines are not those that its name was made from"
-    return _damage(key, data, version, lines, wrong) if wrong else None
+    return _damage(key, data, version, lines, wrong) if wrong else lines
 
 
 def _damage(key: str, data: bytes, version: str | None, lines: bytes, wrong: str) -> Damage:
@@ -110,16 +113,3 @@ def mend(store: Store, damage: Damage) -> None:
 
 def _aside(key: str) -> str:
     return f"damaged/{key.removeprefix('landing/')}"
-
-
-def batch_objects(store: Store, checkpoint: str) -> list[str]:
-    """The objects of a checkpoint's newest batch, relative to the lake: those of a batch that failed."""
-    names = [key.rsplit("/", 1)[-1] for key in store.keys(f"{checkpoint}/sources/0/")]
-    logs = {int(name.removesuffix(COMPACT)): name for name in names if name.removesuffix(COMPACT).isdigit()}
-    if not logs:
-        return []
-    newest = max(logs)
-    found = store.get(f"{checkpoint}/sources/0/{logs[newest]}")
-    entries = [json.loads(line) for line in (found[0] if found else b"").splitlines()[1:]]
-    paths = [entry["path"] for entry in entries if entry["batchId"] == newest]
-    return [path[path.index("/landing/channel=") + 1 :] for path in paths]

@@ -70,7 +70,7 @@ class Progress:
             return
         told = {
             "v": FORMAT,
-            **{live.table.name: {"version": live.version, "commit": live.id} for live in (trades, quarantine, minutes)},
+            **{live.table.name: live.at() for live in (trades, quarantine, minutes)},
             "feeds": feeds.plain(state),
         }
         written = self.store.replace(self.key, json.dumps(told).encode(), self.etag)

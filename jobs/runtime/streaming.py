@@ -19,12 +19,17 @@ LOOK = 1  # seconds between two looks at the clock
 WANTED_SECONDS = 10.0  # between two looks whether a channel has something
 
 
+class LogIsLong(Exception):  # noqa: N818 - says what is so
+    """The query has read so many objects that it goes on in a new checkpoint."""
+
+
 @dataclass
 class Supervised:
     """A query of one channel: how to open its source, what to do with a batch, what to do before a try that follows a failure."""
 
     name: str
     source: Callable[[], DataFrame]
+    admit: Callable[[int], None]  # raises where a batch should not begin
     batch: Callable[[DataFrame, int], Any]
     recover: Callable[[BaseException], None]
     finish: Callable[[], None]  # what to do once the source is exhausted
@@ -41,6 +46,7 @@ class Supervised:
 
     def _guarded(self, frames: DataFrame, number: int) -> None:
         try:
+            self.admit(number)
             self.batch(frames, number)
         except BaseException as error:
             self.error = error  # Spark hands on its text only
@@ -64,6 +70,8 @@ def run(query: Supervised, tick: Callable[[], None], stopping: Callable[[], bool
             _attend(query, tick, stopping)
         except Exception as failure:
             failed = query.error or failure
+            if isinstance(failed, LogIsLong):
+                continue
             query.failures += 1
             log.warning("event=query_failed query=%s failures=%d error=%r", query.name, query.failures, _short(failed))
             if isinstance(failed, LeaseLost) or query.failures >= FAILURES:

@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 import yaml
 
 from ingest import landing
+from ingest.landing import Store
 from ingest.settings import Lake
 from jobs.tables import TABLES
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
@@ -35,14 +38,31 @@ MOMENTS = {
 }
 
 
-def landed(lake: Path) -> list[str]:
-    """Trades of some minutes, a hole, a void, a conflict, and one of the day before."""
+# of a second batch: below this prefix comes a key that was not there, with this in it
+POINTS = {
+    "what it reads is chosen": ("checkpoints/trades/1/sources/0/", "1"),
+    "the batch is planned": ("checkpoints/trades/1/offsets/", "1"),
+    "a file of trades is written": ("tables/trades/pair=BTC-USDT/", ".parquet"),
+    "trades are being committed": ("tables/trades/_delta_log/", ".json"),
+    "a file of quarantine is written": ("tables/quarantine/year=2026/", ".parquet"),
+    "quarantine is being committed": ("tables/quarantine/_delta_log/", ".json"),
+    "a file of minutes is written": ("tables/minute_aggregates/pair=BTC-USDT/", ".parquet"),
+    "minutes are being committed": ("tables/minute_aggregates/_delta_log/", ".json"),
+    "the record is there": ("control/runs/trades/", "-1.json"),
+    "the checkpoint is being committed": ("checkpoints/trades/1/commits/", "1"),
+}
+SOON = 0.25  # seconds after a point, at most
+
+
+def landed(lake: Path, base: int = 0) -> list[str]:
+    """Trades of some minutes, a hole, a void, a conflict, and one of the day before; ids from `base` on."""
     now, late = Collector("test-1-1"), Collector("test-1-2")
-    on = [now.aggregate(id_, f"10:{id_ // 4:02}:{id_ % 4 * 15:02}", f"{100 + id_}.00000001") for id_ in range(40) if id_ != 17]
+    times = {id_: f"10:{id_ // 4:02}:{id_ % 4 * 15:02}" for id_ in range(40) if id_ != 17}
+    on = [now.aggregate(base + id_, at, f"{100 + id_}.00000001") for id_, at in times.items()]
     odd = [
-        late.aggregate(17, "10:04:15", "0", fills=(-1, -1)),
-        late.aggregate(3, "10:00:45", "7"),
-        late.aggregate(0, "10:00:00", "100.00000001"),
+        late.aggregate(base + 17, "10:04:15", "0", fills=(-1, -1)),
+        late.aggregate(base + 3, "10:00:45", "7"),
+        late.aggregate(base, "10:00:00", "100.00000001"),
         late.fill(1, "23:59:59", pair="ETH-USDT", day=BEFORE),
     ]
     return [put(lake, on), put(lake, odd)]
@@ -74,10 +94,11 @@ def rows(lake: Path, table: str) -> list[dict[str, Any]]:
     return duckdb_files(lake / "tables" / table, TABLES[table])[1]
 
 
-def check(lake: Path, keys: Sequence[str]) -> None:
+def check(lake: Path, *batches: Sequence[str]) -> None:
     """The tables in this folder are those of the plain computation, row for row."""
     oracle = Oracle()
-    oracle.batch({key: (lake / key).read_bytes() for key in keys})
+    for keys in batches:
+        oracle.batch({key: (lake / key).read_bytes() for key in keys})
     assert_rows(rows(lake, "trades"), oracle.trades, TRADES.key)
     quarantine = [{name: value for name, value in row.items() if name != "detail"} for row in rows(lake, "quarantine")]
     assert_rows(quarantine, oracle.quarantine, PLACE)
@@ -88,11 +109,13 @@ def check(lake: Path, keys: Sequence[str]) -> None:
     assert_rows(minutes, oracle.minutes(open_too=True), MINUTE_AGGREGATES.key)
 
 
-def killed_and_started_again(project: Path, conf: Path, is_there: Callable[[], bool]) -> None:
-    """It is killed as soon as it `is_there`; the next one ends well."""
+def killed_and_started_again(project: Path, conf: Path, is_there: Callable[[], bool], delay: float = 0.0) -> None:
+    """It is killed as soon as it `is_there`, or a moment later; the next one ends well."""
     first = submit(project, conf, "--once")
     try:
         wait_for(is_there, first)
+        time.sleep(delay)
+        assert first.poll() is None, "it had ended before"
     finally:
         kill(first)
     again = submit(project, conf, "--once")
@@ -144,6 +167,83 @@ def test_the_same_on_s3(tmp_path: Path, s3: S3, moment: str, monkeypatch: pytest
             (copied / key).parent.mkdir(parents=True, exist_ok=True)
             (copied / key).write_bytes((store.get(key) or (b"",))[0])
     check(copied, keys)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A lake that a first batch has made, to be put back before each kill: checkpoints name their place."""
+
+    store: Store
+    conf: Path
+    project: Path
+    first: Sequence[str]
+    begun: Mapping[str, bytes]
+
+    def put_back(self) -> None:
+        for key in list(self.store.keys("")):
+            self.store.delete(key)
+        for key, data in self.begun.items():
+            assert self.store.create(key, data)
+
+    def copy(self, folder: Path) -> None:
+        for key in (*self.store.keys("landing/"), *self.store.keys("tables/")):
+            (folder / key).parent.mkdir(parents=True, exist_ok=True)
+            (folder / key).write_bytes((self.store.get(key) or (b"",))[0])
+
+
+def scene(folder: Path, lake: Lake) -> Scene:
+    project, conf, store = copy_of_project(folder / "project"), folder / "conf.yaml", landing.store(lake)
+    told = {name: value for name, value in asdict(lake).items() if value is not None}
+    conf.write_text(yaml.safe_dump({"lake": told, "ingest": {"collector": "test"}, "jobs": {"lease": {"ttl": "6s"}}}))
+    one = Collector("begin-1-1")
+    (key,) = keys = [put(folder / "first", [one.aggregate(id_, f"09:{id_}:00") for id_ in range(50, 57)])]
+    assert store.create(key, (folder / "first" / key).read_bytes())
+    stream = submit(project, conf, "--once")
+    try:
+        said, _ = stream.communicate(timeout=400)
+    finally:
+        kill(stream)
+    assert stream.returncode == 0, said
+    return Scene(store, conf, project, keys, {key: (store.get(key) or (b"",))[0] for key in store.keys("")})
+
+
+@pytest.fixture(scope="module")
+def on_files(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    folder = tmp_path_factory.mktemp("scene")
+    return scene(folder, Lake(str(folder / "lake")))
+
+
+@pytest.fixture(scope="module")
+def on_s3(tmp_path_factory: pytest.TempPathFactory, s3: S3) -> Iterator[Scene]:
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in s3.environment.items():
+            patch.setenv(key, value)
+        s3.client().create_bucket(Bucket="scene")
+        yield scene(
+            tmp_path_factory.mktemp("scene"), Lake("s3://scene/ticks", endpoint=s3.endpoint, region=REGION, path_style=True)
+        )
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("where", ["on_files", "on_s3"])
+@pytest.mark.parametrize("when", ["at once", "soon"])
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_a_point_of_a_later_batch(tmp_path: Path, request: pytest.FixtureRequest, where: str, when: str, point: str):
+    found: Scene = request.getfixturevalue(where)
+    found.put_back()
+    second = landed(tmp_path / "landed", base=58)  # 57 is missing
+    for key in second:
+        assert found.store.create(key, (tmp_path / "landed" / key).read_bytes())
+    prefix, part = POINTS[point]
+
+    def has_come() -> bool:
+        return any(part in key.removeprefix(prefix) for key in found.store.keys(prefix) if key not in found.begun)
+
+    delay = 0.0 if when == "at once" else random.Random(f"{where} {point}").uniform(0, SOON)  # noqa: S311 - not a secret
+    killed_and_started_again(found.project, found.conf, has_come, delay)
+    found.copy(tmp_path / "copied")
+    check(tmp_path / "copied", found.first, second)
 
 
 @pytest.mark.timeout(900)

@@ -4,7 +4,10 @@ And to the exchange's own candles of the same minutes.
 """
 
 import csv
-from collections.abc import Mapping
+import gzip
+import json
+import shutil
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,15 +17,19 @@ from pyspark.sql import SparkSession
 
 from ingest.exchanges import EXCHANGES, find_exchange
 from ingest.simulator.recording import recording
+from jobs import gaps, reconcile
+from jobs.tables.gaps import GAPS
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
+from jobs.tables.reconciliation import RECONCILIATION
 from jobs.tables.trades import TRADES
-from tests.support.lines import moment
+from tests.support import channels
+from tests.support.lines import Collector, landed, moment
 from tests.support.oracle import Oracle
 from tests.support.readers import delta_rs
 from tests.support.replay import replay
 from tests.support.stream import driver
 from tests.support.tables import assert_rows
-from tests.support.taking import feed
+from tests.support.taking import feed, land
 
 SPOT = "binance/spot_btcusdt_20240808.trades_only.frames.jsonl.gz"
 USDM = "pairs/usdm_btcusdt_20240808/trades_only.frames.jsonl.gz"
@@ -116,3 +123,82 @@ def test_contracts_are_refused_by_name(recordings: Path):
         list(recording(recordings / COINM, EXCHANGES["binance", "usdm"]))
     with pytest.raises(LookupError, match="exchange binance coinm: refused, its quantities are contracts"):
         find_exchange("binance", "coinm")
+
+
+# of the recording of USD-M, by ids: inside a minute, over an edge, and one alone
+LOST = ((5266586000, 5266586004), (5266590000, 5266595999), (5266600000, 5266600000))
+
+
+@pytest.mark.long
+def test_a_recording_of_which_a_part_is_lost_and_found_again(spark: SparkSession, recordings: Path, lake: Path):
+    """As it is: nothing is missing, and the whole minutes are the exchange's. Without some trades: these, and no others. Then with them."""
+    replay(recordings / USDM, PLACES[USDM], lake, lake.parent / "from")
+    whole = {str(file.relative_to(lake)): file.read_bytes() for file in sorted(lake.glob("landing/channel=trades/**/*.gz"))}
+    lines = [line for data in whole.values() for line in gzip.decompress(data).splitlines(keepends=True)]
+    kept = [line for line in lines if not is_lost(line)]
+    shutil.rmtree(lake / "landing")
+    parts = [dict([landed(some, venue="binance", market="usdm", day="2024-08-08")]) for some in (kept, lines)]
+    conf = lake.parent / "conf.yaml"
+    conf.write_text(f"lake: {lake}\ningest: {{collector: test}}\n")
+    oracle = Oracle()
+    for objects in parts:
+        land(lake, objects)
+    candles = put_candles(lake, recordings)
+    with driver(spark, lake) as query:
+        query.start()
+        feed(query, oracle, parts[0], [list(parts[0])])
+        query.close()
+    with channels.driver(spark, lake, "klines") as other:
+        other.start()
+        channels.take(other, lake, [candles])
+    assert gaps.main(["--conf", str(conf)]) == 3
+    assert holes(lake) == [(first - 1, last + 1, last - first + 1, "open", 0) for first, last in LOST]
+    assert reconcile.main(["--conf", str(conf)]) == 0
+    assert lost_minutes(lines) == {"23:55", "23:57", "23:58"}
+    assert verdicts(lake) == {f"23:5{at}": "equal" if at in (6, 9) else "missing_trades" for at in range(4, 10)}
+    with driver(spark, lake) as query:
+        query.start()
+        feed(query, oracle, parts[1], [list(parts[1])])
+        query.close()
+    assert gaps.main(["--conf", str(conf)]) == 0
+    assert holes(lake) == [(first - 1, last + 1, 0, "repaired_late", last - first + 1) for first, last in LOST]
+    assert reconcile.main(["--conf", str(conf)]) == 0
+    assert verdicts(lake) == {"23:54": "missing_trades"} | {f"23:5{at}": "equal" for at in range(5, 10)}
+
+
+def trade(line: bytes) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(line)["raw"]["data"]
+    return found
+
+
+def is_lost(line: bytes) -> bool:
+    return any(first <= trade(line)["t"] <= last for first, last in LOST)
+
+
+def lost_minutes(lines: Sequence[bytes]) -> set[str]:
+    """In which of them something is missing: those of the lost trades."""
+    return {f"23:{trade(line)['T'] // 60_000 % 60:02}" for line in lines if is_lost(line)}
+
+
+def put_candles(lake: Path, recordings: Path) -> str:
+    """The exchange's own, as a REST answer."""
+    with (recordings / KLINES).open() as file:
+        rows = [list(row.values()) for row in csv.DictReader(file)]
+    raw = [[int(row[0]), *row[1:6], int(row[6]), row[7], int(row[8]), *row[9:]] for row in rows]
+    stream = "/fapi/v1/klines?symbol=BTCUSDT&interval=1m&limit=1000"
+    said = {"market": "usdm", "channel": "klines", "kind": "kline", "source": "rest", "stream": stream}
+    line = Collector("candles-1-1").line(raw, received=int(raw[-1][6]) * 1000 + 1_000_000, **said)
+    ((key, data),) = objects = [landed([line], venue="binance", market="usdm", channel="klines", day="2024-08-09")]
+    land(lake, dict(objects))
+    assert data
+    return key
+
+
+def holes(lake: Path) -> list[tuple[Any, ...]]:
+    rows = sorted(delta_rs(lake / "tables/gaps", GAPS)[1], key=lambda row: row["before_id"])
+    return [tuple(row[name] for name in ("before_id", "after_id", "missing", "state", "repaired_rows")) for row in rows]
+
+
+def verdicts(lake: Path) -> dict[str, str]:
+    rows = delta_rs(lake / "tables/reconciliation", RECONCILIATION)[1]
+    return {f"{row['minute']:%H:%M}": row["verdict"] for row in rows}

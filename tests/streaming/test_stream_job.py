@@ -1,11 +1,9 @@
 """The job as it runs: a real streaming query over a growing landing zone, with `--once`, through restarts, losses and damage."""
 
-import argparse
 import hashlib
 import re
 import shutil
-import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,6 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ingest.landing import Files
-from ingest.settings import Settings, settings
-from jobs import stream
 from jobs.queries.trades import Trades
 from jobs.runtime import lake as lakes
 from jobs.runtime.lake import LakeError
@@ -25,39 +21,14 @@ from jobs.tables.table import Column
 from tests.support import readers
 from tests.support.lines import Collector, landed
 from tests.support.oracle import Oracle
-from tests.support.tables import PLACE, assert_minutes, assert_rows, rows_of
+from tests.support.runs import assert_lake, once
+from tests.support.tables import PLACE, assert_rows, rows_of
 from tests.support.taking import land
 
 COMMITS = "checkpoints/trades/1/commits"
 
 
-@pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    """The job takes SIGTERM and SIGINT; they are given back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-def configured(lake: Path) -> Settings:
-    return settings({"lake": str(lake), "ingest": {"collector": "test"}})
-
-
-def once(lake: Path) -> Mapping[str, Any]:
-    told = configured(lake)
-    return stream.run(told, lakes.place(told.lake), argparse.Namespace(once=True))
-
-
-def assert_lake(spark: SparkSession, lake: Path, oracle: Oracle) -> None:
-    """All tables, whole rows; of damaged objects only what could be believed is in the oracle."""
-    read = {
-        name: spark.read.format("delta").load(f"{lake}/tables/{name}") for name in ("trades", "quarantine", "minute_aggregates")
-    }
-    assert_rows(rows_of(read["trades"]), oracle.trades, LIVE["trades"].key)
-    quarantined = read["quarantine"].where("reason != 'object_corrupt'").drop("detail")
-    assert_rows(rows_of(quarantined), oracle.quarantine, PLACE)
-    assert_minutes(read["minute_aggregates"], oracle.minutes(), at=None)
+pytestmark = pytest.mark.usefixtures("signals")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import json
 from pathlib import Path
 
 import pytest
@@ -150,31 +149,3 @@ def test_a_crash_before_the_object_is_replaced_changes_nothing_that_the_next_try
     seen = mend.inspect(Files(lake), KEY)
     Files(lake).create(ASIDE, WHOLE[:100])
     assert mended(lake) == [seen]
-
-
-SOURCES = "checkpoints/trades/1/sources/0"
-
-
-def logged(lake: Path, name: str, *batches: tuple[int, str]) -> None:
-    """Spark's log of a file source, in its own words."""
-    entries = [
-        json.dumps({"path": f"file://{lake}/landing/channel=trades/{key}", "timestamp": 1, "batchId": number})
-        for number, key in batches
-    ]
-    Files(lake).create(f"{SOURCES}/{name}", "\n".join(["v1", *entries]).encode())
-
-
-def test_the_objects_of_a_checkpoints_newest_batch(lake: Path):
-    assert mend.batch_objects(Files(lake), "checkpoints/trades/1") == []
-    for number in range(9):
-        logged(lake, str(number), (number, f"{number}.gz"))
-    assert mend.batch_objects(Files(lake), "checkpoints/trades/1") == ["landing/channel=trades/8.gz"]
-
-
-def test_every_tenth_batch_is_logged_with_all_before_it(lake: Path):
-    logged(lake, "8", (8, "8.gz"))
-    logged(lake, "9.compact", *((number, f"{number}.gz") for number in range(10)), (9, "9b.gz"))
-    found = mend.batch_objects(Files(lake), "checkpoints/trades/1")
-    assert found == ["landing/channel=trades/9.gz", "landing/channel=trades/9b.gz"]
-    logged(lake, "10", (10, "10.gz"))
-    assert mend.batch_objects(Files(lake), "checkpoints/trades/1") == ["landing/channel=trades/10.gz"]

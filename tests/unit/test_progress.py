@@ -29,6 +29,9 @@ class FakeLive:
     version: int = -1
     id: str | None = None
 
+    def at(self) -> dict[str, object]:
+        return {"version": self.version, "commit": self.id}
+
     def commit(self, id_: str, **told: object) -> None:
         self.version, self.id = self.version + 1, id_
         info = {"commitInfo": {"userMetadata": json.dumps({"commit": id_, **told})}}

@@ -8,8 +8,9 @@ import pytest
 from jobs.runtime import streaming
 from jobs.runtime.lease import LeaseLost
 from jobs.runtime.live import Foreign
-from jobs.runtime.streaming import Supervised
+from jobs.runtime.streaming import LogIsLong, Supervised
 
+FULL = 7  # a batch before which the log has become too long
 Step = bool | Exception | Callable[[], None]
 
 
@@ -50,7 +51,7 @@ class Life:
         return done
 
     def run(self, stopping: Callable[[], bool] = lambda: False) -> None:
-        query = Supervised("trades", None, self.batch, self.does("recover"), self.does("finish"), lambda: "", {})
+        query = Supervised("trades", None, self.admit, self.batch, self.does("recover"), self.does("finish"), lambda: "", {})
         query.start = self.start
         self.query = query
         streaming.run(query, self.does("tick"), stopping, lambda: iter([0.0, 0.0, 0.0]))
@@ -58,6 +59,10 @@ class Life:
     def start(self) -> Running:
         self.log.append("start")
         return Running(self.scripts.pop(0), self.log)
+
+    def admit(self, number: int) -> None:
+        if number == FULL:
+            raise LogIsLong
 
     def batch(self, _: object, number: int) -> None:
         self.log.append(f"batch {number}")
@@ -67,11 +72,14 @@ class Life:
     def good(self) -> None:
         self.query._guarded(None, 1)
 
-    def bad(self) -> None:
+    def bad(self, number: int = -1) -> None:
         try:
-            self.query._guarded(None, -1)
-        except Foreign:
+            self.query._guarded(None, number)
+        except (Foreign, LogIsLong):
             raise RuntimeError("what Spark makes of it") from None
+
+    def full(self) -> None:
+        self.bad(FULL)
 
 
 def test_until_the_source_is_exhausted():
@@ -138,3 +146,14 @@ def test_a_lost_lease_ends_it_at_once():
     with pytest.raises(LeaseLost, match="taken"):
         life.run()
     assert life.log == ["start", "tick", "stop"]
+
+
+def test_a_log_that_has_become_too_long_is_no_failure_however_often():
+    life = Life([])
+    life.scripts = [[OSError("one")], [OSError("two")], [life.full], [life.full], [True]]
+    life.run()
+    assert (
+        life.log[-9:]
+        == [*["recover two", "start", "stop"], *["recover ", "start", "stop"], *["recover ", "start", "finish", "stop"]][-9:]
+    )
+    assert "batch 7" not in life.log
