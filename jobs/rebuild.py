@@ -20,6 +20,7 @@ from ingest.settings import Settings
 from jobs.queries.appended import Appended
 from jobs.queries.channels import Channel, channels
 from jobs.queries.copies import keep
+from jobs.queries.instruments import Instruments
 from jobs.queries.live_tables import LiveTables
 from jobs.queries.trades import Trades
 from jobs.runtime import archive, cli, landed
@@ -29,7 +30,7 @@ from jobs.runtime.lease import Lease, held
 from jobs.runtime.live import Live
 from jobs.runtime.progress import Progress, Records
 from jobs.runtime.session import session
-from jobs.tables import MINUTE_AGGREGATES, QUARANTINE, TRADES
+from jobs.tables import INSTRUMENTS, MINUTE_AGGREGATES, QUARANTINE, TRADES
 from jobs.tables.quarantine import REASONS, SEEN
 from jobs.tables.table import Table
 from jobs.transforms.lines import items
@@ -42,7 +43,8 @@ CHANNELS = {channel.table.name: channel for channel in channels(EXCHANGES)}
 # what a parser is to blame for: ids that count as seen, and what depends on other rows, need the table made again
 READABLE = [reason for reason in REASONS if reason not in (*SEEN, "conflict", "id_reset", "object_corrupt")]
 QUARANTINED = ("object", "line_sha256", "item")
-MADE = (TRADES.name, MINUTE_AGGREGATES.name, *CHANNELS)
+MADE = (TRADES.name, MINUTE_AGGREGATES.name, *CHANNELS, INSTRUMENTS.name)
+WHOLE = (MINUTE_AGGREGATES.name, INSTRUMENTS.name)  # of what is another row where one before it is, no part is made
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,7 +73,7 @@ def _day(text: str) -> date:
 def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping[str, Any]:
     """Make it aside, look that nothing is lost by it, and put it in the place of what stands."""
     part = Part(tuple(chosen.pair or ()), chosen.since, chosen.until)
-    if part != Part() and (chosen.quarantine or chosen.table == MINUTE_AGGREGATES.name):
+    if part != Part() and (chosen.quarantine or chosen.table in WHOLE):
         what = "--quarantine" if chosen.quarantine else f"--table {chosen.table}"
         raise LakeError(f"{what} takes all that there is: leave out --pair, --from and --to")
     with held(where.store, "stream", settings.jobs.lease.ttl) as lease:
@@ -80,6 +82,8 @@ def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping
             return made.quarantined()
         if chosen.table == MINUTE_AGGREGATES.name:
             return made.minutes()
+        if chosen.table == INSTRUMENTS.name:
+            return made.instruments()
         return made.trades(part) if chosen.table == TRADES.name else made.appended(CHANNELS[chosen.table], part)
 
 
@@ -156,6 +160,22 @@ class Rebuild:
             rows = self._put(made.live, query.live, part.predicate(channel.time))
             if part == Part():  # the rows there do not tell of which time they are
                 self._put_quarantine(made.quarantine, query.quarantine, channel.name, "TRUE")
+        return {"objects": len(objects), "rows": rows}
+
+    def instruments(self) -> Mapping[str, Any]:
+        """All of them, from the lists that landed."""
+        (channel,) = (one for one in CHANNELS.values() if one.also == INSTRUMENTS)
+        objects = sorted(self._landed(channel.name))
+        live = self._live(self.where, INSTRUMENTS)
+        live.open()
+        self._refuse_loss(live, "TRUE", objects)
+        with self._aside() as place:
+            made = Instruments(self._live(place, INSTRUMENTS), self._live(place, QUARANTINE))
+            for table in (made.live, made.quarantine):
+                table.open()
+            for root, some in self._parts(objects, channel.name, place):
+                made.take(landed.lines(self.spark.read, root, landed.paths(root, some)))
+            rows = self._put(made.live, live, "TRUE")
         return {"objects": len(objects), "rows": rows}
 
     def quarantined(self) -> Mapping[str, Any]:
@@ -240,7 +260,8 @@ class Rebuild:
     def _put(self, made: Live, live: Live, predicate: str) -> int:
         """In the place of what stands, in one commit."""
         rows = made.read().where(predicate).select(*live.table.names)
-        live.overwrite(rows.repartition(*live.table.partitioned_by), None if predicate == "TRUE" else predicate)
+        parts = live.table.partitioned_by
+        live.overwrite(rows.repartition(*parts) if parts else rows.coalesce(1), None if predicate == "TRUE" else predicate)
         return rows.count()
 
     def _put_quarantine(self, made: Live, live: Live, channel: str, predicate: str) -> None:

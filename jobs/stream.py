@@ -32,7 +32,7 @@ from jobs.runtime.progress import Progress, Records
 from jobs.runtime.session import session
 from jobs.runtime.signals import when_asked_to_stop
 from jobs.runtime.streaming import Beside, Supervised
-from jobs.tables import INSTRUMENTS, MINUTE_AGGREGATES, QUARANTINE, TRADES
+from jobs.tables import MINUTE_AGGREGATES, QUARANTINE, TRADES
 from jobs.tables.table import Table
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class Driver:
         """A channel without trades; it begins when something has landed there."""
         spark = self.spark.newSession()  # see Live.sql
         live = self._live(spark, channel.table)
-        beside = Instruments(self._live(spark, INSTRUMENTS), quarantine) if channel.name == "events" else None
+        beside = Instruments(self._live(spark, channel.also), quarantine) if channel.also else None
         appended = Appended(spark, channel, live, quarantine, Records(self.where.store, channel.name), beside)
         life = Recovery(channel.name, appended, live, appended.repair, self.where.store)
 

@@ -1,6 +1,7 @@
 """Fixtures. The Spark session is lazy: a run without a test that asks for it never starts a JVM."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -96,3 +97,12 @@ def lake(tmp_path: Path) -> Path:
     folder = tmp_path / "lake"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """The stream takes SIGTERM and SIGINT; they are given back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 
 from ingest.exchanges.exchange import Exchange
 from jobs.tables.collector_events import COLLECTOR_EVENTS
+from jobs.tables.instruments import INSTRUMENTS
 from jobs.tables.klines import KLINES, RANK
 from jobs.tables.order_books import ORDER_BOOKS
 from jobs.tables.table import Table
@@ -24,6 +25,7 @@ class Channel:
     table: Table
     make: Callable[[], Sequence[Step]]  # from lines to items
     time: str = "recv_ts"  # by which its rows are looked up
+    also: Table | None = None  # that comes down the channel, too: see `queries.instruments`
     rank: Sequence[str] = ()  # of several copies of a row the greatest counts; (): the first one, and others are conflicts
 
     @cached_property
@@ -41,7 +43,7 @@ def channels(exchanges: Mapping[tuple[str, str], Exchange]) -> Sequence[Channel]
     known = books.parsers(exchanges.values())
     candles = klines.parsers(exchanges.values())
     return (
-        Channel("klines", KLINES, lambda: klines.steps(candles), "open_time", RANK),
+        Channel("klines", KLINES, lambda: klines.steps(candles), "open_time", rank=RANK),
         Channel("books", ORDER_BOOKS, lambda: books.steps(known)),
-        Channel("events", COLLECTOR_EVENTS, events.steps),
+        Channel("events", COLLECTOR_EVENTS, events.steps, also=INSTRUMENTS),
     )

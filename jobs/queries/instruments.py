@@ -1,6 +1,8 @@
 """The lists of what venues trade, which come down the `events` channel, into a table of their own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -11,6 +13,7 @@ from jobs.queries.copies import keep_first
 from jobs.runtime.frames import keys
 from jobs.runtime.live import Live
 from jobs.tables.instruments import INSTRUMENTS
+from jobs.transforms.envelopes import Step
 from jobs.transforms.instruments import changed, lists, parsers, steps
 from jobs.transforms.items import DAY, items, quarantine_row
 
@@ -26,10 +29,17 @@ class Instruments:
         """Nothing is to be learnt."""
         self.live.open()
 
+    @cached_property
+    def steps(self) -> Sequence[Step]:
+        """Made once: to build an expression takes Python some thousand calls into the JVM."""
+        return steps(parsers(EXCHANGES.values()))
+
     def take(self, lines: DataFrame) -> int:
-        """Take in the lists among these lines; how many rows came of it. Comes a batch again, none does."""
+        """Take in the lists among these lines, if there are any; how many rows came of it. Comes a batch again, none does."""
         self.live.check()
-        found = items(lists(lines), steps(parsers(EXCHANGES.values()))).where(~F.col("word")).persist()
+        if not keys(lists(lines).select(F.lit(1)).limit(1)):
+            return 0
+        found = items(lists(lines), self.steps).where(~F.col("word")).persist()
         try:
             day = F.regexp_extract("object", DAY, 1)
             told = keys(found.groupBy("venue", "market").agg(F.count("reason").alias("broken"), F.min(day), F.max(day)))

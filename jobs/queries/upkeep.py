@@ -31,6 +31,8 @@ SETTINGS = {
     "spark.databricks.delta.optimize.maxFileSize": str(LARGE),
     # its two commits would be somebody else's to us, and tell nobody anything
     "spark.databricks.delta.vacuum.logging.enabled": "false",
+    # Delta reads `RETAIN` as nothing but a wish unless told otherwise, and keeps seven days
+    "spark.databricks.delta.vacuum.retentionWindowIgnore.enabled": "false",
     # ours to say, and the configuration has a least value of its own
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
 }

@@ -9,20 +9,17 @@ COMPACT = ".compact"  # Spark writes every tenth log with the entries of all bef
 
 
 def entries(store: Store, checkpoint: str) -> Mapping[str, int]:
-    """The batch of each landing object that the query knows."""
-    folder = f"{checkpoint}/sources/0/"
+    """The entry in which each landing object stands that the query knows."""
+    folder = _folder(checkpoint)
     logs: dict[int, str] = {}
     for key in store.keys(folder):
         number = key.removeprefix(folder).removesuffix(COMPACT)
         if number.isdigit() and (key.endswith(COMPACT) or int(number) not in logs):
             logs[int(number)] = key
-    first = max((batch for batch, key in logs.items() if key.endswith(COMPACT)), default=0)
+    first = max((entry for entry, key in logs.items() if key.endswith(COMPACT)), default=0)
     found: dict[str, int] = {}
-    for batch in sorted(batch for batch in logs if batch >= first):
-        told = store.get(logs[batch])
-        for line in (told[0] if told else b"").splitlines()[1:]:
-            entry = json.loads(line)
-            found[entry["path"][entry["path"].index("/landing/channel=") + 1 :]] = entry["batchId"]
+    for entry in sorted(entry for entry in logs if entry >= first):
+        found |= _read(store, logs[entry]) or {}
     return found
 
 
@@ -42,9 +39,16 @@ def end(store: Store, checkpoint: str, batch: int) -> int:
 
 
 def of_batch(store: Store, checkpoint: str, batch: int) -> list[str]:
-    """The objects that a batch reads."""
+    """The objects that a batch reads. Asked before each: it reads no more of the log than it must."""
     first, last = end(store, checkpoint, batch - 1), end(store, checkpoint, batch)
-    return [key for key, entry in entries(store, checkpoint).items() if first < entry <= last]
+    if batch and first < 0:  # nobody knows; it has one entry as a rule
+        first = last - 1
+    found: list[str] = []
+    for number in range(first + 1, last + 1):
+        key = f"{_folder(checkpoint)}{number}"
+        told = _read(store, key) or _read(store, key + COMPACT) or {}
+        found += [name for name, entry in told.items() if entry == number]
+    return found
 
 
 def uncommitted(store: Store, checkpoint: str) -> list[str]:
@@ -57,3 +61,15 @@ def committed(store: Store, checkpoint: str, *, but: int = 0) -> list[str]:
     """The objects of all batches that are committed, but for so many of the newest."""
     newest = end(store, checkpoint, newest_commit(store, checkpoint) - but)
     return [key for key, entry in entries(store, checkpoint).items() if entry <= newest]
+
+
+def _folder(checkpoint: str) -> str:
+    return f"{checkpoint}/sources/0/"
+
+
+def _read(store: Store, key: str) -> dict[str, int] | None:
+    found = store.get(key)
+    if found is None:
+        return None
+    told = [json.loads(line) for line in found[0].splitlines()[1:]]
+    return {one["path"][one["path"].index("/landing/channel=") + 1 :]: one["batchId"] for one in told}

@@ -1,8 +1,6 @@
 """Fixtures of the stories: a lake that a driver has begun."""
 
 import shutil
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,12 +27,3 @@ def story(begun: Path, spark: SparkSession, lake: Path) -> Story:
     found = Story(spark, lake)
     found.tell(*first(found))
     return found
-
-
-@pytest.fixture
-def signals() -> Iterator[None]:
-    """The stream takes SIGTERM and SIGINT; they are given back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)

@@ -12,7 +12,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import rebuild
+from jobs.tables import INSTRUMENTS
 from jobs.tables.trades import TRADES
+from tests.support import channels
 from tests.support.lines import DAY, Collector, micros, put
 from tests.support.stories import BEFORE, Story, first, interpret, second
 from tests.support.stream import take
@@ -104,7 +106,7 @@ def check(story: Story) -> None:
     assert not told
 
 
-@pytest.mark.parametrize("what", [("--quarantine",), ("--table", "minute_aggregates")], ids=" ".join)
+@pytest.mark.parametrize("what", [("--quarantine",), ("--table", "minute_aggregates"), ("--table", "instruments")], ids=" ".join)
 def test_where_there_are_no_parts_none_is_asked_for(lake: Path, what: tuple[str, ...]):
     """Refused before Spark is asked."""
     assert again(lake, *what, "--pair", "BTC-USDT") == {
@@ -216,3 +218,25 @@ def test_what_a_parser_can_read_now_leaves_quarantine(told: Story):
     assert (row["trade_id"], row["price"], row["taker_side"], row["object"]) == (7, Decimal("60000.25"), "buy", key)
     assert [(found["seq"], found["reason"]) for found in left] == [(2, "unreadable")]  # as it was found
     assert again(told.lake, "--quarantine") == {"objects": 1, "quarantined": 1, "read": 0}
+
+
+@pytest.mark.long
+def test_instruments_are_made_of_all_lists_that_landed(spark: SparkSession, lake: Path):
+    interpret(spark)
+    one = Collector()
+    keys = [
+        put(lake, [one.listing(*symbols, at=f"0{at}:00:07")], channel="events")
+        for at, symbols in enumerate((["BTC"], ["BTC", "ETH"]))
+    ]
+    with channels.driver(spark, lake, "events") as query:
+        query.start()
+        for number, key in enumerate(keys):
+            channels.take(query, lake, [key], number)
+        beside = query.beside
+        assert beside is not None
+        expected = rows_of(beside.live.read())
+        beside.live.overwrite(beside.live.read().where("symbol = 'ETHUSDT'"))
+    assert again(lake, "--table", "instruments") == {"objects": 2, "rows": 2}
+    found = rows_of(spark.read.format("delta").load(f"{lake}/tables/instruments"))
+    assert_rows(found, expected, INSTRUMENTS.key)
+    assert {row["symbol"] for row in found} == {"BTCUSDT", "ETHUSDT"}

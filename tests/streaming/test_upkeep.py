@@ -1,7 +1,9 @@
 """Small files joined and old ones removed, between batches and in the middle of them: no row is another one for it."""
 
 import logging
+import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -116,13 +118,20 @@ def test_files_that_no_late_version_needs_are_removed_once_a_day(story: Story):
     with story.driver() as query:
         query.start()
         grow(story, query, 3)
-        keeps = made(query, story.lake)
-        keeps.run()
+        stray = story.lake / "tables/trades/pair=BTC-USDT/year=2026/month=4/part-of-a-write-that-died.parquet"
+        stray.write_bytes(b"half")
+        two_hours_ago = time.time() - 2 * 3600
+        os.utime(stray, (two_hours_ago, two_hours_ago))
+        assert made(query, story.lake).run()["vacuumed_tables"] == 3
         joined = live_files(query)["trades"]
-        assert files(story.lake, "trades", "") > joined, "seven days are not over"
+        assert files(story.lake, "trades", "") > joined + 1, "seven days are not over"
         soon = made(query, story.lake, keep=timedelta(), now=lambda: NOW + timedelta(hours=23))
         assert soon.run()["vacuumed_tables"] == 0
-        later = made(query, story.lake, keep=timedelta(), now=lambda: NOW + timedelta(hours=24))
+        made(query, story.lake, keep=timedelta(hours=1), now=lambda: NOW + timedelta(days=1)).run()
+        assert (stray.exists(), files(story.lake, "trades", "") > joined) == (False, True), (
+            "it is older than an hour, the others not"
+        )
+        later = made(query, story.lake, keep=timedelta(), now=lambda: NOW + timedelta(days=2))
         assert later.run()["vacuumed_tables"] == 3
         assert files(story.lake, "trades", "") == joined
         story.batch(query, *second(story))

@@ -16,7 +16,7 @@ from jobs.runtime import landed
 from jobs.runtime.lease import Lease
 from jobs.runtime.live import Live
 from jobs.runtime.progress import Records
-from jobs.tables import INSTRUMENTS, QUARANTINE
+from jobs.tables import QUARANTINE
 
 CHANNELS = {channel.name: channel for channel in channels(EXCHANGES)}
 
@@ -29,8 +29,8 @@ def driver(spark: SparkSession, lake: Path, name: str) -> Iterator[Appended]:
     lease.take()
     live, quarantine = (Live(spark, store, lease, table, f"{lake}/tables/{table.name}") for table in (channel.table, QUARANTINE))
     try:
-        place = f"{lake}/tables/{INSTRUMENTS.name}"
-        beside = Instruments(Live(spark, store, lease, INSTRUMENTS, place), quarantine) if name == "events" else None
+        also = channel.also
+        beside = Instruments(Live(spark, store, lease, also, f"{lake}/tables/{also.name}"), quarantine) if also else None
         yield Appended(spark, channel, live, quarantine, Records(store, name), beside)
     finally:
         lease.release()

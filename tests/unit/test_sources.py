@@ -38,6 +38,9 @@ def test_every_tenth_batch_is_logged_with_all_before_it(lake: Path):
     logged(lake, "10", (10, "10.gz"))
     found = dict(zip(named(*range(11)), range(11), strict=True)) | dict.fromkeys(named("9b"), 9)
     assert sources.entries(Files(lake), CHECKPOINT) == found
+    planned(lake, 8, 8)
+    planned(lake, 9, 9)
+    assert sources.of_batch(Files(lake), CHECKPOINT, 9) == named(9, "9b")
 
 
 def test_which_objects_are_committed_and_which_belong_to_a_batch(lake: Path):
