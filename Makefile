@@ -42,7 +42,9 @@ test-long: setup ## All tests, with more seeds and bigger data
 faults: setup ## All crash points with all seeds, and the other sweeps; wants strace and root
 	@setup/prerequisites.sh faults >/dev/null
 	@$(BIN)/pytest -n 2 -m "long or not long" tests/unit/test_sweep.py tests/streaming/test_crashes.py \
-		$(addprefix tests/e2e/,test_crash_points.py test_damage.py test_disk.py test_kill.py test_s3_faults.py)
+		tests/streaming/test_sealed.py tests/streaming/test_upkeep.py tests/streaming/test_second_driver.py \
+		$(addprefix tests/e2e/,test_crash_points.py test_damage.py test_disk.py test_jobs_on_s3.py test_kill.py test_s3_faults.py \
+		test_stream_faults.py)
 
 .PHONY: bench
 bench: setup ## How fast the stream is, beside DuckDB; writes docs/benchmarks.md

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -13,7 +12,7 @@ from ingest.settings import Lake
 from jobs import bars, fills, gaps, rebuild, reconcile, stream, upkeep
 from jobs.tables import TABLES
 from tests.support.lines import Collector, landed
-from tests.support.seaweedfs import ACCESS_KEY, REGION, S3, SECRET_KEY, seaweedfs
+from tests.support.seaweedfs import REGION, S3, known_to, seaweedfs
 from tests.support.stories import interpret
 from tests.support.tables import rows_of
 
@@ -58,15 +57,7 @@ def objects() -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Iterator[S3]:
     """Whose keys this process and its JVM know."""
-    with seaweedfs(tmp_path_factory.mktemp("weed")) as found, pytest.MonkeyPatch.context() as patch:
-        for key, value in found.environment.items():
-            patch.setenv(key, value)
-        hadoop: Any = spark.sparkContext._jsc.hadoopConfiguration()
-        told = {"endpoint": found.endpoint, "endpoint.region": REGION, "path.style.access": "true"}
-        told |= {"connection.ssl.enabled": "false", "access.key": ACCESS_KEY, "secret.key": SECRET_KEY}
-        told["aws.credentials.provider"] = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
-        for key, value in told.items():
-            hadoop.set(f"fs.s3a.{key}", value)
+    with seaweedfs(tmp_path_factory.mktemp("weed")) as found, known_to(spark, found, found.endpoint):
         found.client().create_bucket(Bucket="lake")
         yield found
 

@@ -1,6 +1,5 @@
 """The stream killed in the middle of a batch, as by a machine that dies, and started again: the tables of an undisturbed run."""
 
-import contextlib
 import json
 import os
 import random
@@ -27,6 +26,7 @@ from tests.support.project import copy_of_project
 from tests.support.readers import duckdb_files
 from tests.support.seaweedfs import REGION, S3, seaweedfs
 from tests.support.stories import BEFORE
+from tests.support.submitted import kill, submit
 from tests.support.tables import PLACE, assert_rows
 
 # file that tells that the moment has come; the versions before are the table's creation and its checkpoint's name
@@ -68,26 +68,12 @@ def landed(lake: Path, base: int = 0) -> list[str]:
     return [put(lake, on), put(lake, odd)]
 
 
-def submit(project: Path, conf: Path, *options: str) -> subprocess.Popen[str]:
-    """The stream in a process group of its own."""
-    command = [str(project / "spark-submit.sh"), "stream", "--conf", str(conf), *options]
-    environment = {**os.environ, "TICKLAKE_JIT": "c1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    return subprocess.Popen(command, env=environment, text=True, start_new_session=True, **pipes)
-
-
 def wait_for(is_there: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not is_there():
         assert process.poll() is None, f"ended with {process.returncode} before: {process.communicate()[0]}"
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
         time.sleep(0.002)  # the machine dies while it works, not between two looks
-
-
-def kill(process: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
 
 
 def rows(lake: Path, table: str) -> list[dict[str, Any]]:

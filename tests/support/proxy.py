@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 import struct
 import threading
@@ -34,6 +35,7 @@ class Proxy:
     port: int = 0
     always: str = PASS  # what happens to requests that nothing else is meant for
     next: deque[str] = field(default_factory=deque)  # what happens to the next ones
+    meant: str = ""  # only to those whose "METHOD path" has this expression somewhere
     requests: list[Request] = field(default_factory=list)
 
     @property
@@ -52,7 +54,8 @@ class Proxy:
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
             head = await reader.readuntil(b"\r\n\r\n")
             method, path, _ = head.decode("latin-1").split(" ", 2)
-            did = self.next.popleft() if self.next else self.always
+            is_meant = re.search(self.meant, f"{method} {path}") is not None
+            did = self.next.popleft() if self.next and is_meant else self.always
             status = 0
             if did == STALL:
                 await reader.read()  # until the client has had enough

@@ -31,7 +31,7 @@ def kept_up(lake: Path) -> Mapping[str, Any]:
     return upkeep.run(told, lakes.place(told.lake), argparse.Namespace())
 
 
-def assert_lake(spark: SparkSession, lake: Path, oracle: Oracle) -> None:
+def assert_lake(spark: SparkSession, lake: Path | str, oracle: Oracle) -> None:
     """All tables, whole rows; of damaged objects only what could be believed is in the oracle."""
     read = {
         name: spark.read.format("delta").load(f"{lake}/tables/{name}") for name in ("trades", "quarantine", "minute_aggregates")

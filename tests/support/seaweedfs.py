@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -17,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from pyspark.sql import SparkSession
 
 WEED = Path(sys.executable).with_name("weed")
 READY_SECONDS = 60.0
@@ -107,3 +109,29 @@ def _free_ports(count: int) -> list[int]:
     """Ports that were free a moment ago."""
     with contextlib.ExitStack() as stack:
         return [stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(count)]
+
+
+@contextlib.contextmanager
+def known_to(spark: "SparkSession", s3: S3, address: str) -> Iterator[None]:
+    """This process and the JVM of its session reach it at that address, with its keys, while the block runs."""
+    told = {"endpoint": address, "endpoint.region": REGION, "path.style.access": "true", "connection.ssl.enabled": "false"}
+    told |= {"access.key": ACCESS_KEY, "secret.key": SECRET_KEY}
+    told["aws.credentials.provider"] = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
+    settings = {f"fs.s3a.{key}": value for key, value in told.items()}
+    # a file system that is kept would go on asking the address of before
+    settings |= dict.fromkeys(("fs.s3.impl.disable.cache", "fs.s3a.impl.disable.cache"), "true")
+    hadoop: Any = spark.sparkContext._jsc.hadoopConfiguration()
+    before = {key: os.environ.get(key) for key in s3.environment}
+    os.environ.update(s3.environment)
+    for key, value in settings.items():
+        hadoop.set(key, value)
+    try:
+        yield
+    finally:
+        for key in settings:
+            hadoop.unset(key)
+        for key, former in before.items():
+            if former is None:
+                os.environ.pop(key)
+            else:
+                os.environ[key] = former
