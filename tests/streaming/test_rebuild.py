@@ -145,6 +145,7 @@ def test_a_part_and_then_all_trades_are_those_of_the_landing_zone_again(told: St
     assert not list((told.lake / "rebuild").rglob("*.*"))
 
 
+@pytest.mark.long
 def test_what_could_not_be_made_again_is_left_alone(told: Story):
     """Landing objects are gone: to replace their rows would lose them."""
     gone = next((told.lake / "landing").rglob("*.gz"))

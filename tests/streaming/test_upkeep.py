@@ -69,6 +69,7 @@ def test_small_files_of_a_partition_are_joined_and_no_row_changes(story: Story):
         assert_tables(query, story.oracle, open_too=True)
 
 
+@pytest.mark.long
 def test_where_there_is_no_time_left_it_waits_for_the_next_run(story: Story):
     clock = count(0, 31)  # of a minute, the second look is the last one within
     with story.driver() as query:
@@ -81,7 +82,10 @@ def test_where_there_is_no_time_left_it_waits_for_the_next_run(story: Story):
         assert made(query, story.lake).run()["optimized_partitions"] == 1
 
 
-@pytest.mark.parametrize("point", ["after trades", "before minutes merge", "after minutes merge"])
+@pytest.mark.parametrize(
+    "point",
+    ["after trades", *(pytest.param(f"{when} minutes merge", marks=pytest.mark.long) for when in ("before", "after"))],
+)
 def test_in_the_middle_of_a_batch_it_changes_nothing(story: Story, point: str):
     objects = second(story)
     with story.driver() as query:
@@ -95,6 +99,7 @@ def test_in_the_middle_of_a_batch_it_changes_nothing(story: Story, point: str):
         assert_tables(query, story.oracle, open_too=True)
 
 
+@pytest.mark.long
 def test_a_death_after_it_in_the_middle_of_a_batch_is_mended_by_the_next_start(story: Story):
     objects = second(story)
     with story.driver() as query:
