@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from ingest.exchanges import EXCHANGES
+from jobs.runtime import changes
 from jobs.runtime.changes import At
 from jobs.runtime.frames import frame, keys
 from jobs.runtime.lake import Place
@@ -139,8 +140,7 @@ class Holes:
         return frame(self.spark, [(*gap.feed, gap.before_id, *gap.inside) for gap in rows], BOUNDS)
 
     def _read(self, name: str) -> DataFrame:
-        """The stream may go on meanwhile."""
-        return self.spark.read.format("delta").option("versionAsOf", self.at[name].version).load(self.where.table(name))
+        return changes.read(self.spark, self.where, name, self.at[name])
 
     def _delta(self, name: str) -> DataFrame:
         return self.spark.read.format("delta").load(self.where.table(name))
