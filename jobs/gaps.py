@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from ingest.exchanges import EXCHANGES
 from ingest.settings import Epoch, Settings
-from jobs.queries.holes import EVENTS, MINUTES, Holes, Suspect, markets, placed, with_zone
+from jobs.queries.holes import EVENTS, MINUTES, Holes, Suspect, dense_markets, placed, with_zone
 from jobs.runtime import changes, cli, derived
 from jobs.runtime.changes import At, Taken
 from jobs.runtime.frames import frame, keys
@@ -141,7 +141,7 @@ def judged(holes: Holes, words: Sequence[Word], suspects: Sequence[Suspect], sta
 
 
 def _rules() -> Rules:
-    dense = markets(dense=True)
+    dense = dense_markets()
     files = [(*market, kind) for market, exchange in EXCHANGES.items() if exchange.dumps for kind in exchange.dumps.kinds]
     return Rules(
         lambda feed: (feed.venue, feed.market, feed.kind) in dense,

@@ -14,8 +14,8 @@ from jobs.runtime.changes import At
 from jobs.runtime.frames import frame, keys
 from jobs.runtime.lake import Place
 from jobs.tables import COLLECTOR_EVENTS, MINUTE_AGGREGATES, QUARANTINE, TRADES
-from jobs.transforms import gaps, spans
-from jobs.transforms.feeds import Feed, offered
+from jobs.transforms import feeds, gaps, spans
+from jobs.transforms.feeds import Feed
 from jobs.transforms.gaps import SERIES
 from jobs.transforms.ledger import Filling, Gap, Ids, Run, Word
 from jobs.transforms.spans import Span, predicate
@@ -47,14 +47,9 @@ class Located:
 NOTHING = Located((), {}, {})
 
 
-def markets(*, dense: bool) -> list[tuple[str, str, str]]:
-    """(venue, market, kind) of the feeds of trades of which a missing id is a missing trade, or is not."""
-    return [
-        (*market, kind)
-        for market, exchange in EXCHANGES.items()
-        for kind, feed in offered(exchange).items()
-        if feed.dense == dense and feed.channel == TRADES.name
-    ]
+def dense_markets() -> list[tuple[str, str, str]]:
+    """(venue, market, kind) of the feeds of trades of which a missing id is a missing trade."""
+    return [market for market, is_dense in feeds.dense(EXCHANGES).items() if is_dense]
 
 
 @dataclass(frozen=True)
@@ -73,14 +68,14 @@ class Holes:
         if files is not None:
             names = F.element_at(F.split("_metadata.file_path", "/"), -1)
             found = found.where(names.isin([name.rsplit("/", 1)[-1] for name in files]))
-        kinds = sorted({kind for *_, kind in (*markets(dense=True), *markets(dense=False))})
+        kinds = sorted({kind for *_, kind in feeds.dense(EXCHANGES)})
         about = found.where(F.col("event").isin("gap", "repair") & gaps.kind().isin(kinds))
         names_ = [name for name in Word._fields if name != "feed"]
         return [Word(_feed(row), **_values(row, names_)) for row in keys(about.orderBy("at", "recv_ts", "seq"))]
 
     def near(self, changed: Mapping[str, Sequence[Span]] | None) -> DataFrame:
         """The minutes that changed, each with the one before it. None: all."""
-        minutes = self._read(MINUTES).where(gaps.of_feeds(markets(dense=True)))
+        minutes = self._read(MINUTES).where(gaps.of_feeds(dense_markets()))
         if changed is None:
             return gaps.with_neighbours(minutes).persist()
         wide = {pair: [(low - NEAR, high) for low, high in found] for pair, found in changed.items()}
@@ -118,7 +113,7 @@ class Holes:
             found.setdefault(gap.feed.pair, []).append(span(gap))
         if not found:
             return NOTHING
-        is_dense, columns = gaps.of_feeds(markets(dense=True)), (*SERIES, "trade_id", "ts", "source", "recv_ts")
+        is_dense, columns = gaps.of_feeds(dense_markets()), (*SERIES, "trade_id", "ts", "source", "recv_ts")
         when = predicate({pair: spans.joined(all_) for pair, all_ in found.items()}, "ts")
         trades = self._delta(TRADES.name).where(when).where(is_dense).select(*columns).persist()
         seen = self._delta(QUARANTINE.name).where(F.col("pair").isin(sorted(found))).where(is_dense)
@@ -169,7 +164,7 @@ def with_zone(value: Any) -> Any:  # noqa: ANN401 - a column's value
 
 def placed(words: Iterable[Word], holes: Holes) -> Iterator[Word]:
     """Each hole begins after an id; where the collector did not know one, it is the last one that the tables have."""
-    dense = markets(dense=True)
+    dense = dense_markets()
     for word in words:
         if word.before_id is not None or word.event != "gap":
             yield word
