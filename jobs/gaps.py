@@ -131,8 +131,8 @@ def judged(holes: Holes, words: Sequence[Word], suspects: Sequence[Suspect], sta
         mine.setdefault(one.feed, []).append(one)
 
     def evidence(gap: Gap) -> Evidence:
-        absent = ledger.absent(gap, mine.get(gap.feed, ()), found.ends.get(gap.feed))
-        return Evidence(absent, found.fillings.get(gap.key), words)
+        gone = ledger.absent(gap, mine.get(gap.feed, ()), found.ends.get(gap.feed))
+        return Evidence(gone, found.fillings.get(gap.key), words)
 
     followed = [ledger.judged(gap, evidence(gap), rules, now) for gap in touched]
     new = ledger.found(ledger.cut(ledger.inside(found.absent, looked_at), (*standing, *told)), now)
@@ -181,7 +181,7 @@ def _write(live: Live, rows: Sequence[Gap], halts: DataFrame | None, pairs: set[
         log.info("event=gap state=%s feed=%s before=%d missing=%s", gap.state, "/".join(gap.feed), gap.before_id, gap.missing)
 
 
-def _publish(live: Live, gaps_: Sequence[Gap], now: datetime) -> None:
+def _publish(live: Live, rows: Sequence[Gap], now: datetime) -> None:
     """What `repair` is to fill."""
     ids = ("before_id", "after_id", "first_missing_id", "last_missing_id", "missing")
     told = [
@@ -190,7 +190,7 @@ def _publish(live: Live, gaps_: Sequence[Gap], now: datetime) -> None:
             **{name: getattr(gap, name) for name in ids},
             **{name: _text(getattr(gap, name)) for name in ("before_ts", "after_ts")},
         }
-        for gap in gaps_
+        for gap in rows
     ]
     data = json.dumps({"v": VERSION, "as_of": _text(now), "gaps": told}).encode()
     there = live.store.get(KEY)

@@ -66,12 +66,12 @@ class Holes:
             return []
         found = self._read(EVENTS)
         if files is not None:
-            names = F.element_at(F.split("_metadata.file_path", "/"), -1)
-            found = found.where(names.isin([name.rsplit("/", 1)[-1] for name in files]))
+            file = F.element_at(F.split("_metadata.file_path", "/"), -1)
+            found = found.where(file.isin([name.rsplit("/", 1)[-1] for name in files]))
         kinds = sorted({kind for *_, kind in feeds.dense(EXCHANGES)})
         about = found.where(F.col("event").isin("gap", "repair") & gaps.kind().isin(kinds))
-        names_ = [name for name in Word._fields if name != "feed"]
-        return [Word(_feed(row), **_values(row, names_)) for row in keys(about.orderBy("at", "recv_ts", "seq"))]
+        names = [name for name in Word._fields if name != "feed"]
+        return [Word(_feed(row), **_values(row, names)) for row in keys(about.orderBy("at", "recv_ts", "seq"))]
 
     def near(self, changed: Mapping[str, Sequence[Span]] | None) -> DataFrame:
         """The minutes that changed, each with the one before it. None: all."""
