@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from ingest.repair.opengaps import KEY, OpenGap, published
 from jobs import gaps
 from jobs.tables.gaps import GAPS, STATES
-from tests.support.ledgers import BITCOIN, COINBASE, ETHER, MEXICO, NOW_OR_THEN, SERIES, Tape, event, time_of, trades
+from tests.support.ledgers import BITCOIN, COINBASE, ETHER, MEXICO, NOW_OR_THEN, Tape, event, time_of, trades
 from tests.support.stories import interpret
 
 END = ("pair", "before_id", "state", "missing", "repaired_rows")
@@ -175,4 +175,3 @@ def test_the_states_of_the_page_are_those_of_the_rules():
 
     used = {names.OPEN, names.HALT, names.VOID, names.IMPLAUSIBLE, names.UNRECOVERABLE, names.LATE, *names.FILLED.values()}
     assert used == STATES.keys()
-    assert set(SERIES) <= set(GAPS.names)

@@ -1,7 +1,4 @@
-"""Tables of a few feeds written as the stream would, the job that keeps the ledger of their holes, and a plain ledger beside it.
-
-The plain one goes through the ids one by one. No Spark, nothing of the jobs.
-"""
+"""Tables of a few feeds written as the stream would, and the job that keeps the ledger of their holes."""
 
 import argparse
 import json
@@ -9,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +162,3 @@ class Tape:
     def missing(self) -> int:
         """As the minutes say."""
         return sum(row["missing_trades"] or 0 for row in self.standing.values())
-
-
-def holes(trades: Iterable[int], seen: set[int]) -> dict[int, list[int]]:
-    """Id of a trade -> the ids that are absent above it, up to the next trade."""
-    return {a: gone for a, b in pairwise(sorted(trades)) if (gone := [id_ for id_ in range(a + 1, b) if id_ not in seen])}

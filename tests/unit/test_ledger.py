@@ -300,12 +300,12 @@ def test_ten_million_ids_are_believed_by_nobody():
     world = World()
     world.take([1, 2, 3])
     told = Run(FEED, 4, 10_000_004, 3, time_of(3), 10_000_005, time_of(4))
-    holes_ = SimpleNamespace(located=lambda *_: Located([told], {FEED: (1, 10_000_005)}, {}))
-    (gap,) = judged(holes_, [], [Suspect(FEED, (1, 10_000_005), [0])], [], NOW)  # type: ignore[arg-type]  # stands in for the tables
+    tables = SimpleNamespace(located=lambda *_: Located([told], {FEED: (1, 10_000_005)}, {}))
+    (gap,) = judged(tables, [], [Suspect(FEED, (1, 10_000_005), [0])], [], NOW)  # type: ignore[arg-type]  # stands in for the tables
     assert (gap.missing, gap.state, gap.closed_at) == (10_000_001, "implausible", NOW)
     smaller = told._replace(high=10_000_002, after_id=10_000_003)
-    holes_ = SimpleNamespace(located=lambda *_: Located([smaller], {FEED: (1, 10_000_003)}, {}))
-    (gap,) = judged(holes_, [], [Suspect(FEED, (1, 10_000_003), [0])], [], NOW)  # type: ignore[arg-type]  # stands in for the tables
+    tables = SimpleNamespace(located=lambda *_: Located([smaller], {FEED: (1, 10_000_003)}, {}))
+    (gap,) = judged(tables, [], [Suspect(FEED, (1, 10_000_003), [0])], [], NOW)  # type: ignore[arg-type]  # stands in for the tables
     assert (gap.missing, gap.state) == (9_999_999, "open")
 
 
