@@ -63,9 +63,7 @@ def begun(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Tape
 @pytest.fixture
 def tape(begun: Tape, spark: SparkSession, lake: Path) -> Tape:
     interpret(spark)
-    shutil.copytree(begun.lake, lake, dirs_exist_ok=True)
-    trades = {series: dict(rows) for series, rows in begun.trades.items()}
-    return Tape(spark, lake, trades, {key: set(ids) for key, ids in begun.seen.items()}, dict(begun.standing), begun.events)
+    return begun.copied(lake)
 
 
 def test_each_hole_is_a_row_whole(tape: Tape, capsys: pytest.CaptureFixture[str]):
