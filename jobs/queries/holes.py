@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
@@ -79,7 +79,8 @@ class Holes:
         if changed is None:
             return gaps.with_neighbours(minutes).persist()
         wide = {pair: [(low - NEAR, high) for low, high in found] for pair, found in changed.items()}
-        found = gaps.with_neighbours(minutes.where(predicate(wide, "minute"))).where(predicate(changed, "minute")).persist()
+        there = gaps.with_neighbours(minutes.where(predicate(wide, "minute")), timedelta(minutes=NEAR))
+        found = there.where(predicate(changed, "minute")).persist()
         edges = found.where("before IS NULL")
         pairs = [row["pair"] for row in keys(edges.select("pair").distinct())]
         if not pairs:

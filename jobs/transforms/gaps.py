@@ -13,13 +13,20 @@ SERIES = ("venue", "market", "feed", "pair")
 NEIGHBOUR = ("first_id", "last_id", "last_ts", "minute")  # of the minute before
 
 
-def with_neighbours(minutes: DataFrame) -> DataFrame:
-    """Minutes with the one before each, by ids; NULL where it is not among them. Two minutes may share ids; their first ids differ."""
+def with_neighbours(minutes: DataFrame, within: timedelta | None = None) -> DataFrame:
+    """Minutes with the one before each, by ids; NULL where it is not among them. Two minutes may share ids; their first ids differ.
+
+    `within`: so far back all minutes are among them. Of two that lie further apart nobody knows what lies between: NULL, too.
+    """
     order = Window.partitionBy(*SERIES).orderBy("first_id")
     before = F.lag(F.struct(*NEIGHBOUR)).over(order)
-    return minutes.select(
+    found = minutes.select(
         *SERIES, "minute", "first_id", "last_id", "first_ts", "missing_trades", "year", "month", before.alias("before")
     )
+    if within is None:
+        return found
+    is_near = F.col("before.minute") >= F.col("minute") - F.lit(within)
+    return found.withColumn("before", F.when(is_near, F.col("before")))
 
 
 def found_before(edges: DataFrame, minutes: DataFrame) -> DataFrame:

@@ -12,7 +12,20 @@ from pyspark.sql import SparkSession
 from ingest.repair.opengaps import KEY, OpenGap, published
 from jobs import gaps
 from jobs.tables.gaps import GAPS, STATES
-from tests.support.ledgers import BITCOIN, COINBASE, ETHER, MEXICO, NOW_OR_THEN, Tape, event, time_of, trades
+from tests.support.ledgers import (
+    BITCOIN,
+    COINBASE,
+    ETHER,
+    MEXICO,
+    NOW_OR_THEN,
+    SERIES,
+    SOLANA,
+    Series,
+    Tape,
+    event,
+    time_of,
+    trades,
+)
 from tests.support.stories import interpret
 
 END = ("pair", "before_id", "state", "missing", "repaired_rows")
@@ -166,6 +179,26 @@ def test_where_nobody_can_tell_what_changed_everything_is_looked_at(tape: Tape):
     assert tape.run() == NOTHING | {"minutes": "all", "found": 7, "open": 5, "missing": 376}
     assert tape.rows(*columns) == FIRST
     assert tape.run(full=True) == NOTHING | {"minutes": "all", "open": 5, "missing": 376}
+
+
+def of(tape: Tape, series: Series) -> list[tuple[Any, ...]]:
+    """Its rows, without the series: ends, what is missing, state and rows."""
+    names = ("before_id", "after_id", "first_missing_id", "last_missing_id", "missing", "state", "repaired_rows")
+    return [row[4:] for row in tape.rows(*SERIES, *names) if row[:4] == series]
+
+
+def test_what_lies_between_two_changes_that_are_far_apart_is_not_missing(tape: Tape):
+    """In one run a hole of the first hour is filled, and a part of a long one; the day between the two did not change."""
+    tape.take(*trades(SOLANA, *range(1, 11), *range(13, 41)))
+    tape.take(*trades(SOLANA, *range(41, 61), later=timedelta(days=1)))
+    tape.take(*trades(SOLANA, *range(100, 121), later=timedelta(days=40)))
+    assert tape.run() == NOTHING | {"found": 2, "halts": 1, "open": 7, "missing": 376 + 2 + 39}
+    day = (40, 41, None, None, 0, "exchange_halt", 0)
+    assert of(tape, SOLANA) == [(10, 13, 11, 12, 2, "open", 0), day, (60, 100, 61, 99, 39, "open", 0)]
+    tape.take(*trades(SOLANA, 11, 12, source="dump"))
+    tape.take(*trades(SOLANA, *range(80, 91), later=timedelta(days=20), source="dump"))
+    assert tape.run() == NOTHING | {"closed": 1, "open": 6, "missing": 376 + 28}
+    assert of(tape, SOLANA) == [(10, 13, None, None, 0, "repaired_dump", 2), day, (60, 100, 61, 99, 28, "open", 11)]
 
 
 def test_the_states_of_the_page_are_those_of_the_rules():

@@ -28,6 +28,7 @@ BITCOIN: Series = ("binance", "spot", "trade", "BTC-USDT")
 ETHER: Series = ("binance", "usdm", "agg_trade", "ETH-USDT")
 MEXICO: Series = ("bitso", "spot", "trade", "BTC-MXN")
 COINBASE: Series = ("coinbase", "spot", "trade", "BTC-USD")
+SOLANA: Series = ("binance", "usdm", "agg_trade", "SOL-USDT")
 BEGIN = moment("10:00:00")
 NOW_OR_THEN = ("detected_at", "closed_at", "year", "month")  # what a clock has a say in
 
