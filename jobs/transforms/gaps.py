@@ -30,12 +30,12 @@ def with_neighbours(minutes: DataFrame, within: timedelta | None = None) -> Data
 
 
 def found_before(edges: DataFrame, minutes: DataFrame) -> DataFrame:
-    """Minutes of which the one before was not found, with it, however far away it lies."""
+    """Minutes of which the one before was not found, with it, however far away it lies; NULL still: the feed begins there."""
     there = minutes.select(*SERIES, F.struct(*NEIGHBOUR).alias("other"), F.col("first_id").alias("other_id"))
     known = F.broadcast(edges.drop("before"))
-    joined = known.join(there, on=list(SERIES)).where("other_id < first_id")
+    joined = known.join(there, on=list(SERIES))  # each meets itself at least
     columns = [name for name in known.columns if name not in SERIES]
-    nearest = F.max_by("other", "other_id").alias("before")
+    nearest = F.max_by("other", F.expr("CASE WHEN other_id < first_id THEN other_id END")).alias("before")
     return joined.groupBy(*SERIES, *columns).agg(nearest).select(edges.columns)
 
 

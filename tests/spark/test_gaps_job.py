@@ -201,6 +201,20 @@ def test_what_lies_between_two_changes_that_are_far_apart_is_not_missing(tape: T
     assert of(tape, SOLANA) == [(10, 13, None, None, 0, "repaired_dump", 2), day, (60, 100, 61, 99, 28, "open", 11)]
 
 
+def test_a_hole_below_a_feeds_first_trade_that_was_given_up_is_closed_when_its_trades_come(tape: Tape):
+    """There is no minute before the first one, and no other one changes."""
+    tape.take(*trades(SOLANA, *range(32, 38)))
+    tape.say(
+        event(SOLANA, "gap", None, 32, outcome="forgotten", first_missing_id=30, last_missing_id=31),
+        event(SOLANA, "repair", 29, 32, outcome="absent", source="dump"),
+    )
+    assert tape.run() == NOTHING | {"found": 1, "open": 5, "missing": 376, "beyond_repair": 1}
+    assert of(tape, SOLANA) == [(29, 32, 30, 31, 2, "unrecoverable", 0)]
+    tape.take(*trades(SOLANA, 30, 31, source="dump"))
+    assert tape.run() == NOTHING | {"open": 5, "missing": 376}
+    assert of(tape, SOLANA) == [(29, 32, None, None, 0, "repaired_dump", 2)]
+
+
 def test_the_states_of_the_page_are_those_of_the_rules():
     from jobs.tables import gaps as names  # noqa: PLC0415 - the module of the values
 
