@@ -56,9 +56,9 @@ def suspects(minutes: DataFrame, gaps: DataFrame | None) -> DataFrame:
 
 
 def halts(minutes: DataFrame, after: timedelta, now: Column) -> DataFrame:
-    """Rows of `gaps` for what is no gap: the ids go on, and the time jumps."""
+    """Rows of `gaps` for what is no gap: the ids, which are dense, go on, and the time jumps."""
     jump = F.col("first_ts") - F.col("before.last_ts")
-    is_halt = F.col("missing_trades").isNotNull() & (F.col("before.last_id") + 1 == F.col("first_id")) & (jump > F.lit(after))
+    is_halt = (F.col("before.last_id") + 1 == F.col("first_id")) & (jump > F.lit(after))
     told = {
         "before_id": F.col("before.last_id"),
         "after_id": F.col("first_id"),

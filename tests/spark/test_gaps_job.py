@@ -133,11 +133,15 @@ def test_what_was_filled_is_closed_and_nothing_else_is_touched(tape: Tape):
 
 
 def test_a_halt_is_told_from_a_loss_and_both_are_found_however_long_they_last(tape: Tape):
-    """A feed is silent for nine days, further than a run looks back at first; another one loses trades meanwhile."""
+    """A feed is silent for nine days, further than a run looks back at first; another one loses trades meanwhile.
+
+    So is a third one; but that ids follow each other says nothing where they are not dense.
+    """
     later = timedelta(days=9)
     silent = trades(BITCOIN, *range(420, 440), later=later)
     nine = trades(COINBASE, *range(30, 60), later=timedelta(minutes=9))
-    tape.take(*silent, *nine, *trades(ETHER, *range(33, 60), later=later))
+    unknown = trades(MEXICO, 86, 93, 99, later=later)
+    tape.take(*silent, *nine, *unknown, *trades(ETHER, *range(33, 60), later=later))
     assert tape.run() == NOTHING | {"found": 1, "halts": 1, "open": 6, "missing": 379}
     (halt,) = (row for row in tape.ledger if row["state"] == "exchange_halt")
     assert {
