@@ -10,8 +10,15 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ingest.repair.opengaps import KEY, OpenGap, published
+from ingest.settings import Lake
 from jobs import gaps
+from jobs.queries.holes import Holes
+from jobs.runtime import lake as lakes
+from jobs.runtime.changes import At
+from jobs.tables import COLLECTOR_EVENTS
 from jobs.tables.gaps import GAPS, STATES
+from jobs.transforms.feeds import Feed
+from jobs.transforms.ledger import Word
 from tests.support.ledgers import (
     BITCOIN,
     COINBASE,
@@ -161,7 +168,8 @@ def test_a_halt_is_told_from_a_loss_and_both_are_found_however_long_they_last(ta
 
 
 def test_a_run_that_died_before_it_wrote_how_far_it_was_does_the_same_again(tape: Tape, monkeypatch: pytest.MonkeyPatch):
-    tape.take(*trades(BITCOIN, 8, source="rest"), *trades(COINBASE, 33, 34, *range(40, 50)))
+    early = trades(BITCOIN, 8, later=timedelta(seconds=-40), source="rest")  # of the minute before that of id 7
+    tape.take(*early, *trades(COINBASE, 33, 34, *range(40, 50)))
 
     def die(*_: Any) -> None:  # noqa: ANN401 - whatever comes
         raise KeyboardInterrupt
@@ -182,6 +190,9 @@ def test_where_nobody_can_tell_what_changed_everything_is_looked_at(tape: Tape):
     columns = [name for name in GAPS.names if name not in NOW_OR_THEN]
     assert tape.run() == NOTHING | {"minutes": "all", "found": 7, "open": 5, "missing": 376}
     assert tape.rows(*columns) == FIRST
+    tape.say(event(BITCOIN, "mute", 29, None))
+    tape.events.lose_log()
+    assert tape.run() == NOTHING | {"minutes": "all", "open": 5, "missing": 376}
     assert tape.run(full=True) == NOTHING | {"minutes": "all", "open": 5, "missing": 376}
 
 
@@ -217,6 +228,31 @@ def test_a_hole_below_a_feeds_first_trade_that_was_given_up_is_closed_when_its_t
     tape.take(*trades(SOLANA, 30, 31, source="dump"))
     assert tape.run() == NOTHING | {"open": 5, "missing": 376}
     assert of(tape, SOLANA) == [(29, 32, None, None, 0, "repaired_dump", 2)]
+
+
+def test_a_word_is_heard_once_and_none_of_what_is_no_hole_of_trades(tape: Tape):
+    """Whole words of the first run in the order said, then those of the last file alone."""
+    files = {path.name for path in (tape.lake / "tables/collector_events").rglob("*.parquet")}
+    tape.say(
+        event(ETHER, "repair", 8, 11, outcome="left", source="rest", rows=0),
+        event(("binance", "spot", "book_diff", "BTC-USDT"), "gap", 5, 9),
+        event(ETHER, "mute", 8, None),
+    )
+    where = lakes.place(Lake(str(tape.lake)))
+    holes = Holes(tape.spark, where, {COLLECTOR_EVENTS.name: At(tape.events.live.version, None)})
+    said = Word(Feed(*ETHER), "repair", 8, 11, 9, 10, time_of(8), time_of(11), 0, "left", "rest", time_of(11))
+    last = {path.name for path in (tape.lake / "tables/collector_events").rglob("*.parquet")} - files
+    assert holes.words(sorted(last)) == [said]
+    assert holes.words([]) == []
+    told = [(word.feed, word.event, word.before_id, word.after_id) for word in holes.words(None)]
+    assert told == [
+        (Feed(*ETHER), "repair", 8, 11),
+        (Feed(*COINBASE), "gap", 9, 12),
+        (Feed(*MEXICO), "gap", 8, 15),
+        (Feed(*MEXICO), "repair", 8, 15),
+        (Feed(*BITCOIN), "gap", 19, 21),
+        (Feed(*MEXICO), "gap", 29, 50),
+    ]
 
 
 def test_the_states_of_the_page_are_those_of_the_rules():
