@@ -14,13 +14,13 @@ from pyspark.sql import functions as F
 
 from ingest.exchanges import EXCHANGES
 from ingest.settings import Epoch, Settings
-from jobs.queries.holes import EVENTS, MINUTES, Holes, Suspect, markets, placed, with_zone
-from jobs.runtime import changes, cli
-from jobs.runtime.changes import At, Taken, Untold
+from jobs.queries.holes import EVENTS, MINUTES, Holes, Suspect, dense_markets, placed, with_zone
+from jobs.runtime import changes, cli, derived
+from jobs.runtime.changes import At, Taken
 from jobs.runtime.frames import frame, keys
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import held
-from jobs.runtime.live import Foreign, Live
+from jobs.runtime.live import Live
 from jobs.runtime.session import session
 from jobs.tables.gaps import GAPS, HALT, IMPLAUSIBLE, OPEN, UNRECOVERABLE
 from jobs.transforms import gaps, ledger, spans
@@ -60,9 +60,10 @@ def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping
         at = {name: version for name, version in here.items() if version is not None}
         live = Live(spark, where.store, lease, GAPS, where.table(GAPS.name))
         taken, rule = Taken(where.store, GAPS.name), {"halt_after": str(settings.jobs.gaps.halt_after), "tables": sorted(at)}
-        news = _news(live, taken, rule, at, full=chosen.full)
+        news = derived.news(live, GAPS.name, lambda: _since(live, derived.left(live, taken, rule, *at), at), full=chosen.full)
+        news = news or News()
         counts = _follow(live, Holes(spark, where, at), settings, news)
-        taken.save(rule, {**at, GAPS.name: changes.at(where.store, GAPS.name, live.version)})
+        taken.save(rule, {**at, GAPS.name: derived.now(live)})
     return {"minutes": "all" if news.minutes is None else "changed", **counts}
 
 
@@ -74,22 +75,8 @@ class News:
     events: Sequence[str] | None = None
 
 
-def _news(live: Live, taken: Taken, rule: Any, at: Mapping[str, At], *, full: bool) -> News:  # noqa: ANN401 - a JSON value
-    try:
-        live.open()
-        return News() if full else _since(live, taken.load(rule, GAPS.name, *at), at)
-    except Untold as why:
-        log.info("event=all_of_it job=gaps why=%s", why)
-    except Foreign as found:
-        log.error("event=foreign_commit detail=%s", found)  # noqa: TRY400 - no trace: it is not this program that went wrong
-        live.open(accept=True)
-    return News()
-
-
 def _since(live: Live, was: Mapping[str, At], at: Mapping[str, At]) -> News:
-    """What changed, if the ledger is still the one that the last run left, or went on from."""
-    changes.check(live.store, GAPS.name, was[GAPS.name], changes.at(live.store, GAPS.name, live.version))
-    live.check_after(was[GAPS.name].version)
+    """Minutes that changed, and files with events that were added."""
     events = changes.added(live.store, EVENTS, was[EVENTS], at[EVENTS]) if EVENTS in at else ()
     return News(changes.since(live.store, MINUTES, "minute", was[MINUTES], at[MINUTES]), events)
 
@@ -144,8 +131,8 @@ def judged(holes: Holes, words: Sequence[Word], suspects: Sequence[Suspect], sta
         mine.setdefault(one.feed, []).append(one)
 
     def evidence(gap: Gap) -> Evidence:
-        absent = ledger.absent(gap, mine.get(gap.feed, ()), found.ends.get(gap.feed))
-        return Evidence(absent, found.fillings.get(gap.key), words)
+        gone = ledger.absent(gap, mine.get(gap.feed, ()), found.ends.get(gap.feed))
+        return Evidence(gone, found.fillings.get(gap.key), words)
 
     followed = [ledger.judged(gap, evidence(gap), rules, now) for gap in touched]
     new = ledger.found(ledger.cut(ledger.inside(found.absent, looked_at), (*standing, *told)), now)
@@ -154,7 +141,7 @@ def judged(holes: Holes, words: Sequence[Word], suspects: Sequence[Suspect], sta
 
 
 def _rules() -> Rules:
-    dense = markets(dense=True)
+    dense = dense_markets()
     files = [(*market, kind) for market, exchange in EXCHANGES.items() if exchange.dumps for kind in exchange.dumps.kinds]
     return Rules(
         lambda feed: (feed.venue, feed.market, feed.kind) in dense,
@@ -194,7 +181,7 @@ def _write(live: Live, rows: Sequence[Gap], halts: DataFrame | None, pairs: set[
         log.info("event=gap state=%s feed=%s before=%d missing=%s", gap.state, "/".join(gap.feed), gap.before_id, gap.missing)
 
 
-def _publish(live: Live, gaps_: Sequence[Gap], now: datetime) -> None:
+def _publish(live: Live, rows: Sequence[Gap], now: datetime) -> None:
     """What `repair` is to fill."""
     ids = ("before_id", "after_id", "first_missing_id", "last_missing_id", "missing")
     told = [
@@ -203,7 +190,7 @@ def _publish(live: Live, gaps_: Sequence[Gap], now: datetime) -> None:
             **{name: getattr(gap, name) for name in ids},
             **{name: _text(getattr(gap, name)) for name in ("before_ts", "after_ts")},
         }
-        for gap in gaps_
+        for gap in rows
     ]
     data = json.dumps({"v": VERSION, "as_of": _text(now), "gaps": told}).encode()
     there = live.store.get(KEY)

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from ingest.exchanges import EXCHANGES
+from jobs.runtime import changes
 from jobs.runtime.changes import At
 from jobs.runtime.frames import frame, keys
 from jobs.runtime.lake import Place
 from jobs.tables import COLLECTOR_EVENTS, MINUTE_AGGREGATES, QUARANTINE, TRADES
-from jobs.transforms import gaps, spans
-from jobs.transforms.feeds import Feed, offered
+from jobs.transforms import feeds, gaps, spans
+from jobs.transforms.feeds import Feed
 from jobs.transforms.gaps import SERIES
 from jobs.transforms.ledger import Filling, Gap, Ids, Run, Word
 from jobs.transforms.spans import Span, predicate
@@ -46,14 +47,9 @@ class Located:
 NOTHING = Located((), {}, {})
 
 
-def markets(*, dense: bool) -> list[tuple[str, str, str]]:
-    """(venue, market, kind) of the feeds of trades of which a missing id is a missing trade, or is not."""
-    return [
-        (*market, kind)
-        for market, exchange in EXCHANGES.items()
-        for kind, feed in offered(exchange).items()
-        if feed.dense == dense and feed.channel == TRADES.name
-    ]
+def dense_markets() -> list[tuple[str, str, str]]:
+    """(venue, market, kind) of the feeds of trades of which a missing id is a missing trade."""
+    return [market for market, is_dense in feeds.dense(EXCHANGES).items() if is_dense]
 
 
 @dataclass(frozen=True)
@@ -70,20 +66,21 @@ class Holes:
             return []
         found = self._read(EVENTS)
         if files is not None:
-            names = F.element_at(F.split("_metadata.file_path", "/"), -1)
-            found = found.where(names.isin([name.rsplit("/", 1)[-1] for name in files]))
-        kinds = sorted({kind for *_, kind in (*markets(dense=True), *markets(dense=False))})
+            file = F.element_at(F.split("_metadata.file_path", "/"), -1)
+            found = found.where(file.isin([name.rsplit("/", 1)[-1] for name in files]))
+        kinds = sorted({kind for *_, kind in feeds.dense(EXCHANGES)})
         about = found.where(F.col("event").isin("gap", "repair") & gaps.kind().isin(kinds))
-        names_ = [name for name in Word._fields if name != "feed"]
-        return [Word(_feed(row), **_values(row, names_)) for row in keys(about.orderBy("at", "recv_ts", "seq"))]
+        names = [name for name in Word._fields if name != "feed"]
+        return [Word(_feed(row), **_values(row, names)) for row in keys(about.orderBy("at", "recv_ts", "seq"))]
 
     def near(self, changed: Mapping[str, Sequence[Span]] | None) -> DataFrame:
         """The minutes that changed, each with the one before it. None: all."""
-        minutes = self._read(MINUTES).where(gaps.of_feeds(markets(dense=True)))
+        minutes = self._read(MINUTES).where(gaps.of_feeds(dense_markets()))
         if changed is None:
             return gaps.with_neighbours(minutes).persist()
         wide = {pair: [(low - NEAR, high) for low, high in found] for pair, found in changed.items()}
-        found = gaps.with_neighbours(minutes.where(predicate(wide, "minute"))).where(predicate(changed, "minute")).persist()
+        there = gaps.with_neighbours(minutes.where(predicate(wide, "minute")), timedelta(minutes=NEAR))
+        found = there.where(predicate(changed, "minute")).persist()
         edges = found.where("before IS NULL")
         pairs = [row["pair"] for row in keys(edges.select("pair").distinct())]
         if not pairs:
@@ -117,7 +114,7 @@ class Holes:
             found.setdefault(gap.feed.pair, []).append(span(gap))
         if not found:
             return NOTHING
-        is_dense, columns = gaps.of_feeds(markets(dense=True)), (*SERIES, "trade_id", "ts", "source", "recv_ts")
+        is_dense, columns = gaps.of_feeds(dense_markets()), (*SERIES, "trade_id", "ts", "source", "recv_ts")
         when = predicate({pair: spans.joined(all_) for pair, all_ in found.items()}, "ts")
         trades = self._delta(TRADES.name).where(when).where(is_dense).select(*columns).persist()
         seen = self._delta(QUARANTINE.name).where(F.col("pair").isin(sorted(found))).where(is_dense)
@@ -139,8 +136,7 @@ class Holes:
         return frame(self.spark, [(*gap.feed, gap.before_id, *gap.inside) for gap in rows], BOUNDS)
 
     def _read(self, name: str) -> DataFrame:
-        """The stream may go on meanwhile."""
-        return self.spark.read.format("delta").option("versionAsOf", self.at[name].version).load(self.where.table(name))
+        return changes.read(self.spark, self.where, name, self.at[name])
 
     def _delta(self, name: str) -> DataFrame:
         return self.spark.read.format("delta").load(self.where.table(name))
@@ -169,7 +165,7 @@ def with_zone(value: Any) -> Any:  # noqa: ANN401 - a column's value
 
 def placed(words: Iterable[Word], holes: Holes) -> Iterator[Word]:
     """Each hole begins after an id; where the collector did not know one, it is the last one that the tables have."""
-    dense = markets(dense=True)
+    dense = dense_markets()
     for word in words:
         if word.before_id is not None or word.event != "gap":
             yield word

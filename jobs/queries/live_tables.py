@@ -14,8 +14,8 @@ from jobs.queries.plan import predicate
 from jobs.runtime import landed
 from jobs.runtime.frames import keys
 from jobs.runtime.live import Foreign, Live
-from jobs.transforms import fresh
-from jobs.transforms.feeds import Feed, offered
+from jobs.transforms import feeds, fresh
+from jobs.transforms.feeds import Feed
 from jobs.transforms.lines import Projection
 
 
@@ -39,12 +39,7 @@ class LiveTables:
 
     @cached_property
     def dense(self) -> Mapping[tuple[str, str, str], bool]:
-        """Of each (venue, market, kind): is a missing id a missing trade?"""
-        return {
-            (venue, market, kind): feed.dense
-            for (venue, market), exchange in self.exchanges.items()
-            for kind, feed in offered(exchange).items()
-        }
+        return feeds.dense(self.exchanges)
 
     @cached_property
     def projection(self) -> Projection:

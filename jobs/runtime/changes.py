@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from ingest.landing import Store
 from jobs.runtime import deltalog
@@ -83,6 +83,11 @@ def there(spark: SparkSession, where: Place, name: str) -> At | None:
     """The same of a table that need not be there."""
     version = int(snapshot(spark, where.table(name)).version())
     return at(where.store, name, version) if version >= 0 else None
+
+
+def read(spark: SparkSession, where: Place, name: str, at: At) -> DataFrame:
+    """All of that version. Its writer may go on meanwhile."""
+    return spark.read.format("delta").option("versionAsOf", at.version).load(where.table(name))
 
 
 def at(store: Store, name: str, version: int) -> At:

@@ -1,9 +1,9 @@
 """A table that a job makes of others, as far as these changed since its last run: what it looks at, and how it writes."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pyspark.sql import Column, DataFrame, Row
 
@@ -17,6 +17,7 @@ from jobs.transforms.spans import Span, Spans, joined
 
 log = logging.getLogger(__name__)
 EVERYTHING = "TRUE"
+News = TypeVar("News")
 
 
 class Source(NamedTuple):
@@ -34,27 +35,38 @@ def source(live: Live, where: Place, name: str, time: str) -> Source:
 
 def rows(live: Live, where: Place, source: Source) -> DataFrame:
     """All of it."""
-    return live.spark.read.format("delta").option("versionAsOf", source.at.version).load(where.table(source.name))
+    return changes.read(live.spark, where, source.name, source.at)
 
 
 def changed(live: Live, taken: Taken, rule: Any, sources: Sequence[Source], *, full: bool) -> Spans | None:  # noqa: ANN401 - a JSON value
     """Open the table. The minutes in which a source changed since the last run; None: everything has to be looked at."""
+    names = [one.name for one in sources]
+    return news(live, taken.job, lambda: _since(live, left(live, taken, rule, *names), sources), full=full)
+
+
+def news(live: Live, job: str, since: Callable[[], News], *, full: bool) -> News | None:
+    """Open the table. What is new since the last run; None: everything has to be looked at."""
     try:
         live.open()
-        return None if full else _since(live, taken.load(rule, live.table.name, *(one.name for one in sources)), sources)
+        return None if full else since()
     except Untold as why:
-        log.info("event=all_of_it job=%s why=%s", taken.job, why)
+        log.info("event=all_of_it job=%s why=%s", job, why)
     except Foreign as found:
         log.error("event=foreign_commit detail=%s", found)  # noqa: TRY400 - no trace: it is not this program that went wrong
         live.open(accept=True)
     return None
 
 
-def _since(live: Live, was: Mapping[str, At], sources: Sequence[Source]) -> Spans:
-    """What changed, if the table is still what the last run left, or went on from."""
+def left(live: Live, taken: Taken, rule: Any, *names: str) -> Mapping[str, At]:  # noqa: ANN401 - a JSON value
+    """The versions that the last run took in, if the table is still what it left, or went on from."""
     own = live.table.name
+    was = taken.load(rule, own, *names)
     changes.check(live.store, own, was[own], now(live))
     live.check_after(was[own].version)
+    return was
+
+
+def _since(live: Live, was: Mapping[str, At], sources: Sequence[Source]) -> Spans:
     found: dict[str, list[Span]] = {}
     for one in sources:
         for pair, all_ in changes.since(live.store, one.name, one.time, was[one.name], one.at).items():

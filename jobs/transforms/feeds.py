@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from ingest.exchanges import exchange as venues
 from ingest.exchanges.exchange import Exchange
+from jobs.tables.trades import TRADES
 from jobs.transforms.ranges import MINUTE, Mark, Range, Ranges, ranges
 
 Mark_ = tuple[str, str, str, str, int, int, bool, bool]  # a row of `fresh.marks`
@@ -48,6 +49,16 @@ def is_dense(exchange: Exchange, kind: str) -> bool:
 def offered(exchange: Exchange) -> Mapping[str, venues.Feed]:
     """Every kind that may lie in the landing zone, live or recorded."""
     return {**exchange.recorded, **exchange.feeds}
+
+
+def dense(exchanges: Mapping[tuple[str, str], Exchange]) -> Mapping[tuple[str, str, str], bool]:
+    """Of each (venue, market, kind) of trades: is a missing id a missing trade?"""
+    return {
+        (*market, kind): feed.dense
+        for market, exchange in exchanges.items()
+        for kind, feed in offered(exchange).items()
+        if feed.channel == TRADES.name
+    }
 
 
 def plain(state: State) -> list[dict[str, Any]]:

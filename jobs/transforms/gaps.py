@@ -13,22 +13,29 @@ SERIES = ("venue", "market", "feed", "pair")
 NEIGHBOUR = ("first_id", "last_id", "last_ts", "minute")  # of the minute before
 
 
-def with_neighbours(minutes: DataFrame) -> DataFrame:
-    """Minutes with the one before each, by ids; NULL where it is not among them. Two minutes may share ids; their first ids differ."""
+def with_neighbours(minutes: DataFrame, within: timedelta | None = None) -> DataFrame:
+    """Minutes with the one before each, by ids; NULL where it is not among them. Two minutes may share ids; their first ids differ.
+
+    `within`: so far back all minutes are among them. Of two that lie further apart nobody knows what lies between: NULL, too.
+    """
     order = Window.partitionBy(*SERIES).orderBy("first_id")
     before = F.lag(F.struct(*NEIGHBOUR)).over(order)
-    return minutes.select(
+    found = minutes.select(
         *SERIES, "minute", "first_id", "last_id", "first_ts", "missing_trades", "year", "month", before.alias("before")
     )
+    if within is None:
+        return found
+    is_near = F.col("before.minute") >= F.col("minute") - F.lit(within)
+    return found.withColumn("before", F.when(is_near, F.col("before")))
 
 
 def found_before(edges: DataFrame, minutes: DataFrame) -> DataFrame:
-    """Minutes of which the one before was not found, with it, however far away it lies."""
+    """Minutes of which the one before was not found, with it, however far away it lies; NULL still: the feed begins there."""
     there = minutes.select(*SERIES, F.struct(*NEIGHBOUR).alias("other"), F.col("first_id").alias("other_id"))
     known = F.broadcast(edges.drop("before"))
-    joined = known.join(there, on=list(SERIES)).where("other_id < first_id")
+    joined = known.join(there, on=list(SERIES))  # each meets itself at least
     columns = [name for name in known.columns if name not in SERIES]
-    nearest = F.max_by("other", "other_id").alias("before")
+    nearest = F.max_by("other", F.expr("CASE WHEN other_id < first_id THEN other_id END")).alias("before")
     return joined.groupBy(*SERIES, *columns).agg(nearest).select(edges.columns)
 
 
@@ -49,9 +56,9 @@ def suspects(minutes: DataFrame, gaps: DataFrame | None) -> DataFrame:
 
 
 def halts(minutes: DataFrame, after: timedelta, now: Column) -> DataFrame:
-    """Rows of `gaps` for what is no gap: the ids go on, and the time jumps."""
+    """Rows of `gaps` for what is no gap: the ids, which are dense, go on, and the time jumps."""
     jump = F.col("first_ts") - F.col("before.last_ts")
-    is_halt = F.col("missing_trades").isNotNull() & (F.col("before.last_id") + 1 == F.col("first_id")) & (jump > F.lit(after))
+    is_halt = (F.col("before.last_id") + 1 == F.col("first_id")) & (jump > F.lit(after))
     told = {
         "before_id": F.col("before.last_id"),
         "after_id": F.col("first_id"),

@@ -111,7 +111,7 @@ def suspected(words: Iterable[Word], standing: Iterable[Gap], rules: Rules) -> l
     known: dict[Feed, list[Gap]] = {}
     for gap in standing:
         known.setdefault(gap.feed, []).append(gap)
-    found = []
+    made = []
     for word in words:
         rows = known.setdefault(word.feed, [])
         if word.event != "gap" or word.before_id is None or any(is_of(word, row) for row in rows):
@@ -119,8 +119,8 @@ def suspected(words: Iterable[Word], standing: Iterable[Gap], rules: Rules) -> l
         new = _told(word, is_dense=rules.is_dense(word.feed))
         if new.state != OPEN or not new.is_empty:  # else nothing lies between
             rows.append(new)
-            found.append(new)
-    return found
+            made.append(new)
+    return made
 
 
 def _told(word: Word, *, is_dense: bool) -> Gap:
@@ -161,21 +161,21 @@ def cut(runs: Iterable[Run], rows: Iterable[Gap]) -> list[Run]:
     for row in rows:
         if row.inside[0] <= row.inside[1]:
             held.setdefault(row.feed, []).append(row.inside)
-    found = []
+    parts = []
     for run in runs:
         rest, around = [(run.low, run.high)], held.get(run.feed, ())
         for low, high in around:
-            rest = [part for one in rest for part in _without(one, low, high)]
+            rest = [left for ids in rest for left in _without(ids, low, high)]
         for low, high in rest:
             before = max((last for _, last in around if last < low), default=-1)
             after = min((first for first, _ in around if first > high), default=None)
-            cut = run._replace(low=low, high=high)
+            part = run._replace(low=low, high=high)
             if run.before_id is not None and before > run.before_id:
-                cut = cut._replace(before_id=before)
+                part = part._replace(before_id=before)
             if after is not None and (run.after_id is None or after < run.after_id):
-                cut = cut._replace(after_id=after)
-            found.append(cut)
-    return found
+                part = part._replace(after_id=after)
+            parts.append(part)
+    return parts
 
 
 def _without(ids: Ids, low: int, high: int) -> list[Ids]:
@@ -206,8 +206,8 @@ def absent(gap: Gap, runs: Sequence[Run], ends: Ids | None) -> Sequence[Ids]:
     low, high = gap.inside
     least, greatest = ends or (high + 1, high + 1)
     between = [(run.low, run.high) for run in runs if run.low <= high and run.high >= low]
-    cut = [(max(low, first), min(high, last)) for first, last in ((low, least - 1), *between, (greatest + 1, high))]
-    return [ids for ids in cut if ids[0] <= ids[1]]
+    mine = [(max(low, first), min(high, last)) for first, last in ((low, least - 1), *between, (greatest + 1, high))]
+    return [ids for ids in mine if ids[0] <= ids[1]]
 
 
 def judged(gap: Gap, known: Evidence, rules: Rules, now: datetime) -> Gap:
@@ -222,8 +222,8 @@ def judged(gap: Gap, known: Evidence, rules: Rules, now: datetime) -> Gap:
 
 def _counted(gap: Gap, known: Evidence, rules: Rules, now: datetime) -> Gap:
     """Ids are dense: what is absent is known."""
-    absent, filling = known.absent, known.filling
-    count = sum(high - low + 1 for low, high in absent)
+    gone, filling = known.absent, known.filling
+    count = sum(high - low + 1 for low, high in gone)
     if not count:
         state = FILLED.get(filling.source, LATE) if filling else VOID
     elif count >= LEAP:
@@ -234,8 +234,8 @@ def _counted(gap: Gap, known: Evidence, rules: Rules, now: datetime) -> Gap:
         state = OPEN
     counted = replace(
         gap,
-        first_missing_id=absent[0][0] if absent else None,
-        last_missing_id=absent[-1][1] if absent else None,
+        first_missing_id=gone[0][0] if gone else None,
+        last_missing_id=gone[-1][1] if gone else None,
         missing=count,
         repaired_rows=filling.rows if filling else 0,
     )
@@ -267,10 +267,10 @@ def _in_state(gap: Gap, state: str, now: datetime) -> Gap:
 
 def inside(runs: Sequence[Run], intervals: Mapping[Feed, Sequence[Ids]]) -> list[Run]:
     """The runs that lie whole in one of the intervals in which everything was looked at. Intervals are disjoint and in order."""
-    found = []
+    whole = []
     for run in runs:
         known = intervals.get(run.feed, ())
         place = bisect_left(known, run.low, key=lambda ids: ids[1])
         if place < len(known) and known[place][0] <= run.low and run.high <= known[place][1]:
-            found.append(run)
-    return found
+            whole.append(run)
+    return whole

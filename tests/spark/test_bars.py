@@ -13,11 +13,11 @@ from jobs.runtime.frames import frame
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.transforms.bars import KEY, VALUES, bars, percent
 from tests.support import bars as oracle
-from tests.support.bars import Row, minute, plain
+from tests.support.bars import Row, minute
 from tests.support.lines import moment
 from tests.support.tables import assert_rows, rows_of
+from tests.support.written import frame_of
 
-SCHEMA = ", ".join(f"`{column.name}` {column.type}" for column in MINUTE_AGGREGATES.columns)
 WIDTHS = {"5m": 5, "1h": 60, "1d": 1440, "7d": 10_080}
 HUGE = {"buy_quote_volume": Decimal(6) * 10**19}
 FULL = {"buy_volume": Decimal("9999999999999999999999.99999999")}
@@ -67,7 +67,7 @@ ROWS = [row | {"pair": pair} for pair, rows in STORIES.items() for row in rows]
 
 @pytest.fixture(scope="module")
 def made(spark: SparkSession) -> list[dict[str, Any]]:
-    return rows_of(bars(frame(spark, plain(ROWS), SCHEMA), WIDTHS))
+    return rows_of(bars(frame_of(spark, MINUTE_AGGREGATES, ROWS), WIDTHS))
 
 
 @pytest.mark.parametrize("pair", STORIES)

@@ -20,7 +20,7 @@ from jobs.runtime.lease import Lease, LeaseHeld
 from jobs.runtime.live import Live, TableError
 from tests.support.bars import Row, minute
 from tests.support.lines import moment
-from tests.support.minutes import KEY, Minutes
+from tests.support.minutes import KEY, Chart
 from tests.support.stories import interpret
 
 PROGRESS = "control/progress/bars.json"
@@ -49,18 +49,20 @@ def first() -> list[Row]:
 def begun(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with a first run done, to be copied."""
     interpret(spark)
-    there = Minutes(spark, tmp_path_factory.mktemp("begun"))
-    there.append(first())
+    there = Chart(spark, tmp_path_factory.mktemp("begun"))
+    there.minutes.append(first())
     assert there.run()["minutes"] == "all"
     there.check()
     return there.lake
 
 
 @pytest.fixture
-def there(begun: Path, spark: SparkSession, lake: Path) -> Minutes:
+def there(begun: Path, spark: SparkSession, lake: Path) -> Chart:
     interpret(spark)
     shutil.copytree(begun, lake, dirs_exist_ok=True)
-    return Minutes(spark, lake, {tuple(row[name] for name in KEY): row for row in first()})
+    made = Chart(spark, lake)
+    made.minutes.take(first())
+    return made
 
 
 def late() -> list[Row]:
@@ -69,7 +71,7 @@ def late() -> list[Row]:
     return [*filled, minute("23:50", 10, 11, revision=2), minute("23:54", 15, 17, revision=2)]
 
 
-def test_nothing_new_is_nothing_written(there: Minutes, lake: Path, capsys: pytest.CaptureFixture[str]):
+def test_nothing_new_is_nothing_written(there: Chart, lake: Path, capsys: pytest.CaptureFixture[str]):
     """By the command line: the summary, and the record of the run."""
     conf = lake.parent / "conf.yaml"
     conf.write_text(f"lake: {lake}\ningest: {{collector: test}}\n")
@@ -88,9 +90,9 @@ def test_nothing_new_is_nothing_written(there: Minutes, lake: Path, capsys: pyte
     assert there.version == before
 
 
-def test_late_and_revised_minutes_change_their_bars_and_no_other(there: Minutes):
+def test_late_and_revised_minutes_change_their_bars_and_no_other(there: Chart):
     before = there.told()
-    there.merge(late())
+    there.minutes.merge(late())
     assert there.run() | {"bars": 0} == NOTHING | {"minutes": "changed", "written": 3}
     there.check()
     after = there.told()
@@ -101,34 +103,40 @@ def test_late_and_revised_minutes_change_their_bars_and_no_other(there: Minutes)
 
 
 @pytest.mark.long
-def test_a_bar_is_not_complete_between_the_two_commits_of_the_stream(there: Minutes):
+def test_a_bar_is_not_complete_between_the_two_commits_of_the_stream(there: Chart):
     """New minutes are appended before the older ones are corrected: what is not written yet is no minute without trades."""
-    there.append([minute(at, *ids, day=MAY) for at, ids in (("01:01", (40, 44)), ("01:04", (45, 46)), ("01:05", (47, 48)))])
+    there.minutes.append(
+        [minute(at, *ids, day=MAY) for at, ids in (("01:01", (40, 44)), ("01:04", (45, 46)), ("01:05", (47, 48)))]
+    )
     there.run()
     there.check()
     key = (*BITCOIN, "5m", moment("01:00:00", MAY))
     assert there.bar(*key)["is_complete"] is False
-    there.merge([minute("00:05", 25, 29, day=MAY), minute("01:00", 30, 39, day=MAY)])
+    there.minutes.merge([minute("00:05", 25, 29, day=MAY), minute("01:00", 30, 39, day=MAY)])
     there.run()
     there.check()
     assert there.bar(*key)["is_complete"] is True
 
 
 @pytest.mark.long
-def test_minutes_that_only_moved_are_no_change(there: Minutes):
-    there.append([minute("00:06", 30, 31, day=MAY)])
+def test_minutes_that_only_moved_are_no_change(there: Chart):
+    there.minutes.append([minute("00:06", 30, 31, day=MAY)])
     there.run()
-    there.optimize()
+    there.minutes.optimize()
     before = there.version
     assert there.run() == NOTHING | {"minutes": "changed"}
     assert there.version == before
-    assert json.loads((there.lake / PROGRESS).read_bytes())["tables"]["minute_aggregates"]["version"] == there.live.version
+    assert (
+        json.loads((there.lake / PROGRESS).read_bytes())["tables"]["minute_aggregates"]["version"] == there.minutes.live.version
+    )
 
 
 @pytest.mark.long
-def test_bars_of_minutes_that_are_gone_go_too(there: Minutes):
+def test_bars_of_minutes_that_are_gone_go_too(there: Chart):
     """The stream began over: of one pair nothing is left, of another all but its last month, one minute is another one."""
-    there.overwrite([minute("00:00", 23, 24, "5", day=MAY), minute("00:05", 25, 29, day=MAY, is_complete=False, revision=0)])
+    there.minutes.overwrite(
+        [minute("00:00", 23, 24, "5", day=MAY), minute("00:05", 25, 29, day=MAY, is_complete=False, revision=0)]
+    )
     told = there.run()
     there.check()
     assert told["minutes"] == "changed"
@@ -136,9 +144,9 @@ def test_bars_of_minutes_that_are_gone_go_too(there: Minutes):
 
 
 @pytest.mark.parametrize("point", ["after the bars", pytest.param("before the bars", marks=pytest.mark.long)])
-def test_a_run_that_dies_leaves_no_trace(there: Minutes, monkeypatch: pytest.MonkeyPatch, point: str):
+def test_a_run_that_dies_leaves_no_trace(there: Chart, monkeypatch: pytest.MonkeyPatch, point: str):
     """What it wrote are the bars of a late minute, and those of a new one, which makes the one of the month before complete, too."""
-    there.append([minute("23:51", 12, 12), minute("00:01", 8, 9, day=MAY, **ETHER)])
+    there.minutes.append([minute("23:51", 12, 12), minute("00:01", 8, 9, day=MAY, **ETHER)])
     before, progress = there.version, (there.lake / PROGRESS).read_bytes()
 
     def die(*_: object, **__: object) -> None:
@@ -156,23 +164,19 @@ def test_a_run_that_dies_leaves_no_trace(there: Minutes, monkeypatch: pytest.Mon
     assert there.bar("binance", "spot", "agg_trade", "ETH-USDT", "5m", moment("22:05:00"))["is_complete"]
 
 
-def lose_the_log(there: Minutes) -> None:
-    """As Delta's own cleaning does it."""
-    jvm: Any = there.spark._jvm
-    jvm.org.apache.spark.sql.delta.DeltaLog.forTable(there.spark._jsparkSession, there.live.path).checkpoint()
-    for number in range(there.live.version):
-        (there.lake / f"tables/minute_aggregates/_delta_log/{number:020}.json").unlink()
+def lose_the_log(there: Chart) -> None:
+    there.minutes.lose_log()
 
 
-def lose_the_bars(there: Minutes) -> None:
+def lose_the_bars(there: Chart) -> None:
     shutil.rmtree(there.lake / "tables/bars")
 
 
-def lose_the_progress(there: Minutes) -> None:
+def lose_the_progress(there: Chart) -> None:
     (there.lake / PROGRESS).unlink()
 
 
-def change_the_bars(there: Minutes) -> None:
+def change_the_bars(there: Chart) -> None:
     """By hand: one is deleted, another doubled, a third one changed."""
     where = f"delta.`{there.lake}/tables/bars`"
     for statement in (
@@ -187,8 +191,8 @@ LONG = [pytest.param(lose, marks=pytest.mark.long) for lose in (lose_the_bars, l
 
 
 @pytest.mark.parametrize("lose", [lose_the_log, *LONG])
-def test_where_nobody_can_tell_what_changed_all_minutes_are_looked_at(there: Minutes, lose: Callable[[Minutes], None]):
-    there.append([minute("23:51", 12, 12)])
+def test_where_nobody_can_tell_what_changed_all_minutes_are_looked_at(there: Chart, lose: Callable[[Chart], None]):
+    there.minutes.append([minute("23:51", 12, 12)])
     lose(there)
     assert there.run()["minutes"] == "all"
     there.check()
@@ -196,12 +200,12 @@ def test_where_nobody_can_tell_what_changed_all_minutes_are_looked_at(there: Min
 
 
 @pytest.mark.long
-def test_other_widths_are_other_bars(there: Minutes):
+def test_other_widths_are_other_bars(there: Chart):
     assert there.run(widths=["1h", "15m", "7d"])["minutes"] == "all"
     there.check(["1h", "15m", "7d"])
 
 
-def test_two_runs_do_not_meet(there: Minutes):
+def test_two_runs_do_not_meet(there: Chart):
     lease = Lease(Files(there.lake), "bars", "another", ttl=3600)
     lease.take()
     with pytest.raises(LeaseHeld, match=r"control/lease/bars\.json: another writes these tables; stop it first"):
@@ -243,27 +247,27 @@ def drawn(g: Random) -> list[Row]:
 QUICK = 10  # a seed with minutes that come, are corrected, and are gone
 
 
-def change(g: Random, there: Minutes) -> None:
+def change(g: Random, there: Chart) -> None:
     rows = drawn(g)
-    new = [row for row in rows if tuple(row[name] for name in KEY) not in there.rows]
+    new = [row for row in rows if tuple(row[name] for name in KEY) not in there.minutes.rows]
     kind = g.choice(["append", "merge", "merge", "start over", "delete", "optimize"])
     if kind == "append" and new:
-        there.append(new)
+        there.minutes.append(new)
     elif kind == "start over":
-        kept = [row for row in there.rows.values() if g.random() < 0.8]
-        there.overwrite([*kept, *new])
-    elif kind == "delete" and there.rows:
-        key = g.choice(sorted(there.rows, key=str))
+        kept = [row for row in there.minutes.rows.values() if g.random() < 0.8]
+        there.minutes.overwrite([*kept, *new])
+    elif kind == "delete" and there.minutes.rows:
+        key = g.choice(sorted(there.minutes.rows, key=str))
         told = " AND ".join(f"{name} = {str(value)!r}" for name, value in zip(KEY, key, strict=True))
-        there.delete(told, [key])
+        there.minutes.delete(told, [key])
     elif kind == "optimize":
-        there.optimize()
+        there.minutes.optimize()
     else:
-        there.merge(rows)
+        there.minutes.merge(rows)
 
 
 @pytest.mark.parametrize("seed", [QUICK, *(pytest.param(seed, marks=pytest.mark.long) for seed in (81, *range(100, 106)))])
-def test_after_any_history_the_bars_are_what_all_minutes_say(there: Minutes, seed: int):
+def test_after_any_history_the_bars_are_what_all_minutes_say(there: Chart, seed: int):
     g = Random(seed)  # noqa: S311 - a lake, not a secret
     for _ in range(2 if seed == QUICK else 8):
         for _ in range(g.choice([1, 1, 2])):

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.runtime.frames import frame
 from jobs.tables.fills import FILLS
+from jobs.tables.order_books import ORDER_BOOKS
 from jobs.transforms.fills import fills, texts
 from tests.support import fills as oracle
-from tests.support.fills import SCHEMA, Row, book, plain
+from tests.support.fills import Row, book
 from tests.support.stories import interpret
 from tests.support.tables import assert_rows, rows_of
+from tests.support.written import frame_of
 
 # the third pays for one whole, less the least there is, of "a price of many digits"
 NOTIONALS = ("100", "1000.5", "54321.987654321899999999", "0.000000000000000001", "99999999999999999999.999999999999999999")
@@ -77,7 +78,7 @@ BOOKS = [told | {"pair": f"P{number}-USDT"} for number, told in enumerate([*STOR
 
 
 def walked(spark: SparkSession, books: Sequence[Row], notionals: Sequence[str]) -> list[dict[str, Any]]:
-    return rows_of(fills(frame(spark, plain(books), SCHEMA), [Decimal(text) for text in notionals]))
+    return rows_of(fills(frame_of(spark, ORDER_BOOKS, books), [Decimal(text) for text in notionals]))
 
 
 @pytest.fixture(scope="module")

@@ -41,8 +41,8 @@ def begun(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A lake with a first run done, to be copied."""
     interpret(spark)
     there = Shelf(spark, tmp_path_factory.mktemp("begun"))
-    there.append(first()[:1])  # a file of its own
-    there.append(first()[1:])
+    there.books.append(first()[:1])  # a file of its own
+    there.books.append(first()[1:])
     assert there.run() == {"books": "all", "fills": 24, "written": 24, "removed": 0, "cut": 4, "unfit": 0}
     there.check()
     return there.lake
@@ -52,7 +52,9 @@ def begun(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path
 def there(begun: Path, spark: SparkSession, lake: Path) -> Shelf:
     interpret(spark)
     shutil.copytree(begun, lake, dirs_exist_ok=True)
-    return Shelf(spark, lake, {tuple(row[name] for name in KEY): row for row in first()})
+    made = Shelf(spark, lake)
+    made.books.take(first())
+    return made
 
 
 def test_nothing_new_is_nothing_written(there: Shelf, lake: Path, capsys: pytest.CaptureFixture[str]):
@@ -74,7 +76,9 @@ def test_nothing_new_is_nothing_written(there: Shelf, lake: Path, capsys: pytest
 def test_new_books_are_added_and_no_other_is_written_again(there: Shelf):
     """Also one that came late, between two others of the same minute."""
     files = set((there.lake / "tables/fills").rglob("*.parquet"))
-    there.append([book("23:49:30", BIDS, ASKS), book("00:06:00", BIDS, ASKS, day=MAY), book("23:50:05", BIDS, ASKS, **COINBASE)])
+    there.books.append(
+        [book("23:49:30", BIDS, ASKS), book("00:06:00", BIDS, ASKS, day=MAY), book("23:50:05", BIDS, ASKS, **COINBASE)]
+    )
     told = there.run()
     there.check()
     assert told == NOTHING | {"books": "changed", "fills": told["fills"], "written": 12}
@@ -88,11 +92,11 @@ def test_a_repair_of_the_books_is_one_of_the_fills(there: Shelf):
     """After a foreign writer: some stand twice until the repair; then one is gone, another one is another one."""
     gone, kept = (book(f"{at}:00", BIDS, ASKS, day=day) for at, day in (("23:49", "2026-04-30"), ("00:05", MAY)))
     new = book("00:06:00", BIDS, ASKS, day=MAY)
-    there.live.append(there._frame([kept, new, *there.take([new])]))
+    there.books.live.append(there.books.frame([kept, new, *there.books.take([new])]))
     assert there.run()["written"] == 4
     there.check()
     other = kept | {"asks": kept["asks"][1:], "best_ask": None}
-    there.overwrite([other, gone | {"recv_ts": gone["ts"].replace(minute=48)}], "BTC-USDT")
+    there.books.overwrite([other, gone | {"recv_ts": gone["ts"].replace(minute=48)}], "BTC-USDT")
     told = there.run()
     there.check()
     assert (told["written"], told["removed"]) == (2 + 4, 4 + 4 + 4)  # what is asked is another one; what is bid is not
@@ -100,14 +104,14 @@ def test_a_repair_of_the_books_is_one_of_the_fills(there: Shelf):
 
 def test_a_book_that_is_another_one_takes_no_other_with_it(there: Shelf):
     """Of its month nothing else is walked, and nothing else goes."""
-    there.merge([book("23:49:00", BIDS, ASKS[1:])])
+    there.books.merge([book("23:49:00", BIDS, ASKS[1:])])
     assert there.run() == NOTHING | {"books": "changed", "fills": 4, "written": 4}
     there.check()
 
 
 @pytest.mark.parametrize("point", ["after the fills", pytest.param("before the fills", marks=pytest.mark.long)])
 def test_a_run_that_dies_leaves_no_trace(there: Shelf, monkeypatch: pytest.MonkeyPatch, point: str):
-    there.append([book("23:51:00", BIDS, ASKS), book("00:07:00", BIDS, ASKS, day=MAY, **COINBASE)])
+    there.books.append([book("23:51:00", BIDS, ASKS), book("00:07:00", BIDS, ASKS, day=MAY, **COINBASE)])
     before, progress = there.version, (there.lake / PROGRESS).read_bytes()
 
     def die(*_: object, **__: object) -> None:
@@ -125,11 +129,7 @@ def test_a_run_that_dies_leaves_no_trace(there: Shelf, monkeypatch: pytest.Monke
 
 
 def lose_the_log(there: Shelf) -> None:
-    """As Delta's own cleaning does it."""
-    jvm: Any = there.spark._jvm
-    jvm.org.apache.spark.sql.delta.DeltaLog.forTable(there.spark._jsparkSession, there.live.path).checkpoint()
-    for number in range(there.live.version):
-        (there.lake / f"tables/order_books/_delta_log/{number:020}.json").unlink()
+    there.books.lose_log()
 
 
 def lose_the_fills(there: Shelf) -> None:
@@ -154,7 +154,7 @@ def change_the_fills(there: Shelf) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("lose", [lose_the_log, lose_the_fills, lose_the_progress, change_the_fills])
 def test_where_nobody_can_tell_what_changed_all_books_are_walked(there: Shelf, lose: Callable[[Shelf], None]):
-    there.append([book("23:51:00", BIDS, ASKS)])
+    there.books.append([book("23:51:00", BIDS, ASKS)])
     lose(there)
     assert there.run()["books"] == "all"
     there.check()
@@ -169,9 +169,9 @@ def test_other_amounts_are_other_fills(there: Shelf):
 
 @pytest.mark.long
 def test_books_that_only_moved_are_no_change(there: Shelf):
-    there.append([book("23:51:00", BIDS, ASKS)])
+    there.books.append([book("23:51:00", BIDS, ASKS)])
     there.run()
-    there.optimize()
+    there.books.optimize()
     before = there.version
     assert there.run() == NOTHING | {"books": "changed"}
     assert there.version == before
@@ -179,7 +179,7 @@ def test_books_that_only_moved_are_no_change(there: Shelf):
 
 @pytest.mark.long
 def test_without_a_book_there_is_no_fill(there: Shelf):
-    there.overwrite([])
+    there.books.overwrite([])
     assert there.run() == NOTHING | {"books": "changed", "removed": 24}
     there.check()
 
@@ -193,7 +193,7 @@ def test_two_runs_do_not_meet(there: Shelf):
 
 
 def test_without_books_it_says_what_makes_them(there: Shelf):
-    shutil.rmtree(there.live.path)
+    shutil.rmtree(there.books.live.path)
     with pytest.raises(
         TableError, match=r"tables/order_books is not there yet: the stream makes it; run \./spark-submit\.sh stream"
     ):
@@ -223,24 +223,24 @@ def drawn(g: Random) -> list[Row]:
 
 
 def change(g: Random, there: Shelf) -> None:
-    new = [row for row in drawn(g) if tuple(row[name] for name in KEY) not in there.rows]
+    new = [row for row in drawn(g) if tuple(row[name] for name in KEY) not in there.books.rows]
     kind = g.choice(["append", "append", "append", "merge", "repair", "start over", "delete", "optimize"])
     if kind == "repair":
         pair = g.choice(["BTC-USDT", "BTC-USD", "ETH-USDT"])
-        kept = [row for row in there.rows.values() if row["pair"] == pair and g.random() < 0.8]
-        there.overwrite([*kept, *(row for row in new if row["pair"] == pair)], pair)
+        kept = [row for row in there.books.rows.values() if row["pair"] == pair and g.random() < 0.8]
+        there.books.overwrite([*kept, *(row for row in new if row["pair"] == pair)], pair)
     elif kind == "start over":
-        there.overwrite([*(row for row in there.rows.values() if g.random() < 0.8), *new])
-    elif kind == "delete" and there.rows:
-        key = g.choice(sorted(there.rows, key=str))
+        there.books.overwrite([*(row for row in there.books.rows.values() if g.random() < 0.8), *new])
+    elif kind == "delete" and there.books.rows:
+        key = g.choice(sorted(there.books.rows, key=str))
         told = " AND ".join(f"{name} = {str(value)!r}" for name, value in zip(KEY, key, strict=True))
-        there.delete(told, [key])
+        there.books.delete(told, [key])
     elif kind == "optimize":
-        there.optimize()
+        there.books.optimize()
     elif kind == "merge":
-        there.merge(drawn(g))
+        there.books.merge(drawn(g))
     else:
-        there.append(new)
+        there.books.append(new)
 
 
 @pytest.mark.long

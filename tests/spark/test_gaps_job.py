@@ -10,9 +10,29 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ingest.repair.opengaps import KEY, OpenGap, published
+from ingest.settings import Lake
 from jobs import gaps
+from jobs.queries.holes import Holes
+from jobs.runtime import lake as lakes
+from jobs.runtime.changes import At
+from jobs.tables import COLLECTOR_EVENTS
 from jobs.tables.gaps import GAPS, STATES
-from tests.support.ledgers import BITCOIN, COINBASE, ETHER, MEXICO, NOW_OR_THEN, SERIES, Tape, event, time_of, trades
+from jobs.transforms.feeds import Feed
+from jobs.transforms.ledger import Word
+from tests.support.ledgers import (
+    BITCOIN,
+    COINBASE,
+    ETHER,
+    MEXICO,
+    NOW_OR_THEN,
+    SERIES,
+    SOLANA,
+    Series,
+    Tape,
+    event,
+    time_of,
+    trades,
+)
 from tests.support.stories import interpret
 
 END = ("pair", "before_id", "state", "missing", "repaired_rows")
@@ -63,9 +83,7 @@ def begun(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Tape
 @pytest.fixture
 def tape(begun: Tape, spark: SparkSession, lake: Path) -> Tape:
     interpret(spark)
-    shutil.copytree(begun.lake, lake, dirs_exist_ok=True)
-    trades = {series: dict(rows) for series, rows in begun.trades.items()}
-    return Tape(spark, lake, trades, {key: set(ids) for key, ids in begun.seen.items()}, dict(begun.standing), begun.events)
+    return begun.copied(lake)
 
 
 def test_each_hole_is_a_row_whole(tape: Tape, capsys: pytest.CaptureFixture[str]):
@@ -122,11 +140,15 @@ def test_what_was_filled_is_closed_and_nothing_else_is_touched(tape: Tape):
 
 
 def test_a_halt_is_told_from_a_loss_and_both_are_found_however_long_they_last(tape: Tape):
-    """A feed is silent for nine days, further than a run looks back at first; another one loses trades meanwhile."""
+    """A feed is silent for nine days, further than a run looks back at first; another one loses trades meanwhile.
+
+    So is a third one; but that ids follow each other says nothing where they are not dense.
+    """
     later = timedelta(days=9)
     silent = trades(BITCOIN, *range(420, 440), later=later)
     nine = trades(COINBASE, *range(30, 60), later=timedelta(minutes=9))
-    tape.take(*silent, *nine, *trades(ETHER, *range(33, 60), later=later))
+    unknown = trades(MEXICO, 86, 93, 99, later=later)
+    tape.take(*silent, *nine, *unknown, *trades(ETHER, *range(33, 60), later=later))
     assert tape.run() == NOTHING | {"found": 1, "halts": 1, "open": 6, "missing": 379}
     (halt,) = (row for row in tape.ledger if row["state"] == "exchange_halt")
     assert {
@@ -146,7 +168,8 @@ def test_a_halt_is_told_from_a_loss_and_both_are_found_however_long_they_last(ta
 
 
 def test_a_run_that_died_before_it_wrote_how_far_it_was_does_the_same_again(tape: Tape, monkeypatch: pytest.MonkeyPatch):
-    tape.take(*trades(BITCOIN, 8, source="rest"), *trades(COINBASE, 33, 34, *range(40, 50)))
+    early = trades(BITCOIN, 8, later=timedelta(seconds=-40), source="rest")  # of the minute before that of id 7
+    tape.take(*early, *trades(COINBASE, 33, 34, *range(40, 50)))
 
     def die(*_: Any) -> None:  # noqa: ANN401 - whatever comes
         raise KeyboardInterrupt
@@ -167,7 +190,69 @@ def test_where_nobody_can_tell_what_changed_everything_is_looked_at(tape: Tape):
     columns = [name for name in GAPS.names if name not in NOW_OR_THEN]
     assert tape.run() == NOTHING | {"minutes": "all", "found": 7, "open": 5, "missing": 376}
     assert tape.rows(*columns) == FIRST
+    tape.say(event(BITCOIN, "mute", 29, None))
+    tape.events.lose_log()
+    assert tape.run() == NOTHING | {"minutes": "all", "open": 5, "missing": 376}
     assert tape.run(full=True) == NOTHING | {"minutes": "all", "open": 5, "missing": 376}
+
+
+def of(tape: Tape, series: Series) -> list[tuple[Any, ...]]:
+    """Its rows, without the series: ends, what is missing, state and rows."""
+    names = ("before_id", "after_id", "first_missing_id", "last_missing_id", "missing", "state", "repaired_rows")
+    return [row[4:] for row in tape.rows(*SERIES, *names) if row[:4] == series]
+
+
+def test_what_lies_between_two_changes_that_are_far_apart_is_not_missing(tape: Tape):
+    """In one run a hole of the first hour is filled, and a part of a long one; the day between the two did not change."""
+    tape.take(*trades(SOLANA, *range(1, 11), *range(13, 41)))
+    tape.take(*trades(SOLANA, *range(41, 61), later=timedelta(days=1)))
+    tape.take(*trades(SOLANA, *range(100, 121), later=timedelta(days=40)))
+    assert tape.run() == NOTHING | {"found": 2, "halts": 1, "open": 7, "missing": 376 + 2 + 39}
+    day = (40, 41, None, None, 0, "exchange_halt", 0)
+    assert of(tape, SOLANA) == [(10, 13, 11, 12, 2, "open", 0), day, (60, 100, 61, 99, 39, "open", 0)]
+    tape.take(*trades(SOLANA, 11, 12, source="dump"))
+    tape.take(*trades(SOLANA, *range(80, 91), later=timedelta(days=20), source="dump"))
+    assert tape.run() == NOTHING | {"closed": 1, "open": 6, "missing": 376 + 28}
+    assert of(tape, SOLANA) == [(10, 13, None, None, 0, "repaired_dump", 2), day, (60, 100, 61, 99, 28, "open", 11)]
+
+
+def test_a_hole_below_a_feeds_first_trade_that_was_given_up_is_closed_when_its_trades_come(tape: Tape):
+    """There is no minute before the first one, and no other one changes."""
+    tape.take(*trades(SOLANA, *range(32, 38)))
+    tape.say(
+        event(SOLANA, "gap", None, 32, outcome="forgotten", first_missing_id=30, last_missing_id=31),
+        event(SOLANA, "repair", 29, 32, outcome="absent", source="dump"),
+    )
+    assert tape.run() == NOTHING | {"found": 1, "open": 5, "missing": 376, "beyond_repair": 1}
+    assert of(tape, SOLANA) == [(29, 32, 30, 31, 2, "unrecoverable", 0)]
+    tape.take(*trades(SOLANA, 30, 31, source="dump"))
+    assert tape.run() == NOTHING | {"open": 5, "missing": 376}
+    assert of(tape, SOLANA) == [(29, 32, None, None, 0, "repaired_dump", 2)]
+
+
+def test_a_word_is_heard_once_and_none_of_what_is_no_hole_of_trades(tape: Tape):
+    """Whole words of the first run in the order said, then those of the last file alone."""
+    files = {path.name for path in (tape.lake / "tables/collector_events").rglob("*.parquet")}
+    tape.say(
+        event(ETHER, "repair", 8, 11, outcome="left", source="rest", rows=0),
+        event(("binance", "spot", "book_diff", "BTC-USDT"), "gap", 5, 9),
+        event(ETHER, "mute", 8, None),
+    )
+    where = lakes.place(Lake(str(tape.lake)))
+    holes = Holes(tape.spark, where, {COLLECTOR_EVENTS.name: At(tape.events.live.version, None)})
+    said = Word(Feed(*ETHER), "repair", 8, 11, 9, 10, time_of(8), time_of(11), 0, "left", "rest", time_of(11))
+    last = {path.name for path in (tape.lake / "tables/collector_events").rglob("*.parquet")} - files
+    assert holes.words(sorted(last)) == [said]
+    assert holes.words([]) == []
+    told = [(word.feed, word.event, word.before_id, word.after_id) for word in holes.words(None)]
+    assert told == [
+        (Feed(*ETHER), "repair", 8, 11),
+        (Feed(*COINBASE), "gap", 9, 12),
+        (Feed(*MEXICO), "gap", 8, 15),
+        (Feed(*MEXICO), "repair", 8, 15),
+        (Feed(*BITCOIN), "gap", 19, 21),
+        (Feed(*MEXICO), "gap", 29, 50),
+    ]
 
 
 def test_the_states_of_the_page_are_those_of_the_rules():
@@ -175,4 +260,3 @@ def test_the_states_of_the_page_are_those_of_the_rules():
 
     used = {names.OPEN, names.HALT, names.VOID, names.IMPLAUSIBLE, names.UNRECOVERABLE, names.LATE, *names.FILLED.values()}
     assert used == STATES.keys()
-    assert set(SERIES) <= set(GAPS.names)

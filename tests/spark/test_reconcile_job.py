@@ -19,7 +19,7 @@ from jobs.runtime.live import Live, TableError
 from jobs.tables.reconciliation import VERDICTS
 from tests.support.bars import minute
 from tests.support.lines import moment
-from tests.support.minutes import KEY, Minutes
+from tests.support.minutes import KEY
 from tests.support.reconciliation import Row, same
 from tests.support.reconciling import Both
 from tests.support.stories import interpret
@@ -63,7 +63,7 @@ def begun(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path
     there = Both(spark, tmp_path_factory.mktemp("begun"))
     minutes, candles = first()
     there.minutes.append(minutes)
-    there.merge(candles)
+    there.candles.merge(candles)
     told = there.run()
     # of Bitso there are no candles, and beyond the first and the last minute of a feed nobody says anything
     said = {"equal": 6, "equal_uncounted": 2, "straddle": 4, "missing_trades": 1, "no_minute": 1, "written": 14}
@@ -77,7 +77,9 @@ def there(begun: Path, spark: SparkSession, lake: Path) -> Both:
     interpret(spark)
     shutil.copytree(begun, lake, dirs_exist_ok=True)
     made = Both(spark, lake)
-    made.take(*first())
+    minutes, candles = first()
+    made.minutes.take(minutes)
+    made.candles.take(candles)
     return made
 
 
@@ -141,7 +143,7 @@ def test_a_candle_that_came_changes_its_minute_and_its_neighbours(there: Both):
     there.check()
     words = {key[-1].minute: word for key, (word, _) in there.verdicts().items() if key[1] == "usdm" and key[-1].day == 1}
     assert words == {0: "unclear", 1: "no_candle", 2: "no_candle"}
-    there.merge([same(late)])
+    there.candles.merge([same(late)])
     assert figures(there.run()) == WRITTEN_NONE | {"written": 2}
     there.check()
 
@@ -187,21 +189,13 @@ def test_a_run_that_dies_leaves_no_trace_and_what_it_found_is_told(there: Both, 
     assert figures(there.run()) == WRITTEN_NONE
 
 
-def lose_a_log(there: Both, live: Live) -> None:
-    """As Delta's own cleaning does it."""
-    jvm: Any = there.spark._jvm
-    jvm.org.apache.spark.sql.delta.DeltaLog.forTable(there.spark._jsparkSession, live.path).checkpoint()
-    for number in range(live.version):
-        (there.lake / f"tables/{live.table.name}/_delta_log/{number:020}.json").unlink()
-
-
 def lose_the_log_of_minutes(there: Both) -> None:
-    lose_a_log(there, there.minutes.live)
+    there.minutes.lose_log()
 
 
 def lose_the_log_of_candles(there: Both) -> None:
-    there.merge([same(minute("23:59", 30, 39))])
-    lose_a_log(there, there.live)
+    there.candles.merge([same(minute("23:59", 30, 39))])
+    there.candles.lose_log()
 
 
 def lose_the_rows(there: Both) -> None:
@@ -246,10 +240,8 @@ def test_two_runs_do_not_meet(there: Both):
     lease.release()
 
 
-def test_without_candles_it_says_what_makes_them(spark: SparkSession, lake: Path):
-    interpret(spark)
-    there = Both.__new__(Both)
-    there.spark, there.lake, there.minutes = spark, lake, Minutes(spark, lake)
+def test_without_candles_it_says_what_makes_them(there: Both):
+    shutil.rmtree(there.candles.live.path)
     with pytest.raises(TableError, match=r"tables/klines is not there yet: the stream makes it"):
         there.run()
 
@@ -294,7 +286,7 @@ def change(g: Random, there: Both) -> None:
     kind = g.choice(["minutes", "minutes", "candles", "candles", "start over", "delete", "optimize"])
     rows = there.minutes.rows
     if kind == "candles" and (candles := theirs(g)):
-        there.merge(candles)
+        there.candles.merge(candles)
     elif kind == "start over":
         there.minutes.overwrite([row for row in rows.values() if g.random() < 0.8] or ours(g))
     elif kind == "delete" and rows:

@@ -9,7 +9,7 @@ from tests.support import bars as plainly
 from tests.support.bars import length
 from tests.support.crash import Died, Steps
 from tests.support.lines import Collector
-from tests.support.minutes import Minutes
+from tests.support.minutes import Chart
 from tests.support.stories import Story, second
 from tests.support.stream import take
 from tests.support.tables import rows_of
@@ -19,8 +19,8 @@ WIDTHS = ("1m", "2m", "1h")
 
 def bars_of(story: Story) -> Sequence[Mapping[str, Any]]:
     """Made now, and compared with what the minutes say that there are."""
-    there = Minutes(story.spark, story.lake)
-    there.take(rows_of(there.live.read()))
+    there = Chart(story.spark, story.lake)
+    there.minutes.take(rows_of(there.minutes.live.read()))
     there.run(widths=WIDTHS)
     there.check(WIDTHS)
     return rows_of(there.bars)

@@ -1,6 +1,6 @@
 """Minutes of a test, as rows of their table, and what bars they make: computed plainly, with Decimal, lists and days. No Spark."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from itertools import groupby, pairwise
@@ -132,11 +132,3 @@ def percent(part: Decimal, of: Decimal) -> Decimal | None:
         exact = (part * 100 / of).quantize(Decimal("1e-23"), ROUND_HALF_UP)
         found = exact.quantize(Decimal("1e-6"), ROUND_HALF_UP)
     return found if abs(exact) < Decimal(10) ** 15 and abs(found) < Decimal(10) ** 6 else None
-
-
-def plain(rows: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-    """Rows of minutes as `frame` takes them."""
-    return [
-        tuple(str(value) if isinstance(value, Decimal) else value for value in (row[name] for name in MINUTE_AGGREGATES.names))
-        for row in rows
-    ]

@@ -1,18 +1,15 @@
 """Order books of a test, as rows of their table, and what walking them comes to: computed plainly, level by level. No Spark."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 from jobs.tables.order_books import ORDER_BOOKS
-from jobs.tables.table import Table
 from tests.support.bars import percent
 from tests.support.lines import moment
 from tests.support.oracle import quotient
 
 Row = dict[str, Any]
-SCHEMA = ", ".join(f"`{column.name}` {column.type}" for column in ORDER_BOOKS.columns)
 LEAST = Decimal("1e-8")
 FIGURES = ("average_price", "worst_price", "filled", "levels", "cost", "slippage_pct")
 
@@ -83,14 +80,3 @@ def _walked(levels: Iterable[Mapping[str, Decimal]], notional: Decimal) -> Row:
             break
     is_full = bool(taken) and (is_full or cost == notional)
     return {"filled": filled, "cost": cost, "levels": len(taken), "worst_price": taken[-1] if taken else None, "is_full": is_full}
-
-
-def plain(rows: Iterable[Row], table: Table = ORDER_BOOKS) -> list[tuple[Any, ...]]:
-    """Rows of books, or of another table, as `frame` takes them."""
-    return [tuple(_text(row[name]) for name in table.names) for row in rows]
-
-
-def _text(value: Any) -> Any:  # noqa: ANN401 - what stands in a row
-    if isinstance(value, list):
-        return [{name: str(number) for name, number in level.items()} for level in value]
-    return value if value is None or isinstance(value, datetime | int) else str(value)

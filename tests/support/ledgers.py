@@ -1,41 +1,34 @@
-"""Tables of a few feeds written as the stream would, the job that keeps the ledger of their holes, and a plain ledger beside it.
-
-The plain one goes through the ids one by one. No Spark, nothing of the jobs.
-"""
+"""Tables of a few feeds written as the stream would, and the job that keeps the ledger of their holes."""
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 from ingest.exchanges import EXCHANGES
-from ingest.landing import Files
 from ingest.settings import settings
 from jobs import gaps
 from jobs.runtime import lake as lakes
-from jobs.runtime.frames import frame
-from jobs.runtime.lease import Lease
-from jobs.runtime.live import Live
 from jobs.tables import COLLECTOR_EVENTS, GAPS, MINUTE_AGGREGATES, QUARANTINE, TRADES
-from jobs.tables.table import Table
 from tests.support.lines import moment
 from tests.support.oracle import minutes as minutes_of
 from tests.support.tables import rows_of
+from tests.support.written import Row, Written
 
-Row = dict[str, Any]
 Series = tuple[str, str, str, str]
 SERIES = ("venue", "market", "feed", "pair")
 BITCOIN: Series = ("binance", "spot", "trade", "BTC-USDT")
 ETHER: Series = ("binance", "usdm", "agg_trade", "ETH-USDT")
 MEXICO: Series = ("bitso", "spot", "trade", "BTC-MXN")
 COINBASE: Series = ("coinbase", "spot", "trade", "BTC-USD")
+SOLANA: Series = ("binance", "usdm", "agg_trade", "SOL-USDT")
 BEGIN = moment("10:00:00")
 NOW_OR_THEN = ("detected_at", "closed_at", "year", "month")  # what a clock has a say in
 
@@ -77,63 +70,55 @@ class Tape:
 
     spark: SparkSession
     lake: Path
-    trades: dict[Series, dict[int, Row]] = field(default_factory=dict)
-    seen: dict[Series, set[int]] = field(default_factory=dict)
-    standing: dict[tuple[Any, ...], Row] = field(default_factory=dict)
-    events: int = 0
+    seen: dict[Series, set[int]] = field(default_factory=dict)  # ids that are none of trades
 
     def __post_init__(self) -> None:
-        self.lease = Lease(Files(self.lake), "stream", "test", ttl=3600)
-        self.lease.renewed = self.lease.clock()
-        self.live = {table.name: self._live(table) for table in (TRADES, QUARANTINE, MINUTE_AGGREGATES, COLLECTOR_EVENTS)}
+        self.tables = [
+            Written(self.spark, self.lake, table) for table in (TRADES, QUARANTINE, MINUTE_AGGREGATES, COLLECTOR_EVENTS)
+        ]
+        self.trades, self.quarantine, self.minutes, self.events = self.tables
 
-    def _live(self, table: Table) -> Live:
-        live = Live(self.spark, self.lease.store, self.lease, table, f"{self.lake}/tables/{table.name}")
-        live.open()
-        return live
+    def copied(self, lake: Path) -> "Tape":
+        """The same, in a copy of its lake."""
+        shutil.copytree(self.lake, lake, dirs_exist_ok=True)
+        made = Tape(self.spark, lake, {series: set(ids) for series, ids in self.seen.items()})
+        for mine, other in zip(self.tables, made.tables, strict=True):
+            other.take(mine.rows.values())
+        return made
 
     # --- what comes
 
     def take(self, *rows: Row) -> None:
         """These trades are committed, and the minutes follow."""
-        for row in rows:
-            self.trades.setdefault(tuple(row[name] for name in SERIES), {})[row["trade_id"]] = row
-        self._append(TRADES, rows)
-        self._minutes()
+        self.trades.append(rows)
+        there: dict[Series, list[Row]] = {}
+        for row in self.trades.rows.values():
+            there.setdefault(tuple(row[name] for name in SERIES), []).append(row)
+        exchanges = dict(EXCHANGES)
+        made = [
+            minute | {"updated_at": BEGIN}
+            for series, traded in there.items()
+            for minute in minutes_of(traded, self.seen.get(series, set()), exchanges)
+            if minute["revision"]  # those that are closed
+        ]
+        changed = [row for row in made if row not in self.minutes.rows.values()]
+        if changed:
+            self.minutes.merge(changed)
 
     def void(self, series: Series, *ids: int) -> None:
         """These ids are none of trades. The minutes follow with the next trades."""
         self.seen.setdefault(series, set()).update(ids)
-        told = {**dict.fromkeys(QUARANTINE.names), **dict(zip(SERIES, series, strict=True)), "reason": "void"}
-        self._append(QUARANTINE, [told | {"trade_id": id_, "year": 2026, "month": 4} for id_ in ids])
+        told = {
+            **dict.fromkeys(QUARANTINE.names),
+            **dict(zip(SERIES, series, strict=True)),
+            "channel": "trades",
+            "reason": "void",
+        }
+        self.quarantine.append(told | {"seq": id_, "trade_id": id_, "year": 2026, "month": 4} for id_ in ids)
 
     def say(self, *rows: Row) -> None:
         """These events are committed."""
-        self._append(COLLECTOR_EVENTS, [row | {"seq": number} for number, row in enumerate(rows, self.events)])
-        self.events += len(rows)
-
-    def _minutes(self) -> None:
-        """The minutes that are closed, as the stream has them; written are those that differ."""
-        exchanges = dict(EXCHANGES)
-        made = {
-            (*series, minute["minute"]): minute | {"updated_at": BEGIN}
-            for series, rows in self.trades.items()
-            for minute in minutes_of(rows.values(), self.seen.get(series, set()), exchanges)
-            if minute["revision"]
-        }
-        changed = [row for key, row in made.items() if self.standing.get(key) != row]
-        self.standing = made
-        if changed:
-            live = self.live[MINUTE_AGGREGATES.name]
-            live.merge(self._frame(MINUTE_AGGREGATES, changed), "t.year = 2026")
-
-    def _append(self, table: Table, rows: Iterable[Row]) -> None:
-        self.live[table.name].append(self._frame(table, rows).coalesce(1))
-
-    def _frame(self, table: Table, rows: Iterable[Row]) -> Any:  # noqa: ANN401 - a DataFrame
-        schema = ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
-        plain = [[str(value) if isinstance(value, Decimal) else value for value in map(row.get, table.names)] for row in rows]
-        return frame(self.spark, plain, schema)
+        self.events.append([row | {"seq": number} for number, row in enumerate(rows, len(self.events.rows))])
 
     # --- the ledger
 
@@ -165,9 +150,4 @@ class Tape:
 
     def missing(self) -> int:
         """As the minutes say."""
-        return sum(row["missing_trades"] or 0 for row in self.standing.values())
-
-
-def holes(trades: Iterable[int], seen: set[int]) -> dict[int, list[int]]:
-    """Id of a trade -> the ids that are absent above it, up to the next trade."""
-    return {a: gone for a, b in pairwise(sorted(trades)) if (gone := [id_ for id_ in range(a + 1, b) if id_ not in seen])}
+        return sum(row["missing_trades"] or 0 for row in self.minutes.rows.values())

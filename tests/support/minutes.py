@@ -1,82 +1,36 @@
-"""A table of minutes that a test writes as the stream would, commit by commit, and the job that makes bars of it."""
+"""Minutes that a test writes, and the job that makes bars of them."""
 
 import argparse
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from ingest.landing import Files
 from ingest.settings import settings
 from jobs import bars
 from jobs.runtime import lake as lakes
-from jobs.runtime.frames import frame
-from jobs.runtime.lease import Lease
-from jobs.runtime.live import Live
 from jobs.tables.bars import BARS
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
-from tests.support.bars import Row, plain
 from tests.support.bars import bars as made_of
 from tests.support.tables import assert_rows, rows_of
+from tests.support.written import Written
 
 KEY = MINUTE_AGGREGATES.key
-SCHEMA = ", ".join(f"`{column.name}` {column.type}" for column in MINUTE_AGGREGATES.columns)
 WIDTHS = ("5m", "1h", "1d")
 WRITTEN = ("revision", "updated_at")
 
 
 @dataclass
-class Minutes:
-    """The rows that are there, and the ways in which they change."""
+class Chart:
+    """The minutes that are there, and the bars."""
 
     spark: SparkSession
     lake: Path
-    rows: dict[tuple[Any, ...], Row] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        lease = Lease(Files(self.lake), "stream", "test", ttl=3600)
-        lease.renewed = lease.clock()
-        self.live = Live(self.spark, lease.store, lease, MINUTE_AGGREGATES, f"{self.lake}/tables/minute_aggregates")
-        self.live.open()
-
-    def append(self, rows: Iterable[Row]) -> None:
-        self.live.append(self._frame(self.take(rows)))
-
-    def merge(self, rows: Iterable[Row]) -> None:
-        """Rows that are there already are written over, as the stream corrects them."""
-        self._frame(self.take(rows)).createOrReplaceTempView("corrected")
-        keys = " AND ".join(f"t.{name} = s.{name}" for name in (*KEY, "year", "month"))
-        self.live.sql(
-            f"MERGE INTO delta.`{self.live.path}` t USING corrected s ON {keys}"
-            " WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
-        )
-
-    def overwrite(self, rows: Iterable[Row]) -> None:
-        """The stream starts over: these are all."""
-        self.rows.clear()
-        self.live.overwrite(self._frame(self.take(rows)))
-
-    def delete(self, condition: str, keys: Iterable[tuple[Any, ...]]) -> None:
-        self.live.sql(f"DELETE FROM delta.`{self.live.path}` WHERE {condition}")  # noqa: S608 - ours
-        for key in keys:
-            del self.rows[key]
-
-    def optimize(self) -> None:
-        """Move the rows of several files into one."""
-        self.live.sql(f"OPTIMIZE delta.`{self.live.path}`")
-
-    def take(self, rows: Iterable[Row]) -> list[Row]:
-        """These are there, however they were written."""
-        found = list(rows)
-        self.rows |= {tuple(row[name] for name in KEY): row for row in found}
-        return found
-
-    def _frame(self, rows: Iterable[Row]) -> DataFrame:
-        return frame(self.spark, plain(rows), SCHEMA).coalesce(1)
-
-    # --- bars
+        self.minutes = Written(self.spark, self.lake, MINUTE_AGGREGATES)
 
     def run(self, *, full: bool = False, widths: Iterable[str] = WIDTHS) -> Mapping[str, Any]:
         """The job, once."""
@@ -108,5 +62,5 @@ class Minutes:
         found = rows_of(self.bars)
         assert all(list(row) == BARS.names for row in found)
         there = [{name: value for name, value in row.items() if name not in WRITTEN} for row in found]
-        assert_rows(there, made_of(self.rows.values(), list(widths)), BARS.key)
+        assert_rows(there, made_of(self.minutes.rows.values(), list(widths)), BARS.key)
         assert all(row["revision"] >= 1 and row["updated_at"] is not None for row in found)

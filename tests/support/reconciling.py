@@ -1,8 +1,8 @@
-"""Minutes and candles that a test writes as the stream would, and the job that compares them."""
+"""Minutes and candles that a test writes, and the job that compares them."""
 
 import argparse
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,48 +11,26 @@ from pyspark.sql import SparkSession
 from ingest.settings import settings
 from jobs import reconcile
 from jobs.runtime import lake as lakes
-from jobs.runtime.live import Live
 from jobs.tables.klines import KLINES
+from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.tables.reconciliation import RECONCILIATION
-from tests.support.minutes import Minutes
 from tests.support.reconciliation import Row, reconciled
 from tests.support.tables import assert_rows, rows_of
+from tests.support.written import Written
 
-SCHEMA = ", ".join(f"`{column.name}` {column.type}" for column in KLINES.columns)
 WRITTEN = ("revision", "updated_at")
 
 
 @dataclass
 class Both:
-    """The rows of both tables, the ways in which they change, and the job."""
+    """The rows of both tables, and what is said of them."""
 
     spark: SparkSession
     lake: Path
-    minutes: Minutes = field(init=False)
-    candles: dict[tuple[Any, ...], Row] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.minutes = Minutes(self.spark, self.lake)
-        lease = self.minutes.live.lease
-        self.live = Live(self.spark, lease.store, lease, KLINES, f"{self.lake}/tables/klines")
-        self.live.open()
-
-    def take(self, minutes: Iterable[Row], candles: Iterable[Row]) -> None:
-        """These are there, however they were written."""
-        self.minutes.take(minutes)
-        self.candles |= {tuple(row[name] for name in KLINES.key): row for row in candles}
-
-    def merge(self, candles: Iterable[Row]) -> None:
-        """As the stream does it: the better copy takes the other's place."""
-        found = list(candles)
-        self.take([], found)
-        rows = [tuple(row[name] for name in KLINES.names) for row in found]
-        self.spark.createDataFrame(rows, SCHEMA).coalesce(1).createOrReplaceTempView("candles")
-        keys = " AND ".join(f"t.`{name}` = s.`{name}`" for name in KLINES.key)
-        self.live.sql(
-            f"MERGE INTO delta.`{self.live.path}` t USING candles s ON {keys}"
-            " WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
-        )
+        self.minutes = Written(self.spark, self.lake, MINUTE_AGGREGATES)
+        self.candles = Written(self.spark, self.lake, KLINES)
 
     def run(self, *, full: bool = False) -> Mapping[str, Any]:
         """The job, once."""
@@ -76,5 +54,5 @@ class Both:
         found = self.rows()
         assert all(list(row) == RECONCILIATION.names for row in found)
         there = [{name: value for name, value in row.items() if name not in WRITTEN} for row in found]
-        assert_rows(there, reconciled(self.minutes.rows.values(), self.candles.values()), RECONCILIATION.key)
+        assert_rows(there, reconciled(self.minutes.rows.values(), self.candles.rows.values()), RECONCILIATION.key)
         assert all(row["revision"] >= 1 and row["updated_at"] is not None for row in found)

@@ -7,12 +7,11 @@ from typing import Any
 import duckdb
 from pyspark.sql import SparkSession
 
-from jobs.runtime.frames import frame
 from jobs.tables import TABLES
-from tests.support.fills import Row, plain
 from tests.support.project import HOME
 from tests.support.readers import types
 from tests.support.tables import rows_of
+from tests.support.written import Row, frame_of, plain
 
 VIEWS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((HOME / "conf/views").glob("*.sql"))}
 Tables = Mapping[str, Sequence[Row]]
@@ -27,7 +26,7 @@ def in_duckdb(tables: Tables) -> duckdb.DuckDBPyConnection:
         columns = ", ".join(f'"{name}" {kind}' for name, kind in kinds.items())
         made.execute(f"CREATE TABLE {table.name} ({columns})")
         texts = ", ".join(f"CAST(? AS {kind})" for kind in kinds.values())
-        for row in plain(tables.get(table.name, ()), table):
+        for row in plain(table, tables.get(table.name, ())):
             made.execute(f"INSERT INTO {table.name} VALUES ({texts})", row)  # noqa: S608 - ours
     for name, text in VIEWS.items():
         made.execute(f"CREATE VIEW {name} AS\n{text}")
@@ -37,8 +36,7 @@ def in_duckdb(tables: Tables) -> duckdb.DuckDBPyConnection:
 def in_spark(spark: SparkSession, tables: Tables) -> None:
     """The same as temporary views of the session."""
     for table in TABLES.values():
-        schema = ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
-        frame(spark, plain(tables.get(table.name, ()), table), schema).createOrReplaceTempView(table.name)
+        frame_of(spark, table, tables.get(table.name, ())).createOrReplaceTempView(table.name)
     for name, text in VIEWS.items():
         spark.sql(f"CREATE OR REPLACE TEMPORARY VIEW {name} AS\n{text}")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ingest.landing import Files
-from jobs.runtime.changes import At, Taken, Untold, at, check, since
+from jobs.runtime.changes import At, Taken, Untold, added, at, check, since
 from jobs.transforms.spans import Span, minute_of, month
 from tests.support.lines import moment
 
@@ -141,6 +141,23 @@ def test_all_versions_in_between_count_and_spans_that_touch_are_one(lake: Path):
     store.delete(f"tables/minutes/_delta_log/{5:020}.json")
     with pytest.raises(Untold, match="the log of minutes does not tell of version 5 any more"):
         since(store, "minutes", "minute", At(4, "m4"), At(6, "m6"))
+
+
+def test_files_that_came_are_told_where_nothing_was_taken_away(lake: Path):
+    """Not those of the version that was taken in, nor those that hold what only moved."""
+    store = Files(lake)
+    for version, path in enumerate(("old", "one", "two", "three"), start=4):
+        wrote(lake, version, add(TEN, TEN, path=path, dataChange=path != "three"), name=f"m{version}")
+    assert added(store, "minutes", At(4, "m4"), At(7, "m7")) == ["one", "two"]
+    assert added(store, "minutes", At(7, "m7"), At(7, "m7")) == []
+    wrote(lake, 8, add(TEN, TEN, path="four"), remove(), name="m8")
+    with pytest.raises(Untold, match="the log of minutes does not tell what version 8 added: it took rows away"):
+        added(store, "minutes", At(7, "m7"), At(8, "m8"))
+    store.delete(f"tables/minutes/_delta_log/{5:020}.json")
+    with pytest.raises(Untold, match=r"the log of minutes does not tell what version 5 added$"):
+        added(store, "minutes", At(4, "m4"), At(7, "m7"))
+    with pytest.raises(Untold, match="version 4 of minutes is another commit now"):
+        added(store, "minutes", At(4, "another"), At(7, "m7"))
 
 
 def test_a_version_is_believed_only_while_it_is_the_same_commit(lake: Path):

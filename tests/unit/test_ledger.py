@@ -116,19 +116,25 @@ def states(world: World) -> list[tuple[Any, ...]]:
     return [(gap.before_id, gap.after_id, gap.missing, gap.state, gap.repaired_rows) for _, gap in sorted(world.rows.items())]
 
 
+def is_told(world: World, gap: Gap) -> bool:
+    """Do closed minutes tell of all that lies in it? One that was given up is looked at again once they do, or change."""
+    inside = range(gap.inside[0], gap.inside[1] + 1)
+    closed = {id_ for *ids, _ in world.minutes().values() for id_ in ids}
+    gone = {id_ for ids in world.closed_holes().values() for id_ in ids}
+    return all(id_ in closed if id_ in world.there else id_ in gone or id_ in world.seen for id_ in inside)
+
+
 def check(world: World, ledger: dict[tuple[Feed, int], Gap]) -> None:
     """The sum is what the minutes say, and no id belongs to two rows."""
     gone = {id_ for ids in world.closed_holes().values() for id_ in ids}
-    is_open = world.there.keys() - {id_ for *ids, _ in world.minutes().values() for id_ in ids}
     told: dict[int, int] = {}
     for gap in world.rows.values():
         low, high = gap.inside
         inside = [id_ for id_ in range(low, high + 1) if id_ not in world.there and id_ not in world.seen]
         for id_ in range(low, high + 1):
             assert told.setdefault(id_, gap.before_id) == gap.before_id, f"{id_} belongs to {told[id_]} and to {gap.before_id}"
-        is_told = {*inside} <= gone and not is_open.intersection(range(low, high + 1))
-        if gap.state == "unrecoverable" and not is_told:
-            continue  # what may fill it is looked for once the minutes around it are closed
+        if gap.state == "unrecoverable" and not is_told(world, gap):
+            continue
         if gap.state in ("open", "unrecoverable"):
             assert gap.missing == len(inside) > 0
             assert (gap.first_missing_id, gap.last_missing_id) == (inside[0], inside[-1])
@@ -141,7 +147,15 @@ def check(world: World, ledger: dict[tuple[Feed, int], Gap]) -> None:
     assert gone <= told.keys(), f"in no row: {sorted(gone - told.keys())}"
 
 
-@pytest.mark.parametrize("seed", range(400))
+def look_again(world: World) -> list[Gap]:
+    """What a look at everything makes of it: other rows than stand, but for those given up that the minutes do not tell of yet."""
+    other = replace(world, rows=dict(world.rows))
+    stood = [world.rows.get(gap.key) for gap in other.run(full=True)]
+    assert other.run(full=True) == []
+    return [gap for gap in stood if gap is None or gap.state != "unrecoverable" or is_told(world, gap)]
+
+
+@pytest.mark.parametrize("seed", [*range(400), 19298])  # the last one: given up, and the minute above it is open still
 def test_after_any_history_each_missing_id_is_in_one_row(seed):
     random = Random(seed)  # noqa: S311 - a history, no secret
     world = World(random.choice((FEED, NO_FILES)))
@@ -170,7 +184,7 @@ def test_after_any_history_each_missing_id_is_in_one_row(seed):
         before = dict(world.rows)
         world.run(*words)
         check(world, before)
-        assert world.run(full=True) == [], "a second look finds something else"
+        assert look_again(world) == [], "a second look finds something else"
 
 
 def last(world: World) -> tuple[Any, ...]:
@@ -286,12 +300,12 @@ def test_ten_million_ids_are_believed_by_nobody():
     world = World()
     world.take([1, 2, 3])
     told = Run(FEED, 4, 10_000_004, 3, time_of(3), 10_000_005, time_of(4))
-    holes_ = SimpleNamespace(located=lambda *_: Located([told], {FEED: (1, 10_000_005)}, {}))
-    (gap,) = judged(holes_, [], [Suspect(FEED, (1, 10_000_005), [0])], [], NOW)  # type: ignore[arg-type]  # stands in for the tables
+    tables = SimpleNamespace(located=lambda *_: Located([told], {FEED: (1, 10_000_005)}, {}))
+    (gap,) = judged(tables, [], [Suspect(FEED, (1, 10_000_005), [0])], [], NOW)  # type: ignore[arg-type]  # stands in for the tables
     assert (gap.missing, gap.state, gap.closed_at) == (10_000_001, "implausible", NOW)
     smaller = told._replace(high=10_000_002, after_id=10_000_003)
-    holes_ = SimpleNamespace(located=lambda *_: Located([smaller], {FEED: (1, 10_000_003)}, {}))
-    (gap,) = judged(holes_, [], [Suspect(FEED, (1, 10_000_003), [0])], [], NOW)  # type: ignore[arg-type]  # stands in for the tables
+    tables = SimpleNamespace(located=lambda *_: Located([smaller], {FEED: (1, 10_000_003)}, {}))
+    (gap,) = judged(tables, [], [Suspect(FEED, (1, 10_000_003), [0])], [], NOW)  # type: ignore[arg-type]  # stands in for the tables
     assert (gap.missing, gap.state) == (9_999_999, "open")
 
 
