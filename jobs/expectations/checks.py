@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from jobs.expectations.suites import QUERY, Expectation, Suite, SuiteError
 from jobs.runtime.frames import keys
 
+logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of each function that it does not register
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # it reads this while it is imported
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # its own imports

@@ -1,6 +1,7 @@
 """The job: each planted fault is found by the expectation meant for it and by no other; what is right passes; nothing counts twice."""
 
 import json
+import shutil
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -194,11 +195,12 @@ def test_a_table_without_new_rows_is_stale_and_no_pass(there: Checked):
     assert found == empty | {("reconciliation", "it_is_the_exchanges_or_explained"): (None, "nothing to look at")}
 
 
-def test_a_column_of_another_type_is_found_by_its_expectation(spark: SparkSession, lake: Path):
-    there, types = Checked(spark, lake), {"trades": {"seq": "INT"}, "minute_aggregates": {"revision": "INT"}}
+def test_a_column_of_another_type_is_found_by_its_expectation(spark: SparkSession, lake: Path, tmp_path: Path):
+    there, types = Checked(spark, lake, tmp_path), {"trades": {"seq": "INT"}, "minute_aggregates": {"revision": "INT"}}
     types["order_books"] = {"spread_pct": "DECIMAL(13,6)"}
     for table, wrong in types.items():
         there.put(table, clean(CLEAN)[table], **wrong)
+        shutil.copy(SUITES / f"{table}.json", tmp_path)
     there.run("types", NOW, until=date.fromisoformat(OPEN))
     assert failed(there.results("types")) == {(table, "types_are_right") for table in types}
 
@@ -326,6 +328,7 @@ def test_a_day_is_checked_once_it_is_over_and_again_when_it_changed(small: Check
     assert looked_at(small, "5") == {CLEAN: (False, "1 of 2"), PLANTED: (True, "0 of 1")}
 
 
+@pytest.mark.long
 def test_days_that_were_not_asked_for_are_still_owed(small: Checked):
     small.put("trades", [trade(1, day=CLEAN), trade(2, day=PLANTED)])
     small.run("1", NOW, until=date.fromisoformat(PLANTED))
@@ -397,6 +400,7 @@ def test_each_batch_is_counted_in_one_run_also_when_a_run_dies(small: Checked, m
     ]
 
 
+@pytest.mark.long
 def test_a_run_that_is_tried_again_under_its_name_leaves_each_key_once(small: Checked):
     small.put("trades", [trade(1, day=CLEAN)])
     for _ in range(2):
