@@ -245,7 +245,7 @@ class Run:
             "checked": one.items,
             "unexpected_count": one.unexpected,
             "unexpected_pct": _percent(one.unexpected, one.items),
-            "examples": (),
+            "examples": "[]",
             "checked_at": self.began,
         }
 

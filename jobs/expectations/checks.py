@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
     observed: str
     checked: int | None
     unexpected: int | None
-    examples: Sequence[str]
+    examples: str  # JSON
 
 
 class Found(NamedTuple):
@@ -129,29 +129,27 @@ def _outcome(one: Expectation, first: Found, again: Found | None, checked: int |
         first, again = again, None
     if first.success:
         if checked == 0:
-            return Outcome(one, None, NOTHING, 0, 0, ())
+            return Outcome(one, None, NOTHING, 0, 0, "[]")
         said = "as expected" if checked is None else f"0 of {checked}"
-        return Outcome(one, True, said, checked, None if one.looks_at is None else 0, ())
+        return Outcome(one, True, said, checked, None if one.looks_at is None else 0, "[]")
     assert again is not None
     if (error := again.error or first.error) is not None:
-        return Outcome(one, False, f"error: {error}"[:LONGEST], checked, None, ())
+        return Outcome(one, False, f"error: {error}"[:LONGEST], checked, None, "[]")
     return Outcome(one, False, *_what_is_wrong(one, again.result, checked))
 
 
-def _what_is_wrong(
-    one: Expectation, told: Mapping[str, Any], checked: int | None
-) -> tuple[str, int | None, int | None, Sequence[str]]:
+def _what_is_wrong(one: Expectation, told: Mapping[str, Any], checked: int | None) -> tuple[str, int | None, int | None, str]:
     if one.kind == QUERY:
         rows = told.get("details", {}).get("unexpected_rows", [])
-        return f"{told['observed_value']} rows answer it", checked, told["observed_value"], _texts(rows)
+        return f"{told['observed_value']} rows answer it", checked, told["observed_value"], _text(rows)
     if "unexpected_count" in told:
         count = told["unexpected_count"]
-        return f"{count} of {checked}", checked, count, _texts(told.get("partial_unexpected_index_list") or [])
-    return f"observed: {told.get('observed_value')}", checked, None, ()
+        return f"{count} of {checked}", checked, count, _text(told.get("partial_unexpected_index_list") or [])
+    return f"observed: {told.get('observed_value')}", checked, None, "[]"
 
 
-def _texts(rows: Iterable[Any]) -> Sequence[str]:
-    return [json.dumps(row, default=str) for row in list(rows)[:EXAMPLES]]
+def _text(rows: Sequence[Any]) -> str:
+    return json.dumps(rows[:EXAMPLES], default=str)
 
 
 def _counts(rows: DataFrame, which: Iterable[Expectation]) -> Mapping[str, int | None]:

@@ -44,7 +44,7 @@ QUALITY_RESULTS = Table(
             "unexpected_count in percent of checked, half up; NULL where one of them is, or checked is 0.",
         ),
         Column(
-            "examples", "ARRAY<STRING>", "Some of them, twenty at most, as JSON: the key of each row, or the rows of the answer."
+            "examples", "STRING", "Some of them, twenty at most, as a JSON list: the key of each row, or the rows of the answer."
         ),
         Column("table_version", "BIGINT", "Delta's version of the table that was looked at; NULL for the stream's own rules."),
         Column("checked_at", "TIMESTAMP", "When the run began."),
