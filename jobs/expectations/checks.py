@@ -89,14 +89,10 @@ def checker() -> Check:
         return {**validated(rows, others, summary), **validated(rows, queries, "COMPLETE")}
 
     def check(rows: DataFrame, suite: Suite) -> Sequence[Outcome]:
-        key = suite.table.key
         first = validated(rows, suite.expectations, "BOOLEAN_ONLY")
-        wrong = [one for one in suite.expectations if not first[one.name].success]
-        # those that share a query with one that raises raise, too: each of them is asked alone
-        raised = [one for one in wrong if first[one.name].error]
-        again = dict(details(rows, [one for one in wrong if one not in raised], key))
-        for one in raised:
-            again |= details(rows, [one], key)
+        # what raised has told its error; Great Expectations asks those that shared its query again, each alone
+        wrong = [one for one in suite.expectations if not first[one.name].success and not first[one.name].error]
+        again = details(rows, wrong, suite.table.key)
         looked_at = _counts(rows, suite.expectations)
         return [_outcome(one, first[one.name], again.get(one.name), looked_at[one.name]) for one in suite.expectations]
 
@@ -125,16 +121,15 @@ def _found(said: Any) -> Found:  # noqa: ANN401 - a result of Great Expectations
 
 
 def _outcome(one: Expectation, first: Found, again: Found | None, checked: int | None) -> Outcome:
-    if first.error and again is not None and again.success:  # another one's error
-        first, again = again, None
     if first.success:
         if checked == 0:
             return Outcome(one, None, NOTHING, 0, 0, "[]")
-        said = "as expected" if checked is None else f"0 of {checked}"
-        return Outcome(one, True, said, checked, None if one.looks_at is None else 0, "[]")
-    assert again is not None
-    if (error := again.error or first.error) is not None:
+        if checked is None or "mostly" in one.told["kwargs"]:  # how many are not so was not counted, as enough of them are
+            return Outcome(one, True, "as expected", checked, None, "[]")
+        return Outcome(one, True, f"0 of {checked}", checked, 0, "[]")
+    if (error := first.error or (again.error if again else None)) is not None:
         return Outcome(one, False, f"error: {error}"[:LONGEST], checked, None, "[]")
+    assert again is not None
     return Outcome(one, False, *_what_is_wrong(one, again.result, checked))
 
 
