@@ -7,7 +7,7 @@ BIN := .venv/bin
 VENV := .venv/.locked-$(shell sed '/^\[tool:pytest\]/,$$d' setup.cfg | cat - requirements.lock setup/venv.sh | cksum | cut -d' ' -f1)
 # two at a time, for more want memory; a file's tests stay together, for they share a lake and a JVM
 PARALLEL := -n 2 --dist loadfile
-SHELLSCRIPTS := spark-submit.sh .ci/run setup/prerequisites.sh setup/venv.sh
+SHELLSCRIPTS := spark-submit.sh .ci/run setup/environment.sh setup/prerequisites.sh setup/venv.sh
 
 .PHONY: help
 help: ## This list

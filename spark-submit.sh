@@ -11,7 +11,7 @@ jobs() { # one name a line
 
 usage() {
   cat <<HELP
-usage: ./spark-submit.sh JOB --conf FILE [--once] [--dry-run] [-- OPTIONS OF spark-submit]
+usage: ./spark-submit.sh JOB --conf FILE [--once] [--dry-run] [--target emr-serverless] [-- OPTIONS OF spark-submit]
 
   ./spark-submit.sh stream --conf conf/local.yaml --once
   ./spark-submit.sh stream --conf conf/local.yaml -- --driver-memory 6g
@@ -20,6 +20,8 @@ usage: ./spark-submit.sh JOB --conf FILE [--once] [--dry-run] [-- OPTIONS OF spa
   JOB          one of: $(jobs | paste -sd' ' -)
   --conf FILE  the configuration; relative to where you stand
   --dry-run    print the command and do nothing
+  --target emr-serverless  with --dry-run: the sparkSubmitParameters of a job run there, of files that were copied
+               to TICKLAKE_ARTIFACTS, such as s3://bucket/ticklake. Never tried
   Whatever else stands before -- goes to the job; ./spark-submit.sh JOB --help asks it.
 
   MASTER       local[*] by default. On spark:// the jars travel along; yarn is taken to bring Delta of its own
@@ -62,7 +64,7 @@ job=$1
 shift
 [[ $job =~ ^[a-z][a-z_]*$ && -f "$home/jobs/$job.py" ]] || fail "no job is called '$job'; there are: $(jobs | paste -sd' ' -)"
 
-conf="" dry="" asks_help="" arguments=()
+conf="" dry="" asks_help="" target="" arguments=()
 while (($#)); do
   case $1 in
     --) shift; break ;;
@@ -70,6 +72,7 @@ while (($#)); do
     --help | -h) asks_help=yes ;;
     --conf) [[ $# -gt 1 ]] || fail "--conf wants a file, such as conf/local.yaml"; conf=$2; shift ;;
     --conf=*) conf=${1#--conf=} ;;
+    --target) [[ $# -gt 1 ]] || fail "--target wants a name: emr-serverless"; target=$2; shift ;;
     *) arguments+=("$1") ;;
   esac
   shift
@@ -79,6 +82,12 @@ spark_options=("$@")
 master=${MASTER:-local[*]}
 mode=${DEPLOY_MODE:-client}
 [[ $mode == client || $mode == cluster ]] || fail "DEPLOY_MODE is '$mode'; right is client or cluster"
+[[ -z $target || $target == emr-serverless ]] || fail "--target is '$target'; right is emr-serverless"
+if [[ -n $target ]]; then
+  [[ -n $dry ]] || fail "--target $target can only be shown so far: add --dry-run"
+  [[ -n ${TICKLAKE_ARTIFACTS:-} ]] || fail "--target $target: TICKLAKE_ARTIFACTS is missing; it says where the files are, such as s3://bucket/ticklake"
+  master="" mode=cluster
+fi
 python=$home/.venv/bin/python
 [[ -x $python ]] || python=python3
 
@@ -95,9 +104,13 @@ version=$(sed -n 's/^version *= *//p' "$home/setup.cfg")
 zip=$home/dist/ticklake-$version.zip
 jars=$home/.cache/jars
 archive=$home/.cache/spark.jsa
+there=$home/dist # where a cluster gets our files from
+[[ -z $target ]] || there=${TICKLAKE_ARTIFACTS%/}
 environment=()
 files=("$home/conf/spark-common.conf")
-command=(--master "$master" --deploy-mode "$mode" --name "ticklake-$job" --py-files "$zip")
+command=(--master "$master" --deploy-mode "$mode")
+[[ -z $target ]] || command=()
+command+=(--name "ticklake-$job" --py-files "$there/${zip##*/}")
 
 if [[ $master == local* ]]; then
   files+=("$home/conf/spark-local.conf")
@@ -108,12 +121,25 @@ else
   files+=("$home/conf/spark-cluster.conf")
   # the driver runs here, the executors where this machine's paths mean nothing
   [[ $mode == cluster ]] || environment=(PYSPARK_DRIVER_PYTHON="$python")
-  if [[ $master != yarn ]]; then
+  if [[ $master != yarn && -z $target ]]; then
     command+=(--jars "$(printf '%s\n' "$jars"/*.jar | paste -sd, -)")
   fi
 fi
 if [[ $mode == cluster ]]; then
-  command+=(--files "$conf")
+  travels=("$conf")
+  if [[ $job == quality ]]; then
+    # its driver needs wheels that no cluster has: setup/environment.sh packs them. Executors run no Python of ours
+    command+=(--archives "$there/quality-environment.tar.gz#environment" --conf spark.pyspark.python=./environment/bin/python)
+    [[ $master != yarn ]] || command+=(--conf spark.yarn.appMasterEnv.PYSPARK_PYTHON=./environment/bin/python)
+    [[ -z $target ]] || command+=(--conf spark.emr-serverless.driverEnv.PYSPARK_DRIVER_PYTHON=./environment/bin/python
+      --conf spark.emr-serverless.driverEnv.PYSPARK_PYTHON=./environment/bin/python)
+    suites=${conf%/*}/expectations
+    [[ -d $suites ]] || suites=$home/conf/expectations
+    travels+=("$suites"/*.json)
+    arguments=(--expectations . ${arguments[@]+"${arguments[@]}"})
+  fi
+  [[ -z $target ]] || travels=("${travels[@]/#*\//$there/}")
+  command+=(--files "$(printf '%s\n' "${travels[@]}" | paste -sd, -)")
   conf=${conf##*/}
 fi
 
@@ -129,7 +155,7 @@ done < <(settings "${files[@]}")
 
 submit=$home/.venv/bin/spark-submit
 [[ -x $submit ]] || submit=spark-submit
-command=("$submit" "${command[@]}" ${spark_options[@]+"${spark_options[@]}"} "$home/dist/$job.py" --conf "$conf" ${arguments[@]+"${arguments[@]}"})
+command=("$submit" "${command[@]}" ${spark_options[@]+"${spark_options[@]}"} "$there/$job.py" --conf "$conf" ${arguments[@]+"${arguments[@]}"})
 
 if [[ -n $dry ]]; then
   shown ${environment[@]+env "${environment[@]}"} "${command[@]}"
@@ -138,6 +164,9 @@ fi
 
 # --- do it
 
+if [[ $job == quality && $mode == cluster && ! -f $home/dist/quality-environment.tar.gz ]]; then
+  fail "dist/quality-environment.tar.gz is not there; setup/environment.sh packs it, on a machine like the cluster's"
+fi
 if [[ $master == local* ]]; then
   faults=()
   fault=$(java_fault) && [[ -z $fault ]] || faults+=("$fault")

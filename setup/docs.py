@@ -108,6 +108,17 @@ so.
 """
 
 
+CHECKING = """A day is looked at once it is over, and again when a row of it came, changed or went: of a table, expectation and day
+the newest row holds. `success` is false where something is not as expected, and where a check ended in an error; it is NULL where
+there was nothing to look at, as of a spread where no book has both sides: that is no pass. Rows with suite `stream` count what the stream
+itself kept out, each batch in one run, so their sum over all runs is that of all batches.
+
+Names, limits and questions are in `conf/expectations/`, in the form of Great Expectations; [operations](operations.md#quality) says how
+to add one.
+
+"""
+
+
 @dataclass(frozen=True)
 class Example:
     """A question that the table answers, in words and in SQL that DuckDB and Athena both understand."""
@@ -201,6 +212,16 @@ WHERE pair = 'BTC-USDT' AND year = 2026 AND month = 11 AND verdict IN ('differs'
 ORDER BY minute, venue, market, feed
 LIMIT 10""",
     ),
+    "quality_results": Example(
+        "what is not as expected by now",
+        """SELECT "table", day, expectation, observed, examples
+FROM (
+  SELECT *, row_number() OVER (PARTITION BY "table", expectation, day ORDER BY checked_at DESC) AS place
+  FROM quality_results
+)
+WHERE place = 1 AND success = false
+ORDER BY day DESC, "table", expectation""",
+    ),
     "quarantine": Example(
         "what did not become a trade in a month, and why",
         """SELECT reason, venue, market, pair, count(*) AS items, min(detail) AS for_example
@@ -227,7 +248,7 @@ def _section(table: Table) -> str:
     rows = "\n".join(f"| `{column.name}` | {column.type} | {_cell(column.comment)} |" for column in table.columns)
     example = EXAMPLES[table.name]
     more = {"quarantine": _reasons(), "bars": COMPLETE_BARS, "fills": ROUNDED_FILLS, "gaps": _states() + GAPS_OF_TRADES}
-    notes = {**more, "reconciliation": _verdicts()}.get(table.name, "")
+    notes = {**more, "reconciliation": _verdicts(), "quality_results": CHECKING}.get(table.name, "")
     return (
         f"## {table.name}\n\n{table.comment}\n\n"
         f"Key: {_names(table.key)}. {f'Partitioned by {_names(table.partitioned_by)}' if table.partitioned_by else 'Not partitioned'}. "

@@ -62,12 +62,15 @@ def main(
     except (SettingsError, LakeError) as error:
         print(f"{job}: {error}", file=sys.stderr)
         return USAGE
-    name = chosen.run or f"{started:%Y%m%dT%H%M%SZ}"
+    name = chosen.run = chosen.run or f"{started:%Y%m%dT%H%M%SZ}"
     wrong = None
     try:
         summary = run(settings, where, chosen)
         wrong = verdict(summary)
         code = DONE if wrong is None else WRONG
+    except SettingsError as error:
+        print(f"{job}: {error}", file=sys.stderr)
+        summary, code = {"error": str(error)}, USAGE
     except EXPECTED as error:
         print(f"{job}: {error}", file=sys.stderr)
         summary, code = {"error": str(error)}, FAILED
@@ -80,7 +83,8 @@ def main(
     told = {"job": job, "run": name, "started": f"{started:%Y-%m-%dT%H:%M:%SZ}", "code": code, **summary}
     _record(where, job, name, told)
     if code in (DONE, WRONG):
-        print(f"{job}: " + ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in summary.items()))
+        figures = {key: value for key, value in summary.items() if not isinstance(value, list)}  # a list is for the record
+        print(f"{job}: " + ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in figures.items()))
     if wrong is not None:
         print(f"{job}: {wrong}", file=sys.stderr)
     return code

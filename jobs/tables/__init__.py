@@ -10,6 +10,7 @@ from jobs.tables.instruments import INSTRUMENTS
 from jobs.tables.klines import KLINES
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.tables.order_books import ORDER_BOOKS
+from jobs.tables.quality_results import QUALITY_RESULTS
 from jobs.tables.quarantine import QUARANTINE
 from jobs.tables.reconciliation import RECONCILIATION
 from jobs.tables.table import Table
@@ -26,6 +27,7 @@ __all__ = [
     "LIVE",
     "MINUTE_AGGREGATES",
     "ORDER_BOOKS",
+    "QUALITY_RESULTS",
     "QUARANTINE",
     "RECONCILIATION",
     "TABLES",
@@ -36,5 +38,7 @@ __all__ = [
 LIVE: Mapping[str, Table] = {
     table.name: table for table in (TRADES, MINUTE_AGGREGATES, QUARANTINE, ORDER_BOOKS, KLINES, COLLECTOR_EVENTS, INSTRUMENTS)
 }
-DERIVED: Mapping[str, Table] = {table.name: table for table in (BARS, FILLS, GAPS, RECONCILIATION)}  # each has a job of its own
+DERIVED: Mapping[str, Table] = {
+    table.name: table for table in (BARS, FILLS, GAPS, RECONCILIATION, QUALITY_RESULTS)
+}  # each has a job of its own
 TABLES: Mapping[str, Table] = {**LIVE, **DERIVED}

@@ -99,6 +99,43 @@ def test_yarn_brings_its_own_delta_and_in_cluster_mode_the_configuration_travels
     assert words[words.index(f"{project}/dist/trial.py") :] == [f"{project}/dist/trial.py", "--conf", "my conf.yaml", "--once"]
 
 
+ENVIRONMENT = "environment/bin/python"
+
+
+def test_what_quality_needs_beside_spark_travels_where_its_driver_is_far_away(project: Path):
+    conf = ("quality", "--conf", f"{project}/conf/local.yaml", "--dry-run")
+    near = [shlex.split(submit(project, *conf, MASTER=master).stdout) for master in ("local[*]", "yarn")]
+    assert not any(word.startswith("--archives") or ENVIRONMENT in word for words in near for word in words)
+    far = shlex.split(submit(project, *conf, "--table", "trades", MASTER="yarn", DEPLOY_MODE="cluster").stdout)
+    assert value(far, "--archives") == f"{project}/dist/quality-environment.tar.gz#environment"
+    assert f"spark.pyspark.python=./{ENVIRONMENT}" in far
+    assert f"spark.yarn.appMasterEnv.PYSPARK_PYTHON=./{ENVIRONMENT}" in far
+    suites = sorted(f"{project}/conf/expectations/{path.name}" for path in (HOME / "conf/expectations").iterdir())
+    assert value(far, "--files").split(",") == [f"{project}/conf/local.yaml", *suites]
+    script = far.index(f"{project}/dist/quality.py")
+    assert far[script + 1 :] == ["--conf", "local.yaml", "--expectations", ".", "--table", "trades"]
+
+
+def test_emr_serverless_is_shown_what_it_would_be_asked_for(project: Path):
+    conf = ("quality", "--conf", f"{project}/conf/local.yaml", "--target", "emr-serverless")
+    words = shlex.split(submit(project, *conf, "--dry-run", TICKLAKE_ARTIFACTS="s3://bucket/ticklake/").stdout)
+    assert not {"--master", "--deploy-mode", "--jars"} & set(words)
+    assert value(words, "--archives") == "s3://bucket/ticklake/quality-environment.tar.gz#environment"
+    assert value(words, "--py-files") == "s3://bucket/ticklake/ticklake-0.1.0.zip"
+    for name in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):
+        assert f"spark.emr-serverless.driverEnv.{name}=./{ENVIRONMENT}" in words
+    assert value(words, "--files").split(",")[:2] == [
+        f"s3://bucket/ticklake/{name}" for name in ("local.yaml", "minute_aggregates.json")
+    ]
+    assert words[-5:] == ["s3://bucket/ticklake/quality.py", "--conf", "local.yaml", "--expectations", "."]
+
+
+def test_a_far_quality_without_its_environment_is_refused(project: Path):
+    done = submit(project, "quality", "--conf", f"{project}/conf/local.yaml", MASTER="yarn", DEPLOY_MODE="cluster")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "dist/quality-environment.tar.gz is not there; setup/environment.sh packs it" in done.stderr
+
+
 def test_sparks_own_options_come_after_ours_so_they_win(project: Path):
     words = dry_run(
         project,
@@ -129,6 +166,8 @@ def test_sparks_own_options_come_after_ours_so_they_win(project: Path):
         (["trial", "--conf"], {}, "--conf wants a file, such as conf/local.yaml"),
         (["trial", "--conf", "absent.yaml"], {}, "else where/absent.yaml: no such file"),
         (["trial", "--conf", "my conf.yaml"], {"DEPLOY_MODE": "far"}, "DEPLOY_MODE is 'far'; right is client or cluster"),
+        (["trial", "--conf", "my conf.yaml", "--target", "moon"], {}, "--target is 'moon'; right is emr-serverless"),
+        (["trial", "--conf", "my conf.yaml", "--target", "emr-serverless"], {}, "TICKLAKE_ARTIFACTS is missing"),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_would_be_right(

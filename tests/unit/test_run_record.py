@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ingest.settings import Settings
+from ingest.settings import Settings, SettingsError
 from jobs.runtime import cli
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import LeaseHeld
@@ -50,6 +50,31 @@ def test_data_that_is_not_right_is_the_third_exit_code(tmp_path, capsys):
     found = run(tmp_path, {"open": 2}, lambda summary: f"{summary['open']} gaps are open")
     assert found == (3, {"job": "stream", "run": "first", "code": 3, "open": 2})
     assert capsys.readouterr() == ("stream: 2 open\n", "stream: 2 gaps are open\n")
+
+
+def test_a_list_is_for_the_record_and_not_for_the_line(tmp_path, capsys):
+    assert run(tmp_path, {"failed": 2, "failures": ["a", "b"]})[1]["failures"] == ["a", "b"]
+    assert capsys.readouterr().out == "stream: 2 failed\n"
+
+
+def test_a_file_that_is_not_right_is_a_wrong_command_also_when_the_job_finds_it(tmp_path, capsys):
+    assert run(tmp_path, SettingsError("x.json: not JSON")) == (
+        2,
+        {"job": "stream", "run": "first", "code": 2, "error": "x.json: not JSON"},
+    )
+    assert capsys.readouterr() == ("", "stream: x.json: not JSON\n")
+
+
+def test_a_job_is_told_the_name_of_its_run(tmp_path):
+    (tmp_path / "conf.yaml").write_text(f"lake: {tmp_path}/lake\ningest:\n  collector: test\n")
+    names: list[str] = []
+
+    def work(_: Settings, __: Place, chosen: argparse.Namespace) -> Mapping[str, Any]:
+        names.append(chosen.run)
+        return {}
+
+    cli.main("stream", cli.parser("stream", "", ""), work, ["--conf", str(tmp_path / "conf.yaml")])
+    assert names == [path.stem for path in (tmp_path / "lake/control/runs/stream").iterdir()]
 
 
 def test_a_failure_that_was_foreseen_is_one_line(tmp_path, capsys, caplog):
