@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         show_profile(profile(sizes, rounds=chosen.rounds, split=chosen.split))
         return 0
     asked = chosen.only or PARTS
-    load = os.getloadavg()[0]
+    load, began = os.getloadavg()[0], time.monotonic()
     bench = run(sizes, asked)
     told = report.figures(bench.found, ticks=bench.objects.ticks, compared=bench.compared)
     if set(asked) - set(APART):
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(costs.plain(bench.costs))
         print()
         show_goals(costs.verdicts(told["costs"]))
-    write(bench, told, asked, machine(load))
+    write(bench, told, asked, {**machine(load), "Took": f"{(time.monotonic() - began) / 60:.0f} minutes"})
     print(json.dumps(told))
     return 0
 

@@ -331,6 +331,7 @@ def test_the_section_of_the_page_takes_the_place_of_the_former_one():
     )
     assert "| 1,000,000 | 4 | 10 | 0 | 2 | 8 | 15.80 | 17.38 | 18.96 | 7.90 | 8.69 | 9.48 |" in section
     assert "| 10,000 | 100,000 | 4 | 100,000,000 | 28.0 | 14.0 |" in section
+    assert "| objects read | 1,000 | 10,000 | 0.80 | 0.40 |\n| files written | 2 | 40 | 11.00 | 5.50 |\n" in section
     assert "- Memory: 16 GB\n" in section
     begun = "# Benchmarks\n\n## What is measured\n\n- ticks\n\n"
     notes = "## Notes\n\nWhat was tried.\n\n## Ingest\n"

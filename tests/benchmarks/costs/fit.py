@@ -86,6 +86,21 @@ def steps_of_ticks(costs: Mapping[Point, float], sizes: Sizes) -> list[Step]:
     return [found for low, high in couples if (found := step(costs, lambda point: point.ticks, low, high))]
 
 
+def steps_of_objects(costs: Mapping[Point, float], sizes: Sizes) -> list[Step]:
+    """What an object costs, among fewer ones and among the most."""
+    return _at_ends(costs, sizes.of_objects(), lambda point: point.objects)
+
+
+def steps_of_files(costs: Mapping[Point, float], written: Mapping[Point, int], sizes: Sizes) -> list[Step]:
+    """What a file costs, among fewer ones and among the most: where a batch has few ticks, lest a tick's cost is in it."""
+    return _at_ends(costs, sizes.of_pairs(sizes.low), written.__getitem__)
+
+
+def _at_ends(costs: Mapping[Point, float], points: Sequence[Point], amount: Callable[[Point], float]) -> list[Step]:
+    couples = [(points[0], points[-2]), (points[-2], points[-1])] if len(points) > 2 else []
+    return [found for low, high in couples if (found := step(costs, amount, low, high))]
+
+
 def growths(costs: Mapping[Point, float], written: Mapping[Point, int], sizes: Sizes) -> dict[str, float | None]:
     """By which factor each cost is higher at the far end of a range than at its near end."""
     ticks = {(each.low, each.high): each for each in steps_of_ticks(costs, sizes)}
@@ -97,11 +112,8 @@ def growths(costs: Mapping[Point, float], written: Mapping[Point, int], sizes: S
     def across(lows: Sequence[Point], highs: Sequence[Point]) -> float | None:
         return of_ticks((lows[0], highs[0]), (lows[-1], highs[-1])) if len(lows) > 1 else None
 
-    def at_ends(points: Sequence[Point], amount: Callable[[Point], float]) -> float | None:
-        if len(points) < 3:
-            return None
-        near, far = points[0], points[-1]
-        return factor(step(costs, amount, near, points[-2]), step(costs, amount, points[-2], far))
+    def at_ends(found: Sequence[Step]) -> float | None:
+        return factor(found[0], found[-1]) if len(found) > 1 else None
 
     _, second, last = sizes.in_a_row()
     tables = sizes.of_tables(sizes.low)
@@ -111,8 +123,8 @@ def growths(costs: Mapping[Point, float], written: Mapping[Point, int], sizes: S
         "b_growth_table": across(tables, sizes.of_tables(sizes.high)),
         "a_growth_batches": ratio(costs.get(last), costs.get(second)),
         "a_growth_table": ratio(costs.get(tables[-1]), costs.get(tables[0])) if len(tables) > 1 else None,
-        "c_growth": at_ends(sizes.of_objects(), lambda point: point.objects),
-        "d_growth": at_ends(sizes.of_pairs(sizes.low), lambda point: written[point]),
+        "c_growth": at_ends(steps_of_objects(costs, sizes)),
+        "d_growth": at_ends(steps_of_files(costs, written, sizes)),
     }
 
 

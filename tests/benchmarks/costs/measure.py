@@ -72,5 +72,4 @@ def wanted(point: Point) -> Wanted:
 
 def said(point: Point, cost: Cost) -> str:
     """For whoever watches."""
-    told = ", ".join(f"{value:,} {name}" for name, value in point._asdict().items())
-    return f"{told}: cpu {cost['cpu']:.2f} wall {cost['wall']:.2f}, {cost['files']} files"
+    return f"{point}: cpu {cost['cpu']:.2f} wall {cost['wall']:.2f}, {cost['files']} files"

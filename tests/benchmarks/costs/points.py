@@ -14,6 +14,10 @@ class Point(NamedTuple):
     behind: int = 0  # trades that were in the table before
     number: int = 2  # which batch of its lake it is; the one before it is a small one of the same pairs
 
+    def __str__(self) -> str:
+        before = f", {self.behind:,} trades before" if self.behind else ""
+        return f"{self.ticks:,} ticks, {self.pairs} pairs, {self.objects:,} objects{before}, batch {self.number}"
+
 
 Cost = Mapping[str, float]  # processor and wall seconds of a batch, and the files that it wrote
 Found = Mapping[Point, Sequence[Cost]]
@@ -37,7 +41,8 @@ class Sizes:
     def up_to(self, most: int) -> "Sizes":
         """Without what is above so many ticks, objects or trades in the table."""
         ticks, objects, behind = ([size for size in sizes if size <= most] for sizes in (self.ticks, self.objects, self.behind))
-        return replace(self, ticks=ticks, objects=objects, behind=behind)
+        low, high = min(self.low, most), min(self.high, most)
+        return replace(self, ticks=ticks, objects=objects, behind=behind, low=low, high=high)
 
     # ------------------------------------------------------------------ points, by what varies
 
@@ -76,5 +81,5 @@ class Sizes:
 
 
 FULL = Sizes()
-# a batch, one with a table before it, and a row of two, on next to nothing: for the test
-SMOKE = Sizes((40,), (), (2,), (240,), low=40, high=40, usual_pairs=2, batches=2, repeats=1, warm_up=0)
+# a batch, one with a table before it, and a row of three, on next to nothing: for the test
+SMOKE = Sizes((40,), (), (2,), (240,), low=40, high=40, usual_pairs=2, batches=3, repeats=1, warm_up=0)

@@ -5,8 +5,8 @@ from statistics import median
 from typing import Any
 
 from tests.benchmarks import report
-from tests.benchmarks.costs.fit import Fit, Step, files, fitted, growths, least, steps_of_ticks
-from tests.benchmarks.costs.points import Found, Point, Sizes
+from tests.benchmarks.costs.fit import Fit, Step, files, fitted, growths, least, steps_of_files, steps_of_objects, steps_of_ticks
+from tests.benchmarks.costs.points import Found, Sizes
 
 BEGIN, END = "## What a batch costs\n", "\n## "
 UNITS = ("cpu", "wall")
@@ -40,14 +40,26 @@ def section(found: Found, sizes: Sizes, machine: Mapping[str, str]) -> str:
     """Our part of the page."""
     fits = {unit: _fit(found, unit) for unit in UNITS}
     costs = {unit: least(found, unit) for unit in UNITS}
+    written = files(found)
     steps = zip(*(steps_of_ticks(costs[unit], sizes) for unit in UNITS), strict=True)
+    objects = zip(*(steps_of_objects(costs[unit], sizes) for unit in UNITS), strict=True)
+    of_files = zip(*(steps_of_files(costs[unit], written, sizes) for unit in UNITS), strict=True)
     return PART.format(
         begin=BEGIN,
         goals=_lines(verdicts(figures(found, sizes))),
         terms=_lines([_terms(unit, fits[unit]) for unit in UNITS]),
-        worst="; ".join(f"{unit} {off:+.0%} at {_said(point)}" for unit, (point, off) in ((u, fits[u].worst()) for u in UNITS)),
+        worst="; ".join(f"{unit} {off:+.0%} at {point}" for unit, (point, off) in ((u, fits[u].worst()) for u in UNITS)),
         points=_lines(table(found)),
         steps=_lines([_step(cpu, wall) for cpu, wall in steps]),
+        ends=_lines(
+            [
+                *(("objects read", f"{cpu.low.objects:,}", f"{cpu.high.objects:,}", *_ms(cpu, wall)) for cpu, wall in objects),
+                *(
+                    ("files written", f"{written[cpu.low]:,}", f"{written[cpu.high]:,}", *_ms(cpu, wall))
+                    for cpu, wall in of_files
+                ),
+            ]
+        ),
         where="\n".join(f"- {name}: {value}" for name, value in machine.items()),
         repeats=sizes.repeats,
         pairs=sizes.usual_pairs,
@@ -130,12 +142,8 @@ def _step(cpu: Step, wall: Step) -> tuple[str, ...]:
     )
 
 
-def _said(point: Point) -> str:
-    return ", ".join(
-        f"{number:,} {name}"
-        for number, name in zip(point, ("ticks", "pairs", "objects", "trades before", "in the row"), strict=True)
-        if number
-    )
+def _ms(cpu: Step, wall: Step) -> tuple[str, ...]:
+    return tuple(f"{each.each * SCALES['file'][1]:.2f}" for each in (cpu, wall))
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> str:
@@ -143,7 +151,7 @@ def _lines(rows: Sequence[Sequence[str]]) -> str:
 
 
 PART = """{begin}
-Written by `make bench-costs`, which keeps the rest of the page; half an hour on two quiet cores.
+Written by `make bench-costs`, which keeps the rest of the page. What it reads is made once, 3 GB below `.cache/benchmarks`.
 
 | Goal | at most | here | |
 |---|---:|---:|---|
@@ -167,6 +175,12 @@ What one more tick costs, from one batch to a bigger one, without the fit:
 | from ticks | to | pairs | trades before | CPU µs | wall µs |
 |---:|---:|---:|---:|---:|---:|
 {steps}
+
+And what one more object or file costs:
+
+| | from | to | CPU ms | wall ms |
+|---|---:|---:|---:|---:|
+{ends}
 
 {where}
 
