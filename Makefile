@@ -50,6 +50,10 @@ faults: setup ## All crash points with all seeds, and the other sweeps; wants st
 bench: setup ## How fast the stream is, beside DuckDB; writes docs/benchmarks.md
 	@$(PY) -m tests.benchmarks
 
+.PHONY: bench-costs
+bench-costs: setup ## What a batch of the stream costs: a batch, a tick, an object, a file; writes its part of docs/benchmarks.md
+	@$(PY) -m tests.benchmarks --only costs
+
 .PHONY: bench-ingest
 bench-ingest: $(VENV) ## How fast the collector is, beside others; CRYPTOFEED=PYTHON names one that has cryptofeed
 	@$(PY) -m tests.benchmarks.receive $(if $(CRYPTOFEED),--cryptofeed $(CRYPTOFEED))

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import report
-from tests.benchmarks.runs import PARTS, SMOKE, Sizes, profile, run
+from tests.benchmarks.costs import report as costs
+from tests.benchmarks.costs.points import FULL
+from tests.benchmarks.runs import APART, PARTS, SMOKE, Bench, Sizes, profile, run, tell
 from tests.benchmarks.submit import HOME
 
 PAGE = HOME / "docs" / "benchmarks.md"
@@ -23,9 +26,10 @@ ENOUGH = 1_200_000  # ticks, for the page
 def parser() -> argparse.ArgumentParser:
     """The options."""
     made = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="How fast the stream is, beside DuckDB.")
-    made.add_argument("--only", action="append", choices=PARTS, help="this part; may be given several times")
+    made.add_argument("--only", action="append", choices=(*PARTS, *APART), help="this part; may be given several times")
     made.add_argument("--ticks", type=int, help=f"about how many ({Sizes.ticks})")
     made.add_argument("--repeats", type=int, help=f"of the warm rounds ({Sizes.repeats})")
+    made.add_argument("--at-most", type=int, help="of costs: leave out what is above so many ticks, objects, trades in the table")
     made.add_argument("--smoke", action="store_true", help="every part once, on next to nothing: does the benchmark work?")
     made.add_argument("--profile", action="store_true", help="print where the time of one warm round goes, and nothing else")
     made.add_argument("--split", type=int, default=1, help="with --profile: batches of the round (1)")
@@ -38,23 +42,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser().parse_args(arguments)
     sizes = SMOKE if chosen.smoke else Sizes()
     sizes = replace(sizes, ticks=chosen.ticks or sizes.ticks, repeats=chosen.repeats or sizes.repeats)
+    if chosen.at_most:
+        sizes = replace(sizes, costs=sizes.costs.up_to(chosen.at_most))
     if chosen.profile:
         show_profile(profile(sizes, rounds=chosen.rounds, split=chosen.split))
         return 0
     asked = chosen.only or PARTS
-    load = os.getloadavg()[0]
+    load, began = os.getloadavg()[0], time.monotonic()
     bench = run(sizes, asked)
     told = report.figures(bench.found, ticks=bench.objects.ticks, compared=bench.compared)
-    print(report.plain_table(bench.found))
-    print()
-    for goal, bound, figure, verdict in report.verdicts(told):
-        print(f"{figure:>7}  at most {bound:<4}  {verdict.replace('*', ''):<40} {goal.replace('`', '')}")
-    if sizes.ticks >= ENOUGH and set(asked) == set(PARTS):
-        before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-        PAGE.write_text(report.page(bench.found, told, machine(load), before), encoding="utf-8")
-        print(f"\nwritten: {PAGE.relative_to(HOME)}")
+    if set(asked) - set(APART):
+        print(report.plain_table(bench.found))
+        print()
+        show_goals(report.verdicts(told))
+    if bench.costs:
+        told["costs"] = costs.figures(bench.costs, sizes.costs)
+        print(costs.plain(bench.costs))
+        print()
+        show_goals(costs.verdicts(told["costs"]))
+    write(bench, told, asked, {**machine(load), "Took": f"{(time.monotonic() - began) / 60:.0f} minutes"})
     print(json.dumps(told))
     return 0
+
+
+def show_goals(verdicts: Sequence[tuple[str, str, str, str]]) -> None:
+    """For a terminal."""
+    for goal, bound, figure, verdict in verdicts:
+        print(f"{figure:>7}  at most {bound:<4}  {verdict.replace('*', ''):<40} {goal.replace('`', '')}")
+
+
+def write(bench: Bench, told: Mapping[str, Any], asked: Sequence[str], where: Mapping[str, str]) -> None:
+    """The parts of the page of which this was a whole run of full size."""
+    before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    page = before
+    if bench.costs and bench.sizes.costs == FULL:
+        page = costs.placed(costs.section(bench.costs, bench.sizes.costs, where), page)
+    if bench.sizes.ticks >= ENOUGH and set(PARTS) <= set(asked):
+        page = report.page(bench.found, told, where, page, costs.kept(page))
+    if page != before:
+        PAGE.write_text(page, encoding="utf-8")
+        tell(f"written: {PAGE.relative_to(HOME)}")
 
 
 def machine(load: float) -> Mapping[str, str]:

@@ -43,18 +43,39 @@ class Duck:
                 self.connection.execute(f"COPY ({rows}) TO '{folder}/data.parquet' (FORMAT parquet, COMPRESSION zstd)")
         return {"cpu": cpu.seconds(os.getpid()) - used, "wall": time.monotonic() - began}
 
-    def compare(self, lake: str, out: str) -> Mapping[str, Any]:
-        """Is every row of the lake's two tables DuckDB's, in every column that both know? Counts, for the report."""
+    def compare(self, lake: str, out: str, since: str | None = None) -> Mapping[str, Any]:
+        """Is every row of the lake's two tables DuckDB's, in every column that both know? Counts, for the report.
+
+        `since`: rows from this time on. Others were there before, of which the last minute had to be brought.
+        """
         found = {}
-        for table, folder in ((TRADES, "trades"), (MINUTE_AGGREGATES, "minutes")):
-            files = DeltaTable(f"{lake}/tables/{table.name}").file_uris()
-            ours = f"read_parquet({files!r}, hive_partitioning = true)"
+        for table, folder, time_ in ((TRADES, "trades", "ts"), (MINUTE_AGGREGATES, "minutes", "minute")):
+            ours = _rows(lake, table)
+            if since:
+                ours = f"(FROM {ours} WHERE {time_} >= TIMESTAMPTZ '{since}')"
             theirs = f"read_parquet('{out}/{folder}/*/*.parquet', hive_partitioning = true)"
             here, there = (self.connection.execute(_digest(table, rows)).fetchall()[0] for rows in (ours, theirs))
             if here != there:
                 raise AssertionError(f"{table.name}: the stream's (rows, digest) are {here}, DuckDB's {there}")
             found[table.name] = here[0]
+        if since:
+            self._compare_before(lake, since)
         return found
+
+    def _compare_before(self, lake: str, since: str) -> None:
+        minute = f"ts >= TIMESTAMPTZ '{since}' - INTERVAL 1 MINUTE AND ts < TIMESTAMPTZ '{since}'"
+        sums = "pair, count(*), sum(quantity), sum(price * quantity), min(trade_id), max(trade_id)"
+        there = f"SELECT {sums} FROM {_rows(lake, TRADES)} WHERE {minute} GROUP BY ALL ORDER BY ALL"  # noqa: S608 - our own names
+        told = "pair, ticks, volume, quote_volume, first_id, last_id"
+        here = f"SELECT {told} FROM {_rows(lake, MINUTE_AGGREGATES)} WHERE minute < TIMESTAMPTZ '{since}' ORDER BY ALL"  # noqa: S608 - the same
+        stream, duck = (self.connection.execute(rows).fetchall() for rows in (here, there))
+        if stream != duck or not duck:
+            raise AssertionError(f"the minute before {since}: the stream's {told} are {stream}, DuckDB's {duck}")
+
+
+def _rows(lake: str, table: Table) -> str:
+    """The rows of a table, by delta-rs' reading of its log."""
+    return f"read_parquet({DeltaTable(f'{lake}/tables/{table.name}').file_uris()!r}, hive_partitioning = true)"
 
 
 def _digest(table: Table, rows: str) -> str:

@@ -137,7 +137,7 @@ def verdict(goal: Goal, value: float | None) -> str:
     return "met"
 
 
-def verdicts(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+def verdicts(told: Mapping[str, Any], goals: Sequence[Goal] = GOALS) -> list[tuple[str, str, str, str]]:
     """Goal, bound, figure, verdict."""
     return [
         (
@@ -146,12 +146,12 @@ def verdicts(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
             "?" if told[goal.figure] is None else f"{told[goal.figure]:.2f}",
             verdict(goal, told[goal.figure]),
         )
-        for goal in GOALS
+        for goal in goals
     ]
 
 
-def page(found: Found, told: Mapping[str, Any], machine: Mapping[str, str], before: str) -> str:
-    """docs/benchmarks.md; the notes that people wrote into the former one stay."""
+def page(found: Found, told: Mapping[str, Any], machine: Mapping[str, str], before: str, costs: str) -> str:
+    """docs/benchmarks.md; `costs` is the section about what a batch costs, and the notes that people wrote into the former page stay."""
     notes = before[before.index(NOTES) :] if NOTES in before else f"{NOTES}\n"
     goals = "\n".join("| " + " | ".join(row) + " |" for row in verdicts(told))
     measured = "\n".join("| " + " | ".join(row) + " |" for row in table(found))
@@ -160,6 +160,7 @@ def page(found: Found, told: Mapping[str, Any], machine: Mapping[str, str], befo
         goals=goals,
         measured=measured,
         where=where,
+        costs=costs,
         notes=notes,
         ticks=f"{told['ticks']:,}",
         wall=_text(told["ratio_wall_warm"]),
@@ -209,4 +210,5 @@ On the clock, warm, one batch takes {wall} times what DuckDB takes.
 - *Spark's defaults*: the same job with only the settings without which it refuses to start, Delta's two, and the jars by
   `--jars`: no class-data archive, both compilers, 200 shuffle partitions. `spark-submit.sh` runs with `TICKLAKE_JIT=c1`.
 
+{costs}
 {notes}"""

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import startup
+from tests.benchmarks.costs import measure, points
 from tests.benchmarks.data import CACHE, Landed, landed
 from tests.benchmarks.submit import CORES, HOME, for_a_session_of_ours, submit
 from tests.benchmarks.worker import Worker
 
 PARTS = ("warm", "cold", "split", "tiny", "startup")
+APART = ("costs",)  # takes longer than all of these
+ONE_JVM = {"warm", "split", "tiny"}
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,24 @@ class Sizes:
     tiny_warm_up: int = 4
     tiny: int = 7
     startup: int = 3
+    costs: points.Sizes = points.FULL
     jit: str = ""  # of the sessions; bulk work keeps both compilers
 
 
 # every part once, on next to nothing: for the test
-SMOKE = Sizes(ticks=2400, repeats=1, warm_up=1, cold=1, split_repeats=1, split=2, tiny_warm_up=0, tiny=1, startup=1, jit="c1")
+SMOKE = Sizes(
+    ticks=2400,
+    repeats=1,
+    warm_up=1,
+    cold=1,
+    split_repeats=1,
+    split=2,
+    tiny_warm_up=0,
+    tiny=1,
+    startup=1,
+    costs=points.SMOKE,
+    jit="c1",
+)
 
 
 class Bench:
@@ -45,6 +61,7 @@ class Bench:
         self.sizes, self.folder, self.objects = sizes, folder, objects
         self.found: dict[str, list[Any]] = {}
         self.compared: dict[str, Any] = {}
+        self.costs: points.Found = {}
 
     def stream(self) -> Worker:
         asked = submit(HOME / "conf" / "local.yaml", jit=self.sizes.jit)
@@ -89,7 +106,7 @@ class Bench:
         """All that happens in one JVM and one DuckDB."""
         with self.duck() as duck, self.stream() as stream:
             self.keep("session", stream.ask("session"))
-            for number in range(self.sizes.warm_up):
+            for number in range(self.sizes.warm_up if ONE_JVM & set(asked) else 0):
                 alone = self.duck_round(duck)
                 first = self.stream_round(stream)
                 is_cold = number == 0 and "cold" in asked
@@ -110,6 +127,8 @@ class Bench:
                 costs = stream.ask("tiny", out=str(self.folder / "tiny"), before=self.objects.big, after=after)
                 for cost in costs[self.sizes.tiny_warm_up :]:
                     self.keep("tiny", cost)
+            if "costs" in asked:
+                self.costs = measure.Lakes(stream, duck, self.folder, tell).measured(self.sizes.costs)
 
     def startup(self) -> None:
         """Both ways to start, in turns."""
@@ -128,10 +147,10 @@ def run(sizes: Sizes, asked: Sequence[str]) -> Bench:
     folder = Path(tempfile.mkdtemp(dir=CACHE, prefix="run-"))
     try:
         bench = Bench(sizes, folder, with_objects)
-        in_one_jvm = {"warm", "split", "tiny"} & set(asked)
+        in_one_jvm = ONE_JVM & set(asked)
         for _ in range(sizes.cold - bool(in_one_jvm) if "cold" in asked else 0):
             bench.cold()
-        if in_one_jvm:
+        if in_one_jvm or "costs" in asked:
             bench.warm(asked)
         if "startup" in asked:
             bench.startup()

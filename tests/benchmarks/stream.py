@@ -15,12 +15,14 @@ from ingest.landing import Files
 from ingest.settings import Lake
 from jobs.queries.live_tables import LiveTables
 from jobs.queries.trades import Trades
+from jobs.runtime import deltalog
 from jobs.runtime.lease import Lease
 from jobs.runtime.live import Live
 from jobs.runtime.progress import Progress, Records
 from jobs.runtime.session import session
 from jobs.tables import LIVE
 from tests.benchmarks import cpu
+from tests.benchmarks.costs.table import lay
 from tests.benchmarks.phases import Phases, record, sampled
 from tests.benchmarks.worker import private_output, serve
 
@@ -45,7 +47,7 @@ class Stream:
         return {"cpu": sum(map(cpu.seconds, self.processes)) - used, "wall": time.monotonic() - began}
 
     @contextmanager
-    def query(self, out: str) -> Iterator[Trades]:
+    def query(self, out: str, landing: str | None = None) -> Iterator[Trades]:
         """As the job makes it, over a fresh lake."""
         shutil.rmtree(out, ignore_errors=True)
         Path(out).mkdir(parents=True)
@@ -57,7 +59,9 @@ class Stream:
         three = (lives["trades"], lives["quarantine"], lives["minute_aggregates"])
         try:
             yield Trades(
-                LiveTables(self.spark, EXCHANGES, (), self.landing, *three), Progress(store, "trades"), Records(store, "trades")
+                LiveTables(self.spark, EXCHANGES, (), landing or self.landing, *three),
+                Progress(store, "trades"),
+                Records(store, "trades"),
             )
         finally:
             lease.release()
@@ -81,6 +85,27 @@ class Stream:
             self.batch(query, before)
             return [self.measured(partial(self.batch, query, [key])) for key in after]
 
+    def costs(self, out: str, landing: str, batches: Sequence[Sequence[str]], table: str | None = None) -> list[Cost]:
+        """What each batch costs on a fresh lake, or on one that holds a table; all minutes are written in the end."""
+        with self.query(out, landing) as query:
+            if table:
+                lay(Path(table), query.tables, query.progress)
+            query.start()
+            found = [self.cost(query, keys) for keys in batches]
+            query.close()
+        return found
+
+    def cost(self, query: Trades, keys: Sequence[str]) -> Cost:
+        before = [(live, live.version) for live in query.tables.all]
+        measured = self.measured(partial(self.batch, query, keys))
+        written = [
+            commit.added
+            for live, version in before
+            for later in range(version + 1, live.version + 1)
+            if (commit := deltalog.commit(live.store, live.table.name, later)) is not None
+        ]
+        return {**measured, "files": sum(map(len, written))}
+
     def profile(self, out: str, batches: Sequence[Sequence[str]], recording: str) -> Mapping[str, Any]:
         """A round with the clock at each phase and a sample of the threads."""
         phases = Phases(self.spark, self.processes)
@@ -101,6 +126,7 @@ def main() -> int:
         "session": lambda: stream.started,
         "round": stream.round,
         "tiny": stream.tiny,
+        "costs": stream.costs,
         "record": lambda: record(stream.processes[1]),
         "profile": stream.profile,
     }

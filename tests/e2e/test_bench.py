@@ -25,6 +25,13 @@ FIGURES = {
     "startup": {"startup_ratio", "startup_cpu_s", "startup_wall_s", "startup_end_cpu_s", "startup_end_ratio"},
 }
 
+TERMS = {"batch": "s", "tick": "us", "object": "ms", "file": "ms"}
+COSTS = {
+    f"{name}_{unit}{scale}"
+    for unit in ("cpu", "wall")
+    for name, scale in (*((t, f"_{s}") for t, s in TERMS.items()), ("off_most", ""))
+}
+
 
 def bench(*parts: str) -> dict[str, Any]:
     """The last line of a run of these parts."""
@@ -36,16 +43,21 @@ def bench(*parts: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.timeout(600)  # a JVM that makes five small lakes
+@pytest.mark.timeout(600)  # a JVM that makes eight small lakes
 @pytest.mark.long
 def test_the_parts_of_one_jvm():
-    told = bench("warm", "cold", "split", "tiny")
+    told = bench("warm", "cold", "split", "tiny", "costs")
     assert (told["bench"], told["ticks"]) == ("stream", 2400)
     assert told["equal"] == ["one", "split"]  # both ways gave DuckDB's rows, every column
     measured = FIGURES["warm"] | FIGURES["cold"] | FIGURES["split"] | FIGURES["tiny"] | {"session_cpu_s"}
     assert {name for name, value in told.items() if isinstance(value, float)} == measured
     assert all(told[name] > 0 for name in measured)
     assert {name for name, value in told.items() if value is None} == FIGURES["startup"]
+    costs = told["costs"]
+    assert (costs["points"], costs["repeats"]) == (4, 1)  # a batch, one with a table before it, the first and the last of a row
+    assert {name for name, value in costs.items() if isinstance(value, float)} == COSTS | {"a_growth_batches"}
+    assert min(costs[f"{term}_cpu_{scale}"] for term, scale in TERMS.items()) >= 0
+    assert costs["batch_cpu_s"] + costs["file_cpu_ms"] > 0
 
 
 @pytest.mark.long

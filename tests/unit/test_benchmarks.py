@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,9 @@ import pytest
 from deltalake import write_deltalake
 
 from tests.benchmarks import cpu, data, phases, report, runs, startup
+from tests.benchmarks.costs import fit, landing, table
+from tests.benchmarks.costs import report as costs_report
+from tests.benchmarks.costs.points import FULL, Found, Point
 from tests.benchmarks.duck import Duck
 from tests.benchmarks.submit import Submit, for_a_session_of_ours, parsed
 
@@ -168,12 +172,14 @@ def test_a_goal_is_met_or_missed(figure: str, value: float | None, says: str):
 def test_the_page_keeps_the_notes_and_says_what_was_missed():
     found = {"one": [ROUND], "duck": [{"cpu": 2.5, "wall": 2.0}]}
     told = report.figures(found, ticks=1_250_000, compared={})
-    page = report.page(found, told, {"Memory": "16 GB"}, "old\n\n## Notes\n\nWhat was tried.\n")
+    page = report.page(
+        found, told, {"Memory": "16 GB"}, "old\n\n## Notes\n\nWhat was tried.\n", "## What a batch costs\n\nMuch.\n"
+    )
     assert "| 5 | 8.00 | **missed** by 60% |" in page
     assert "| stream, one batch, warm | 1 | 20.00 | 20.00 | 20.00 | 11.00 | 11.00 | 11.00 |" in page
     assert "1,250,000 generated ticks" in page
     assert "- Memory: 16 GB\n" in page
-    assert page.endswith("## Notes\n\nWhat was tried.\n")
+    assert page.endswith("\n\n## What a batch costs\n\nMuch.\n\n## Notes\n\nWhat was tried.\n")
 
 
 COMMAND = Submit(
@@ -248,3 +254,141 @@ def test_samples_are_told_by_what_the_tasks_are_busy_with():
         ("java.lang.String.equals", 1),
         ("org.apache.spark.sql.catalyst.expressions.GeneratedClass$A$$Lambda$4363+0x00007.1.apply", 1),
     ]
+
+
+TERMS = {"batch": 1.7, "tick": 14e-6, "object": 0.0008, "file": 0.011}
+
+
+def found_of(cost: Callable[[Point, int], float]) -> Found:
+    """All points of a full run, three times each; the machine was quiet once."""
+    found = {}
+    for point in dict.fromkeys([*FULL.alone(), *FULL.in_a_row()]):
+        written = point.pairs * (1 if point.number == 1 else 2)
+        seconds = cost(point, written)
+        found[point] = [{"cpu": seconds * noise, "wall": seconds * noise / 2, "files": written} for noise in (1.2, 1, 1.1)]
+    return found
+
+
+def planned(point: Point, written: int) -> float:
+    return sum(each * number for each, number in zip(TERMS.values(), (1, point.ticks, point.objects, written), strict=True))
+
+
+def test_the_terms_of_a_cost_come_back():
+    found = found_of(planned)
+    assert len(found) == 5 + 2 * 3 + 3 + 3 + 2 + 2  # ticks, pairs twice, objects, tables and their ends again, in a row
+    told = fit.fitted(fit.least(found, "cpu"), fit.files(found))
+    assert told.terms == pytest.approx(TERMS)
+    assert told.worst()[1] == pytest.approx(0, abs=1e-9)
+    figures = costs_report.figures(found, FULL)
+    assert (figures["batch_cpu_s"], figures["tick_cpu_us"], figures["object_cpu_ms"], figures["file_wall_ms"]) == (
+        1.7,
+        14,
+        0.8,
+        5.5,
+    )
+    assert {figures[goal.figure] for goal in costs_report.GOALS} == {1.0}
+
+
+def test_no_term_is_below_zero():
+    found = found_of(lambda point, written: planned(point, written) - 0.0007 * point.objects - 0.012 * written + 5)
+    told = fit.fitted(fit.least(found, "cpu"), fit.files(found))
+    assert told.terms["file"] == 0
+    assert min(told.terms.values()) == 0
+
+
+@pytest.mark.parametrize(
+    ("figure", "more"),
+    [
+        ("b_growth_ticks", lambda point: 14e-6 * max(point.ticks - FULL.high, 0)),
+        ("b_growth_pairs", lambda point: 14e-6 * point.ticks * (point.pairs == FULL.pairs[-1])),
+        ("b_growth_table", lambda point: 14e-6 * point.ticks * (point.behind == FULL.behind[-1])),
+        ("a_growth_batches", lambda point: planned(point, 8) * (point.number == FULL.batches)),
+        ("a_growth_table", lambda point: planned(FULL.point(FULL.low), 8) * (point.behind == FULL.behind[-1])),
+        ("c_growth", lambda point: 0.0008 * max(point.objects - FULL.objects[-2], 0)),
+        ("d_growth", lambda point: 0.011 * 2 * max(point.pairs - FULL.pairs[-2], 0)),
+    ],
+)
+def test_a_planted_growth_is_told_and_nothing_else(figure: str, more: Callable[[Point], float]):
+    told = costs_report.figures(found_of(lambda point, written: planned(point, written) + more(point)), FULL)
+    assert told[figure] == 2
+    # the ticks of a middling batch are a small part of its cost, so what they cost more hardly shows elsewhere
+    assert {goal.figure for goal in costs_report.GOALS if told[goal.figure] > 1.1} == {figure}
+    verdicts = {goal: verdict for goal, _, _, verdict in costs_report.verdicts(told)}
+    assert next(verdict for goal, verdict in verdicts.items() if figure in goal) == "**missed** by 33%"
+
+
+def test_what_is_lost_in_the_noise_is_not_told():
+    found = found_of(lambda point, written: planned(point, written) - 1e-3 * (min(point.objects, 1000) - 10))
+    assert costs_report.figures(found, FULL)["c_growth"] is None
+
+
+def test_the_section_of_the_page_takes_the_place_of_the_former_one():
+    found = found_of(lambda point, written: planned(point, written) * (2 if point.behind == FULL.behind[-1] else 1))
+    section = costs_report.section(found, FULL, {"Memory": "16 GB"})
+    assert (
+        "| `a_growth_table`: a batch of 10,000 ticks behind the biggest table, in that behind the smallest | 1.5 | 2.00 |"
+        in section
+    )
+    assert "| 1,000,000 | 4 | 10 | 0 | 2 | 8 | 15.80 | 17.38 | 18.96 | 7.90 | 8.69 | 9.48 |" in section
+    assert "| 10,000 | 100,000 | 4 | 100,000,000 | 28.0 | 14.0 |" in section
+    assert "| objects read | 1,000 | 10,000 | 0.80 | 0.40 |\n| files written | 2 | 40 | 11.00 | 5.50 |\n" in section
+    assert "- Memory: 16 GB\n" in section
+    begun = "# Benchmarks\n\n## What is measured\n\n- ticks\n\n"
+    notes = "## Notes\n\nWhat was tried.\n\n## Ingest\n"
+    first = costs_report.placed(costs_report.kept(begun + notes), begun + notes)
+    assert first == f"{begun}## What a batch costs\n\nNot measured yet: `make bench-costs` writes it.\n\n{notes}"
+    second = costs_report.placed(section, first)
+    assert second == f"{begun}{section}\n{notes}"
+    assert costs_report.kept(second) == section
+    assert costs_report.placed(section, second) == second
+
+
+def test_batches_have_the_ticks_pairs_and_objects_that_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(data, "CACHE", tmp_path / "cache")
+    made = landing.batches(landing.Wanted(101, 3, 10, after=70, batches=2))
+    assert [len(keys) for keys in made.keys] == [1, 10, 10]
+    found: dict[str, list[int]] = {}
+    for number, keys in enumerate(made.keys):
+        lines = [json.loads(line) for key in keys for line in gzip.decompress((made.root / key).read_bytes()).splitlines()]
+        assert len(lines) == (101 if number else 15)
+        assert {line["raw"]["data"]["T"] // 60_000 for line in lines} == {landing.START // 60_000_000 + number}
+        for line in lines:
+            found.setdefault(line["pair"], []).append(line["raw"]["data"]["a"])
+    assert {pair: (ids[0], ids[-1]) for pair, ids in found.items()} == {
+        "C000-USDT": (71, 71 + 4 + 34 * 2),
+        "C001-USDT": (71, 71 + 4 + 34 * 2),
+        "C002-USDT": (71, 71 + 4 + 33 * 2),
+    }
+    assert all(ids == list(range(ids[0], ids[0] + len(ids))) for ids in found.values())
+    before = {path: path.stat().st_mtime_ns for path in made.root.rglob("*")}
+    assert landing.batches(landing.Wanted(101, 3, 10, after=70, batches=2)) == made
+    assert {path: path.stat().st_mtime_ns for path in made.root.rglob("*")} == before
+
+
+def test_a_table_is_cut_into_files_by_month_and_said_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(data, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(table, "STEP", 3_600_000_000)  # an hour
+    monkeypatch.setattr(table, "ROWS", table.ROWS.replace("* 2500000", "* 3600000000"))
+    monkeypatch.setattr(table, "FILE_ROWS", 500)
+    folder = table.table(4000, 2)
+    adds = [json.loads(line) for line in (folder / table.ADDS).read_text(encoding="utf-8").splitlines()]
+    assert sorted(add["path"] for add in adds) == sorted(str(path.relative_to(folder)) for path in folder.rglob("*.parquet"))
+    seen = 0
+    for add in adds:
+        stats = json.loads(add["stats"])
+        rows = duckdb.sql(
+            "SELECT count(*), min(trade_id), max(trade_id), strftime(min(ts::TIMESTAMP), '%Y-%m-%dT%H:%M:%S.%gZ'), "
+            "strftime(max(ts::TIMESTAMP), '%Y-%m-%dT%H:%M:%S.%gZ'), count(DISTINCT (year(ts::TIMESTAMP), month(ts::TIMESTAMP))), "
+            f"any_value(year(ts::TIMESTAMP)), any_value(month(ts::TIMESTAMP)) FROM '{folder / add['path']}'"
+        ).fetchall()[0]
+        low, high = stats["minValues"], stats["maxValues"]
+        folders = add["partitionValues"]
+        assert rows == (
+            stats["numRecords"], low["trade_id"], high["trade_id"], low["ts"], high["ts"], 1, int(folders["year"]), int(folders["month"]),
+        )  # fmt: skip
+        seen += stats["numRecords"]
+    assert seen == 4000
+    assert max(json.loads(add["stats"])["numRecords"] for add in adds) == 500
+    assert {json.loads(add["stats"])["maxValues"]["ts"] for add in adds if "month=5" in add["path"]} == {
+        "2026-05-04T11:00:00.000Z"
+    }
