@@ -7,6 +7,7 @@ from jobs.transforms.ranges import MINUTE
 
 Span = tuple[int, int]  # first and last minute, both included
 Spans = Mapping[str, Sequence[Span]]  # of pairs
+MANY = 16  # pairs
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -28,15 +29,27 @@ def widened(spans: Iterable[Span], by: int) -> list[Span]:
 
 def predicate(spans: Mapping[str, Sequence[Span]], column: str, *, alias: str = "") -> str:
     """A literal condition on partitions and time that prunes files; wider than the spans of each pair, never narrower."""
-    parts = [
-        f"({alias}pair = '{pair}' AND {alias}year = {year} AND {alias}month = {month} "
-        f"AND {alias}{column} >= TIMESTAMP '{_text(low)}' AND {alias}{column} < TIMESTAMP '{_text(high + 1)}')"
-        for pair, found in sorted(spans.items())
+    pairs: dict[tuple[int, int, int, int], list[str]] = {}
+    for pair, found in sorted(spans.items()):
         # a condition more costs more than a minute too many
-        for low, high in joined(found, gap=9)
-        for year, month, low, high in months(low, high)
+        for low, high in joined(_rounded(found) if len(spans) > MANY else found, gap=9):
+            for part in months(low, high):
+                pairs.setdefault(part, []).append(pair)
+    parts = [
+        f"({alias}pair {_one_of(found)} AND {alias}year = {year} AND {alias}month = {month} "
+        f"AND {alias}{column} >= TIMESTAMP '{_text(low)}' AND {alias}{column} < TIMESTAMP '{_text(high + 1)}')"
+        for (year, month, low, high), found in pairs.items()
     ]
     return "(" + " OR ".join(parts) + ")"
+
+
+def _rounded(spans: Iterable[Span]) -> Iterable[Span]:
+    """To whole tens of minutes, so that many pairs have few conditions among them: Spark interprets those that are too long."""
+    return ((low - low % 10, high - high % 10 + 9) for low, high in spans)
+
+
+def _one_of(pairs: Sequence[str]) -> str:
+    return f"= '{pairs[0]}'" if len(pairs) == 1 else f"IN ({', '.join(repr(pair) for pair in pairs)})"
 
 
 def partitions(keys: Iterable[tuple[str, int, int]]) -> str:

@@ -179,6 +179,35 @@ def test_a_condition_is_never_narrower_than_the_minutes(spans):
             assert any((year, month) == (time.year, time.month) and low <= time < high for year, month, low, high in parts)
 
 
+def test_pairs_with_the_same_minutes_share_a_condition():
+    feeds = [Feed("binance", "spot", "trade", f"{base}-USDT") for base in ("BTC", "ETH", "SOL")]
+    same, other = minute("2026-04-30T10:00"), minute("2026-04-30T12:00")
+    text = predicate({feed: [(other, other) if feed is feeds[1] else (same, same)] for feed in feeds}, "ts")
+    assert text.count("year = 2026") == 2
+    assert (
+        "(pair IN ('BTC-USDT', 'SOL-USDT') AND year = 2026 AND month = 4 AND ts >= TIMESTAMP '2026-04-30 10:00:00+00:00'" in text
+    )
+    assert "(pair = 'ETH-USDT' AND year = 2026 AND month = 4 AND ts >= TIMESTAMP '2026-04-30 12:00:00+00:00'" in text
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 30)), min_size=17, max_size=40))
+def test_many_pairs_have_few_conditions_which_are_never_narrower(found):
+    start = minute("2026-04-30T22:00")
+    feeds = {Feed("binance", "spot", "trade", f"P{place}-USDT"): span for place, span in enumerate(found)}
+    text = predicate({feed: [(start + low, start + low + length)] for feed, (low, length) in feeds.items()}, "ts")
+    parts = [part.split("'") for part in text.split(" OR ")]
+    for feed, (low, length) in feeds.items():
+        for at in (start + low, start + low + length):
+            holds = [part for part in parts if feed.pair in part and _within(part, time_of(at))]
+            assert holds, (feed, at)
+    assert len(parts) <= 2 * len({(low // 10, (low + length) // 10) for low, length in found})
+
+
+def _within(part: list[str], time: datetime) -> bool:
+    low, high = (datetime.fromisoformat(text) for text in part if text.startswith("2026"))
+    return low <= time < high
+
+
 @pytest.mark.parametrize(("text", "whole_minutes"), [("1970-01-01T00:00", 0), ("2024-02-29T12:34", 28_486_834)])
 def test_time_of_a_minute(text, whole_minutes):
     assert time_of(whole_minutes) == datetime.fromisoformat(text).replace(tzinfo=UTC)
