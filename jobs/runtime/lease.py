@@ -40,6 +40,7 @@ class Lease:
     version: str | None = None
     renewed: float = 0.0
     lost: str | None = None
+    _why: str = ""  # the last renewal failed
     _lock: IO[str] | None = None
     _end: threading.Event = field(default_factory=threading.Event)
 
@@ -68,7 +69,7 @@ class Lease:
         """Tell that we are alive."""
         now = self.clock()
         if self._write(self.ttl):
-            self.renewed = now
+            self.renewed, self._why = now, ""
         else:
             self.lost = f"{self.key} was taken by {(self._read()[0] or {}).get('owner', 'nobody: it is gone')}"
 
@@ -77,6 +78,7 @@ class Lease:
         if self.lost is None and self.clock() - self.renewed > self.ttl / 2:
             self.lost = (
                 f"{self.key} could not be renewed for {self.clock() - self.renewed:.0f} s, half of its TTL of {self.ttl:.0f} s"
+                f"{self._why}"
             )
         if self.lost is not None:
             raise LeaseLost(self.lost)
@@ -84,16 +86,21 @@ class Lease:
     def release(self) -> None:
         """Let the next one in without waiting."""
         self._end.set()
-        if self.lost is None:
-            self._write(0)
-        if self._lock is not None:
-            self._lock.close()
+        try:
+            if self.lost is None:
+                self._write(0)
+        except Exception as error:  # noqa: BLE001 - the next one waits; why this one ends is not to be hidden by it
+            log.warning("event=lease_not_released name=%s error=%r", self.name, error)
+        finally:
+            if self._lock is not None:
+                self._lock.close()
 
     def _renewing(self) -> None:
         while not self._end.wait(self.ttl / 6):
             try:
                 self.renew()
             except Exception as error:  # noqa: BLE001 - whatever it is, `check` stops us when half a TTL has passed
+                self._why = f": {error}"
                 log.warning("event=lease_not_renewed name=%s error=%r", self.name, error)
             if self.lost is not None:
                 return

@@ -108,7 +108,9 @@ def test_a_disk_that_is_full_costs_nothing_but_a_run(
         assert_lake(spark, lake, oracle)
 
 
-def test_no_room_for_what_spark_spills_ends_the_run_and_the_next_one_is_right(spark: SparkSession, tmp_path: Path):
+def test_no_room_for_what_spark_spills_ends_the_run_and_the_next_one_is_right(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     project, lake, conf, oracle = copy_of_project(tmp_path / "project"), tmp_path / "lake", tmp_path / "conf.yaml", Oracle()
     conf.write_text(f"lake: {lake}\ningest:\n  collector: test\n")
     for objects in parts():
@@ -116,7 +118,8 @@ def test_no_room_for_what_spark_spills_ends_the_run_and_the_next_one_is_right(sp
     oracle.batch({key: data for objects in parts() for key, data in objects.items()})
     with disk(tmp_path / "disk", 4) as small:
         small.fill()
-        process = submit(project, conf, "--once", "--", "--conf", f"spark.local.dir={small.folder}")
+        monkeypatch.setenv("SPARK_LOCAL_DIRS", str(small.folder))
+        process = submit(project, conf, "--once")
         try:
             said, _ = process.communicate(timeout=600)
         finally:

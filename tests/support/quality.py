@@ -26,6 +26,7 @@ from tests.support import bars, fills
 from tests.support.lines import moment
 from tests.support.project import HOME
 from tests.support.tables import rows_of
+from tests.support.written import plain
 
 Row = dict[str, Any]
 SUITES = HOME / "conf/expectations"
@@ -82,7 +83,7 @@ class Checked:
         table = replace(table, columns=[replace(c, type=types.get(c.name, c.type)) for c in table.columns])
         live = self._live(table)
         schema = ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
-        live.append(frame(self.spark, fills.plain(rows, table), schema).coalesce(1))
+        live.append(frame(self.spark, plain(table, rows), schema).coalesce(1))
 
     def delete(self, name: str, condition: str) -> None:
         live = self.lives[name]

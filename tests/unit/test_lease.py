@@ -5,15 +5,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from ingest.landing import Files
+from jobs.runtime import lease as leases
 from jobs.runtime.lease import Lease, LeaseHeld, LeaseLost
 
 KEY = "control/lease/stream.json"
 TTL = 30.0
+TTL_TIME = timedelta(seconds=TTL)
 
 
 @dataclass
@@ -236,3 +239,41 @@ def test_two_sets_of_tables_have_a_lease_each(held: Lease, clock: Time):
     other = Lease(held.store, "bars", "me", TTL, clock=lambda: clock.now, sleep=clock.sleep)
     other.take()
     other.release()
+
+
+def test_who_could_not_renew_says_why(store, clock):
+    mine = lease(store, clock, ttl=0.06)
+    mine.take()
+    store.failure = OSError(28, "No space left on device")
+    mine.keep()
+    try:
+        until(lambda: mine._why != "")
+        clock.now += 1
+        with pytest.raises(LeaseLost, match=r"half of its TTL of 0 s: \[Errno 28\] No space left on device"):
+            mine.check()
+    finally:
+        mine.release()
+
+
+def test_a_lease_that_cannot_be_given_back_hides_nothing_and_keeps_nobody_out(lake: Path, monkeypatch: pytest.MonkeyPatch):
+    """A full disk, say: the error of the block is the one that is seen, and the kernel's lock goes."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def run() -> None:
+        with leases.held(Files(lake), "stream", TTL_TIME):
+            raise ValueError("the batch")
+
+    release = Lease.release
+
+    def released(mine: Lease) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Files, "replace", full)
+            release(mine)
+
+    monkeypatch.setattr(Lease, "release", released)
+    with pytest.raises(ValueError, match="the batch"):
+        run()
+    with leases.held(Files(lake), "stream", TTL_TIME) as next_one:
+        assert next_one.epoch == 2
