@@ -115,7 +115,7 @@ def test_the_streams_writer_takes_our_part_for_notes_and_keeps_it():
     told = report.figures({"ours": [{"rate": 100_000.0}]}, LONG, share=0.8)
     both = report.page({}, told, {}, "# Benchmarks\n\n## Notes\n\nThe stream's.\n")
     figures = stream.figures({}, ticks=1, compared={})
-    assert stream.page({}, figures, {}, both).endswith(both[both.index("## Notes") :])
+    assert stream.page({}, figures, {}, both, "").endswith(both[both.index("## Notes") :])
 
 
 def test_lags_are_told_by_part_of_the_run():
