@@ -4,12 +4,15 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.support.project import HOME
 
 RATIOS = {"ratio_websockets", "ratio_websocketapp"}
 RATES = {"ours_k_per_cpu_s", "websockets_k_per_cpu_s", "websocketapp_k_per_cpu_s"}
 
 
+@pytest.mark.long
 def test_the_contenders_and_the_long_run():
     command = [sys.executable, "-m", "tests.benchmarks.receive", "--frames", "4000", "--repeats", "1"]
     short = ["--seconds", "2", "--share", "0.1"]  # of a peak that a busy machine may not reach again

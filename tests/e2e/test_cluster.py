@@ -65,6 +65,7 @@ def table(lake: Path, name: str, columns: Iterable[str]) -> list[tuple[Any, ...]
     return [tuple(value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for value in row) for row in rows]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)  # five JVMs on two cores
 def test_two_workers_make_the_same_tables_out_of_the_zip_alone(workers: Cluster, lake: Path, tmp_path: Path):
     frames = list(market(7, START, START + MINUTES * 60_000_000))

@@ -232,6 +232,7 @@ def test_killed_at_a_point_of_a_later_batch(tmp_path: Path, request: pytest.Fixt
     check(tmp_path / "copied", found.first, second)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_stream_that_is_asked_to_stop_ends_well_though_only_its_first_process_hears_of_it(tmp_path: Path):
     """As by `kill`: the JVM gets the signal, and the Python below it does the work."""

@@ -2,6 +2,7 @@
 
 import argparse
 import base64
+import json
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from ingest.settings import settings
-from jobs import bars, fills, gaps, reconcile
+from jobs import bars, fills, gaps, quality, reconcile
 from jobs.runtime.lake import place
 from tests.support import channels
 from tests.support.lines import Collector, micros, put
@@ -78,6 +79,14 @@ def with_all(spark: "SparkSession", lake: Path, tmp_path_factory: pytest.TempPat
     for job in (bars, gaps, reconcile):
         job.run(conf, place(conf.lake), argparse.Namespace(full=False))
     fills.run(conf, place(conf.lake), argparse.Namespace(rebuild=False))
+    checked = {
+        "since": None,
+        "until": None,
+        "table": "reconciliation",
+        "expectations": HOME / "conf/expectations",
+        "run": "a-run",
+    }
+    quality.run(conf, place(conf.lake), argparse.Namespace(conf=None, **checked))
     return folder
 
 
@@ -186,6 +195,10 @@ def test_the_examples_of_the_tables_page_say_what_is_in_the_lake(with_all: Path,
     assert found["collector_events"] == [gap]
     assert found["instruments"] == [(f"{day} 00:00:07+00", "binance", "spot", "BTCUSDT", "TRADING", "0.0100000000", None, None)]
     assert found["gaps"] == [("binance", "spot", "agg_trade", "BTC-USDT", None, None, "5", "open", "collector")]
+    ((*what, examples),) = found["quality_results"]
+    assert what == ["reconciliation", day, "it_is_the_exchanges_or_explained", "1 of 1"]
+    minute_key = {"venue": "binance", "market": "spot", "feed": "agg_trade", "pair": "BTC-USDT", "minute": f"{day} 10:01:00"}
+    assert json.loads(examples) == [minute_key | {"verdict": "differs"}]
     assert found["quarantine"] == [("price", "binance", "spot", "BTC-USDT", "1", "price_text = -1.5")]
     assert len(found["trades"]) == 7
     greatest, *_, least = found["trades"]

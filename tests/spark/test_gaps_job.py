@@ -202,6 +202,7 @@ def of(tape: Tape, series: Series) -> list[tuple[Any, ...]]:
     return [row[4:] for row in tape.rows(*SERIES, *names) if row[:4] == series]
 
 
+@pytest.mark.long
 def test_what_lies_between_two_changes_that_are_far_apart_is_not_missing(tape: Tape):
     """In one run a hole of the first hour is filled, and a part of a long one; the day between the two did not change."""
     tape.take(*trades(SOLANA, *range(1, 11), *range(13, 41)))
@@ -216,6 +217,7 @@ def test_what_lies_between_two_changes_that_are_far_apart_is_not_missing(tape: T
     assert of(tape, SOLANA) == [(10, 13, None, None, 0, "repaired_dump", 2), day, (60, 100, 61, 99, 28, "open", 11)]
 
 
+@pytest.mark.long
 def test_a_hole_below_a_feeds_first_trade_that_was_given_up_is_closed_when_its_trades_come(tape: Tape):
     """There is no minute before the first one, and no other one changes."""
     tape.take(*trades(SOLANA, *range(32, 38)))

@@ -69,6 +69,7 @@ def test_many_batches_in_another_order_with_copies(spark: SparkSession, lake: Pa
     assert sum(accounted(record)["duplicates"] for record in records) > 100
 
 
+@pytest.mark.long
 def test_two_feeds_of_a_pair_and_two_venues_do_not_mix(spark: SparkSession, lake: Path):
     """The same ids, pairs and minutes everywhere."""
     one = Collector()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from pyspark.sql import SparkSession
 
 from ingest.exchanges import EXCHANGES
@@ -109,6 +110,7 @@ def test_ids_that_fall_while_time_rises_wait_for_a_person(spark: SparkSession, l
     assert record["reasons"] == {"id_reset": 3}  # 400,999 is not far enough below, 7 not an hour later
 
 
+@pytest.mark.long
 def test_a_declared_epoch_is_a_feed_of_its_own_by_the_time_of_its_trades(spark: SparkSession, lake: Path):
     epochs = [
         Epoch("binance", "spot", "agg_trade", "BTC-USDT", 2, datetime(2026, 4, 30, 10, 2, tzinfo=UTC)),
@@ -134,6 +136,7 @@ def test_a_declared_epoch_is_a_feed_of_its_own_by_the_time_of_its_trades(spark: 
     }
 
 
+@pytest.mark.long
 def test_a_venue_that_is_added_finds_the_lake_as_it_is(spark: SparkSession, lake: Path):
     few = {place: exchange for place, exchange in EXCHANGES.items() if place != ("bitso", "spot")}
     one = Collector()

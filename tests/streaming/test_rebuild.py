@@ -131,6 +131,7 @@ def test_what_cannot_be_asked_for_is_a_wrong_command(
     assert why in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_part_and_then_all_trades_are_those_of_the_landing_zone_again(told: Story):
     spoil(told, "UPDATE {} SET price = 1 WHERE pair <> 'ETH-USDT'", "DELETE FROM {} /* quarantine */")
     mine = [row for row in told.oracle.trades if row["pair"] == "BTC-USDT" and row["ts"].day == 30]
@@ -188,7 +189,6 @@ def test_a_rebuild_that_dies_leaves_tables_that_agree(told: Story, point: str, m
     check(told)
 
 
-@pytest.mark.long
 def test_lost_minutes_are_made_of_the_trades(told: Story):
     with told.driver() as query:
         query.start()

@@ -53,6 +53,7 @@ def batches(lake: Path, oracle: Oracle) -> list[list[str]]:
     return [told(lake, oracle, first), told(lake, oracle, second)]
 
 
+@pytest.mark.long
 def test_closed_days_are_sealed_and_a_rebuild_makes_the_same_of_them(spark: SparkSession, lake: Path):
     oracle = Oracle()
     first, second = batches(lake, oracle)

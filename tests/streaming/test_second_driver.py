@@ -91,6 +91,7 @@ def test_what_a_superseded_driver_commits_is_seen_and_repaired(story: Story):
         assert_tables(query, story.oracle, open_too=True)
 
 
+@pytest.mark.long
 def test_a_foreign_commit_is_repaired_by_the_driver_that_sees_it(story: Story):
     objects = second(story)
     story.tell(*objects)

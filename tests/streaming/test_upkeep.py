@@ -82,10 +82,8 @@ def test_where_there_is_no_time_left_it_waits_for_the_next_run(story: Story):
         assert made(query, story.lake).run()["optimized_partitions"] == 1
 
 
-@pytest.mark.parametrize(
-    "point",
-    ["after trades", *(pytest.param(f"{when} minutes merge", marks=pytest.mark.long) for when in ("before", "after"))],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("point", ["after trades", "before minutes merge", "after minutes merge"])
 def test_in_the_middle_of_a_batch_it_changes_nothing(story: Story, point: str):
     objects = second(story)
     with story.driver() as query:
@@ -119,6 +117,7 @@ def test_a_death_after_it_in_the_middle_of_a_batch_is_mended_by_the_next_start(s
         assert_tables(query, story.oracle, open_too=True)
 
 
+@pytest.mark.long
 def test_files_that_no_late_version_needs_are_removed_once_a_day(story: Story):
     with story.driver() as query:
         query.start()

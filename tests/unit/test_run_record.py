@@ -88,4 +88,6 @@ def test_a_failure_that_nobody_foresaw_is_in_the_record_by_name_and_in_the_log_w
     code, told = run(tmp_path, ZeroDivisionError("division by zero\nand more"))
     assert (code, told["error"]) == (1, "ZeroDivisionError: division by zero")
     assert caplog.messages == ["event=failed job=stream"]
-    assert "Traceback" in (caplog.text)
+    exc_info = caplog.records[0].exc_info
+    assert exc_info is not None
+    assert exc_info[0] is ZeroDivisionError
