@@ -184,6 +184,7 @@ def test_a_run_that_died_before_it_wrote_how_far_it_was_does_the_same_again(tape
     assert (tape.rows(*GAPS.names), tape.version) == (before, version)
 
 
+@pytest.mark.long
 def test_where_nobody_can_tell_what_changed_everything_is_looked_at(tape: Tape):
     """The ledger is gone, or the log of the events is: it is made again, with all that can be known of the past."""
     shutil.rmtree(tape.lake / "tables/gaps")

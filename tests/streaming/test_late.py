@@ -28,6 +28,7 @@ def revisions(query) -> dict[str, int]:
     return {f"{row['minute']:%d %H:%M}": row["revision"] for row in rows_of(query.tables.minutes.read())}
 
 
+@pytest.mark.long
 def test_the_open_minute_has_a_row_when_it_is_closed_by_force_and_its_revision_says_so(spark: SparkSession, lake: Path):
     one = Collector()
     objects, batches = batches_of(
