@@ -7,6 +7,8 @@ from jobs.transforms.feeds import Brought, Feed, Known, State
 from jobs.transforms.spans import Span, joined
 from jobs.transforms.spans import predicate as of_pairs
 
+MANY = 16  # pairs
+
 
 @dataclass
 class Change:
@@ -89,8 +91,13 @@ def whole(spans: Mapping[Feed, list[Span]]) -> Mapping[Feed, list[Span]]:
 
 
 def predicate(spans: Mapping[Feed, list[Span]], column: str, *, alias: str = "") -> str:
-    """`spans.predicate` of the minutes of feeds."""
+    """`spans.predicate` of the minutes of feeds; for many pairs, of more: who asks filters, or has keys.
+
+    In whole tens of minutes they have few conditions among them. One that is too long Spark interprets, and says so at length.
+    """
     by_pair: dict[str, list[Span]] = {}
     for feed, found in spans.items():
         by_pair.setdefault(feed.pair, []).extend(found)
+    if len(by_pair) > MANY:
+        by_pair = {pair: [(low - low % 10, high - high % 10 + 9) for low, high in found] for pair, found in by_pair.items()}
     return of_pairs(by_pair, column, alias=alias)

@@ -7,7 +7,6 @@ from jobs.transforms.ranges import MINUTE
 
 Span = tuple[int, int]  # first and last minute, both included
 Spans = Mapping[str, Sequence[Span]]  # of pairs
-MANY = 16  # pairs
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -32,7 +31,7 @@ def predicate(spans: Mapping[str, Sequence[Span]], column: str, *, alias: str = 
     pairs: dict[tuple[int, int, int, int], list[str]] = {}
     for pair, found in sorted(spans.items()):
         # a condition more costs more than a minute too many
-        for low, high in joined(_rounded(found) if len(spans) > MANY else found, gap=9):
+        for low, high in joined(found, gap=9):
             for part in months(low, high):
                 pairs.setdefault(part, []).append(pair)
     parts = [
@@ -41,11 +40,6 @@ def predicate(spans: Mapping[str, Sequence[Span]], column: str, *, alias: str = 
         for (year, month, low, high), found in pairs.items()
     ]
     return "(" + " OR ".join(parts) + ")"
-
-
-def _rounded(spans: Iterable[Span]) -> Iterable[Span]:
-    """To whole tens of minutes, so that many pairs have few conditions among them: Spark interprets those that are too long."""
-    return ((low - low % 10, high - high % 10 + 9) for low, high in spans)
 
 
 def _one_of(pairs: Sequence[str]) -> str:
