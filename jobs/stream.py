@@ -64,8 +64,8 @@ class Driver:
     once: bool
     stop: threading.Event = field(default_factory=threading.Event)
     totals: Counter[str] = field(default_factory=Counter)
-    lives: list[Live] = field(default_factory=list)
-    lifes: list[Recovery] = field(default_factory=list)
+    tables: list[Live] = field(default_factory=list)
+    recoveries: list[Recovery] = field(default_factory=list)
 
     def run(self) -> Mapping[str, Any]:
         """Until the end, or until one of them fails for good."""
@@ -98,14 +98,14 @@ class Driver:
             self.spark.newSession(),
             self.where,
             self.settings.jobs.upkeep,
-            tables=lambda: [live for live in self.lives if live.version >= 0],
-            checkpoints=lambda: {life.name: life.folder for life in self.lifes if life.folder},
+            tables=lambda: [live for live in self.tables if live.version >= 0],
+            checkpoints=lambda: {life.name: life.folder for life in self.recoveries if life.folder},
             stopping=self.stop.is_set,
         )
         return hourly(upkeep, self._measure, self.stop)
 
     def _measure(self) -> None:
-        for life in self.lifes:
+        for life in self.recoveries:
             if life.folder:
                 life.measure()
 
@@ -163,7 +163,7 @@ class Driver:
         read: Callable[[Any, Any], DataFrame],
         finish: Callable[[], None],
     ) -> Supervised:
-        self.lifes.append(life)
+        self.recoveries.append(life)
         stream = self.settings.jobs.stream
         most = str(int(stream.max_bytes_per_trigger))
         return Supervised(
@@ -183,8 +183,8 @@ class Driver:
         )
 
     def _live(self, spark: SparkSession, table: Table) -> Live:
-        self.lives.append(Live(spark, self.where.store, self.lease, table, self.where.table(table.name)))
-        return self.lives[-1]
+        self.tables.append(Live(spark, self.where.store, self.lease, table, self.where.table(table.name)))
+        return self.tables[-1]
 
 
 def figures(record: Mapping[str, Any]) -> str:

@@ -72,15 +72,19 @@ class Recovery:
         self.begin()
         if isinstance(error, LogIsLong):
             return
-        objects = sources.uncommitted(self.store, self.folder)
-        for key in objects:
-            if self.store.get(key) is None and archive.bring_back(self.store, key):
-                log.warning("event=brought_back object=%s", key)
-        inspected = [mend.inspect(self.store, key) for key in objects]
+        inspected = [self._inspected(key) for key in sources.uncommitted(self.store, self.folder)]
         damaged = [damage for damage in inspected if damage is not None]
         self.query_.note_damage(damaged)
         for damage in damaged:
             mend.mend(self.store, damage)
+
+    def _inspected(self, key: str) -> Damage | None:
+        """What is wrong with an object, once what was only sealed is back."""
+        found = mend.inspect(self.store, key)
+        if found is not None and found.version is None and archive.bring_back(self.store, key):
+            log.warning("event=brought_back object=%s", key)
+            found = mend.inspect(self.store, key)
+        return found
 
     def measure(self) -> None:
         """Look how long the log of what was read has become."""

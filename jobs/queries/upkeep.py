@@ -24,7 +24,7 @@ from jobs.tables import TABLES
 log = logging.getLogger(__name__)
 SMALL = 16_000_000  # bytes; a larger file is not written again
 LARGE = 128_000_000  # of what small ones are joined to: a larger one would tell too wide a range of times
-BUDGET = 20  # small files that a partition may have
+CROWD = 20  # small files that a partition may have
 TOGETHER = 20  # partitions in a statement: each statement costs a second, and the stream's commits wait for it
 SETTINGS = {
     "spark.databricks.delta.optimize.minFileSize": str(SMALL),
@@ -56,7 +56,7 @@ class Upkeep:
     stopping: Callable[[], bool] = lambda: False
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     clock: Callable[[], float] = time.monotonic
-    budget: int = BUDGET
+    crowd: int = CROWD
     largest: int = archive.LARGEST
     _until: float = field(default=0.0, init=False)
 
@@ -72,9 +72,11 @@ class Upkeep:
 
     def wait(self) -> timedelta:
         """How long until the next run, whichever driver made the last; a lake's first driver does not begin with it."""
-        if "ran" not in self._remembered():
+        ran = self._remembered().get("ran")
+        if ran is None:
             self._remember(ran=self.now())
-        return max(timedelta(), datetime.fromisoformat(self._remembered()["ran"]) + EVERY - self.now())
+            return EVERY
+        return max(timedelta(), datetime.fromisoformat(ran) + EVERY - self.now())
 
     # --- the landing zone
 
@@ -82,7 +84,7 @@ class Upkeep:
         total = archive.Done()
         for channel, objects in self._closed():
             done = archive.seal(self.where.store, objects, stopping=self._is_over, largest=self.largest)
-            total = archive.Done(*(getattr(total, name) + getattr(done, name) for name in ("parts", "objects", "damaged")))
+            total += done
             if done.parts or done.damaged:
                 log.info("event=sealed channel=%s objects=%d parts=%d", channel, done.objects, done.parts)
         return {"sealed_objects": total.objects, "archive_parts": total.parts, "damaged": total.damaged}
@@ -91,13 +93,13 @@ class Upkeep:
         """The objects of closed days that nothing but `rebuild` will read again."""
         store, checkpoints = self.where.store, self.checkpoints()
         for channel in (*checkpoints, *UNPARSED):
-            landed_ = [key for key in store.keys(f"landing/channel={channel}/") if self._is_closed(key)]
-            if not landed_ or self._is_over():
+            closed = {key for key in store.keys(f"landing/channel={channel}/") if self._is_closed(key)}
+            if not closed or self._is_over():
                 continue
             if channel in checkpoints:
                 # the newest batch comes again where its commit is lost
-                landed_ = sorted(set(landed_) & set(sources.committed(store, checkpoints[channel], but=1)))
-            yield channel, landed_
+                closed &= set(sources.committed(store, checkpoints[channel], but=1))
+            yield channel, sorted(closed)
 
     def _is_closed(self, key: str) -> bool:
         return archive.is_closed(archive.day_of(key), self.now(), self.settings.seal_after)
@@ -119,7 +121,7 @@ class Upkeep:
         """Partitions with more small files than they may have: of each month its pairs, the worst first."""
         files = DataFrame(snapshot(self.spark, live.path).allFiles().toDF(), self.spark)
         parts = [F.col("partitionValues")[name].alias(name) for name in live.table.partitioned_by]
-        counts = files.where(F.col("size") < SMALL).groupBy(*parts).count().where(F.col("count") > self.budget)
+        counts = files.where(F.col("size") < SMALL).groupBy(*parts).count().where(F.col("count") > self.crowd)
         found: dict[tuple[tuple[str, str], ...], list[str]] = {}
         for row in keys(counts.orderBy(F.col("count").desc(), *live.table.partitioned_by)):
             month = tuple((name, row[name]) for name in live.table.partitioned_by if name != "pair")

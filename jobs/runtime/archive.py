@@ -48,6 +48,9 @@ class Done:
     objects: int = 0
     damaged: int = 0
 
+    def __add__(self, other: "Done") -> "Done":
+        return Done(self.parts + other.parts, self.objects + other.objects, self.damaged + other.damaged)
+
 
 def day_of(key: str) -> date:
     """The day that a landing object was received on."""

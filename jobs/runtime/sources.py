@@ -53,8 +53,11 @@ def of_batch(store: Store, checkpoint: str, batch: int) -> list[str]:
 
 def uncommitted(store: Store, checkpoint: str) -> list[str]:
     """What the query knows of and has not committed: the objects of a batch that failed."""
-    newest = end(store, checkpoint, newest_commit(store, checkpoint))
-    return [key for key, entry in entries(store, checkpoint).items() if entry > newest]
+    batch, known = newest_commit(store, checkpoint), entries(store, checkpoint)
+    newest = end(store, checkpoint, batch)
+    if batch >= 0 and newest < 0:  # nobody knows; the failed batch has one entry as a rule
+        newest = max(known.values(), default=0) - 1
+    return [key for key, entry in known.items() if entry > newest]
 
 
 def committed(store: Store, checkpoint: str, *, but: int = 0) -> list[str]:

@@ -30,7 +30,7 @@ NOW = datetime(2026, 5, 20, tzinfo=UTC)
 def made(query: Trades, lake: Path, *, keep: timedelta = timedelta(days=7), **chosen: Any) -> Upkeep:  # noqa: ANN401 - of Upkeep
     """The driver's upkeep; a file is one too many."""
     settings = UpkeepSettings(timedelta(minutes=1), timedelta(days=2), keep)
-    chosen = {"tables": lambda: query.tables.all, "checkpoints": dict, "now": lambda: NOW, "budget": 1} | chosen
+    chosen = {"tables": lambda: query.tables.all, "checkpoints": dict, "now": lambda: NOW, "crowd": 1} | chosen
     return Upkeep(query.tables.spark.newSession(), Place(str(lake), Files(lake)), settings, **chosen)
 
 

@@ -66,3 +66,5 @@ def test_a_torn_plan_says_nothing(lake: Path, text: bytes):
     Files(lake).create(f"{CHECKPOINT}/offsets/0", text)
     committed(lake, 0)
     assert sources.committed(Files(lake), CHECKPOINT) == []
+    logged(lake, "1", (1, "1.gz"))
+    assert sources.uncommitted(Files(lake), CHECKPOINT) == named(1), "not all that was ever read"
