@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from ingest.exchanges import EXCHANGES
-from ingest.settings import Epoch, Settings
+from ingest.settings import Settings
 from jobs.queries.holes import EVENTS, MINUTES, Holes, Suspect, dense_markets, placed, with_zone
 from jobs.runtime import changes, cli, derived
 from jobs.runtime.changes import At, Taken
@@ -62,7 +62,7 @@ def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping
         taken, rule = Taken(where.store, GAPS.name), {"halt_after": str(settings.jobs.gaps.halt_after), "tables": sorted(at)}
         news = derived.news(live, GAPS.name, lambda: _since(live, derived.left(live, taken, rule, *at), at), full=chosen.full)
         news = news or News()
-        counts = _follow(live, Holes(spark, where, at), settings, news)
+        counts = _follow(live, Holes(spark, where, at, settings.ingest.epochs), settings, news)
         taken.save(rule, {**at, GAPS.name: derived.now(live)})
     return {"minutes": "all" if news.minutes is None else "changed", **counts}
 
@@ -84,7 +84,7 @@ def _since(live: Live, was: Mapping[str, At], at: Mapping[str, At]) -> News:
 def _follow(live: Live, holes: Holes, settings: Settings, news: News) -> Mapping[str, int]:
     """Look, judge, write, publish. The counts of it."""
     now = datetime.now(UTC)
-    words = [_in_epoch(word, settings.ingest.epochs) for word in holes.words(news.events)]
+    words = holes.words(news.events)
     near = holes.near(news.minutes) if news.minutes != {} else None
     unsettled = _standing(live, F.col("state").isin(OPEN, *BEYOND))
     suspects = holes.suspects(near, [gap for gap in unsettled if gap.state != OPEN]) if near is not None else []
@@ -130,14 +130,18 @@ def judged(holes: Holes, words: Sequence[Word], suspects: Sequence[Suspect], sta
     for one in found.absent:
         mine.setdefault(one.feed, []).append(one)
 
-    def evidence(gap: Gap) -> Evidence:
+    def as_is(gap: Gap, heard: Sequence[Word]) -> Gap:
         gone = ledger.absent(gap, mine.get(gap.feed, ()), found.ends.get(gap.feed))
-        return Evidence(gone, found.fillings.get(gap.key), words)
+        return ledger.judged(gap, Evidence(gone, found.fillings.get(gap.key), heard), rules, now)
 
-    followed = [ledger.judged(gap, evidence(gap), rules, now) for gap in touched]
     new = ledger.found(ledger.cut(ledger.inside(found.absent, looked_at), (*standing, *told)), now)
+    rows = [*(as_is(gap, words) for gap in touched), *new]
     before = {gap.key: gap for gap in standing}
-    return [gap for gap in (*followed, *new) if before.get(gap.key) != gap]
+    anew = {gap.key for gap in rows if gap.state == OPEN and (gap.key not in before or before[gap.key].state != OPEN)}
+    if anew:  # of these somebody may have spoken in an earlier run
+        heard = holes.words(None, {feed.pair for feed, _ in anew})
+        rows = [as_is(gap, heard) if gap.key in anew else gap for gap in rows]
+    return [gap for gap in rows if before.get(gap.key) != gap]
 
 
 def _rules() -> Rules:
@@ -147,13 +151,6 @@ def _rules() -> Rules:
         lambda feed: (feed.venue, feed.market, feed.kind) in dense,
         lambda feed: (feed.venue, feed.market, feed.kind) in files,
     )
-
-
-def _in_epoch(word: Word, epochs: Sequence[Epoch]) -> Word:
-    """A collector knows the kind; which numbering of its ids it was, the time tells."""
-    at, feed = word.after_ts or word.before_ts or word.at, word.feed
-    numbers = [one.n for one in epochs if Feed(one.venue, one.market, one.kind, one.pair) == feed and one.since <= at]
-    return word._replace(feed=feed._replace(feed=f"{feed.feed}.{max(numbers)}")) if numbers else word
 
 
 def _intervals(suspects: Sequence[Suspect]) -> Mapping[Feed, Sequence[Ids]]:

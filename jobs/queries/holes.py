@@ -1,6 +1,6 @@
 """What the tables tell of holes: the minutes that miss something, the words of collectors, the trades around each hole."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from ingest.exchanges import EXCHANGES
+from ingest.settings import Epoch
 from jobs.runtime import changes
 from jobs.runtime.changes import At
 from jobs.runtime.frames import frame, keys
@@ -59,19 +60,23 @@ class Holes:
     spark: SparkSession
     where: Place
     at: Mapping[str, At]
+    epochs: Sequence[Epoch] = ()
 
-    def words(self, files: Sequence[str] | None) -> list[Word]:
-        """What collectors and repairs say of the holes of trades, in the order said. None: all that they ever said."""
+    def words(self, files: Sequence[str] | None, pairs: Collection[str] | None = None) -> list[Word]:
+        """What collectors and repairs say of the holes of trades, in the order said. None: in all files, and of all pairs."""
         if EVENTS not in self.at or (files is not None and not files):
             return []
         found = self._read(EVENTS)
         if files is not None:
             file = F.element_at(F.split("_metadata.file_path", "/"), -1)
             found = found.where(file.isin([name.rsplit("/", 1)[-1] for name in files]))
+        if pairs is not None:
+            found = found.where(F.col("pair").isin(sorted(pairs)))
         kinds = sorted({kind for *_, kind in feeds.dense(EXCHANGES)})
         about = found.where(F.col("event").isin("gap", "repair") & gaps.kind().isin(kinds))
         names = [name for name in Word._fields if name != "feed"]
-        return [Word(_feed(row), **_values(row, names)) for row in keys(about.orderBy("at", "recv_ts", "seq"))]
+        said = (Word(_feed(row), **_values(row, names)) for row in keys(about.orderBy("at", "recv_ts", "seq")))
+        return [_in_epoch(word, self.epochs) for word in said]
 
     def near(self, changed: Mapping[str, Sequence[Span]] | None) -> DataFrame:
         """The minutes that changed, each with the one before it. None: all."""
@@ -148,6 +153,13 @@ def span(gap: Gap) -> Span:
     if gap.after_ts is None:
         times.append(gap.detected_at)
     return spans.minute_of(min(times)) - SLACK, spans.minute_of(max(times)) + SLACK
+
+
+def _in_epoch(word: Word, epochs: Sequence[Epoch]) -> Word:
+    """A collector knows the kind; which numbering of its ids it was, the time tells."""
+    at, feed = word.after_ts or word.before_ts or word.at, word.feed
+    numbers = [one.n for one in epochs if Feed(one.venue, one.market, one.kind, one.pair) == feed and one.since <= at]
+    return word._replace(feed=feed._replace(feed=f"{feed.feed}.{max(numbers)}")) if numbers else word
 
 
 def _feed(row: Row) -> Feed:

@@ -233,6 +233,16 @@ def test_a_hole_below_a_feeds_first_trade_that_was_given_up_is_closed_when_its_t
     assert of(tape, SOLANA) == [(29, 32, None, None, 0, "repaired_dump", 2)]
 
 
+def test_what_was_said_of_a_hole_before_it_was_a_row_is_remembered(tape: Tape):
+    """The files have not got it, said a repair in an earlier run: a look at everything comes to the same."""
+    tape.say(event(SOLANA, "repair", 4, 7, outcome="absent", source="dump"))
+    assert tape.run() == NOTHING | {"open": 5, "missing": 376}
+    tape.take(*trades(SOLANA, *range(1, 5), *range(7, 30)))
+    assert tape.run() == NOTHING | {"found": 1, "open": 5, "missing": 376, "beyond_repair": 1}
+    assert of(tape, SOLANA) == [(4, 7, 5, 6, 2, "unrecoverable", 0)]
+    assert tape.run(full=True) == NOTHING | {"minutes": "all", "open": 5, "missing": 376}
+
+
 def test_a_word_is_heard_once_and_none_of_what_is_no_hole_of_trades(tape: Tape):
     """Whole words of the first run in the order said, then those of the last file alone."""
     files = {path.name for path in (tape.lake / "tables/collector_events").rglob("*.parquet")}

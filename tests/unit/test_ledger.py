@@ -32,6 +32,7 @@ class World:
     seen: set[int] = field(default_factory=set)
     rows: dict[tuple[Feed, int], Gap] = field(default_factory=dict)
     before: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    said: list[Word] = field(default_factory=list)
     now: datetime = NOW
 
     def take(self, ids: Iterable[int], source: str = "ws") -> None:
@@ -78,8 +79,14 @@ class World:
     def last_below(self, word: Word) -> int | None:
         return max((id_ for id_ in self.there if id_ < (word.after_id or 0)), default=None)
 
+    def words(self, files: None, pairs: set[str]) -> list[Word]:
+        assert (files, pairs) == (None, {self.feed.pair})
+        return self.said
+
     def run(self, *words: Word, full: bool = False) -> list[Gap]:
-        """The job's, on what changed."""
+        """The job's, on what changed; or on all minutes and words."""
+        self.said += words
+        words = tuple(self.said) if full else words
         minutes = self.minutes()
         unsettled = [gap for gap in self.rows.values() if gap.state in ("unrecoverable", "implausible")]
         suspects: list[Suspect] = []
@@ -117,11 +124,12 @@ def states(world: World) -> list[tuple[Any, ...]]:
 
 
 def is_told(world: World, gap: Gap) -> bool:
-    """Do closed minutes tell of all that lies in it? One that was given up is looked at again once they do, or change."""
+    """Do closed minutes tell of all that lies in it? A row that is closed is looked at again once they do, or change."""
     inside = range(gap.inside[0], gap.inside[1] + 1)
     closed = {id_ for *ids, _ in world.minutes().values() for id_ in ids}
     gone = {id_ for ids in world.closed_holes().values() for id_ in ids}
-    return all(id_ in closed if id_ in world.there else id_ in gone or id_ in world.seen for id_ in inside)
+    between = range(min(closed, default=0), max(closed, default=0))
+    return all(id_ in closed if id_ in world.there else id_ in gone or (id_ in world.seen and id_ in between) for id_ in inside)
 
 
 def check(world: World, ledger: dict[tuple[Feed, int], Gap]) -> None:
@@ -148,11 +156,11 @@ def check(world: World, ledger: dict[tuple[Feed, int], Gap]) -> None:
 
 
 def look_again(world: World) -> list[Gap]:
-    """What a look at everything makes of it: other rows than stand, but for those given up that the minutes do not tell of yet."""
-    other = replace(world, rows=dict(world.rows))
+    """What a look at everything makes of it: other rows than stand, but for those closed that the minutes do not tell of yet."""
+    other = replace(world, rows=dict(world.rows), said=list(world.said))
     stood = [world.rows.get(gap.key) for gap in other.run(full=True)]
     assert other.run(full=True) == []
-    return [gap for gap in stood if gap is None or gap.state != "unrecoverable" or is_told(world, gap)]
+    return [gap for gap in stood if gap is None or gap.state == "open" or is_told(world, gap)]
 
 
 @pytest.mark.parametrize("seed", [*range(400), 19298])  # the last one: given up, and the minute above it is open still
@@ -177,8 +185,8 @@ def test_after_any_history_each_missing_id_is_in_one_row(seed):
                 after = random.choice((start + random.randint(1, 9), None))
                 told = {"first_missing_id": start + 1, "last_missing_id": start + 5} if after is None else {}
                 words.append(word("gap", start, after, feed=world.feed, **told))
-        if world.rows and random.random() < 0.3:
-            gap = random.choice(list(world.rows.values()))
+        if random.random() < 0.3:  # of a row, or before there is one
+            gap = random.choice([*world.rows.values(), SimpleNamespace(before_id=start, after_id=start + 9)])
             outcome, source = random.choice(("repaired", "absent", "too_old", "left")), random.choice(("rest", "dump"))
             words.append(word("repair", gap.before_id, gap.after_id, feed=world.feed, outcome=outcome, source=source))
         before = dict(world.rows)
@@ -300,11 +308,11 @@ def test_ten_million_ids_are_believed_by_nobody():
     world = World()
     world.take([1, 2, 3])
     told = Run(FEED, 4, 10_000_004, 3, time_of(3), 10_000_005, time_of(4))
-    tables = SimpleNamespace(located=lambda *_: Located([told], {FEED: (1, 10_000_005)}, {}))
+    tables = SimpleNamespace(words=lambda *_: [], located=lambda *_: Located([told], {FEED: (1, 10_000_005)}, {}))
     (gap,) = judged(tables, [], [Suspect(FEED, (1, 10_000_005), [0])], [], NOW)  # type: ignore[arg-type]  # stands in for the tables
     assert (gap.missing, gap.state, gap.closed_at) == (10_000_001, "implausible", NOW)
     smaller = told._replace(high=10_000_002, after_id=10_000_003)
-    tables = SimpleNamespace(located=lambda *_: Located([smaller], {FEED: (1, 10_000_003)}, {}))
+    tables = SimpleNamespace(words=lambda *_: [], located=lambda *_: Located([smaller], {FEED: (1, 10_000_003)}, {}))
     (gap,) = judged(tables, [], [Suspect(FEED, (1, 10_000_003), [0])], [], NOW)  # type: ignore[arg-type]  # stands in for the tables
     assert (gap.missing, gap.state) == (9_999_999, "open")
 
