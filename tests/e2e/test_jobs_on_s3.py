@@ -9,16 +9,17 @@ from pyspark.sql import SparkSession
 
 from ingest import landing
 from ingest.settings import Lake
-from jobs import bars, fills, gaps, rebuild, reconcile, stream, upkeep
+from jobs import bars, fills, gaps, quality, rebuild, reconcile, stream, upkeep
 from jobs.tables import TABLES
 from tests.support.lines import Collector, landed
+from tests.support.quality import SUITES
 from tests.support.seaweedfs import REGION, S3, known_to, seaweedfs
 from tests.support.stories import interpret
 from tests.support.tables import rows_of
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("signals"), pytest.mark.timeout(1800)]
-WHEN = ("updated_at", "detected_at", "closed_at")  # of what is written, it tells of the run
-# job, options, exit code: a gap is open, and a candle is not what we have
+WHEN = ("updated_at", "detected_at", "closed_at", "checked_at")  # of what is written, it tells of the run
+# job, options, exit code: a gap is open, a candle is not what we have, and nothing came for long
 STEPS: Sequence[tuple[Callable[..., int], Sequence[str], int]] = (
     (stream.main, ["--once"], 0),
     (gaps.main, [], 3),
@@ -30,6 +31,7 @@ STEPS: Sequence[tuple[Callable[..., int], Sequence[str], int]] = (
     (gaps.main, [], 0),
     (reconcile.main, [], 0),
     (bars.main, [], 0),
+    (quality.main, ["--expectations", str(SUITES)], 3),
     (rebuild.main, ["--table", "trades"], 0),
     (rebuild.main, ["--quarantine"], 0),
 )
