@@ -19,7 +19,6 @@ WATCHED = (
     *(("", name) for name in ("start", "batch", "close", "_bring", "save")),
     *((table, "append") for table in ("trades", "quarantine", "minutes")),
     ("minutes", "sql"),
-    ("progress", "record"),
 )
 RECORDING = "benchmark"
 DEPTH = 64  # frames of a stack
@@ -53,7 +52,7 @@ class Phases:
 
     def watch(self, query: Trades) -> None:
         for part, name in WATCHED:
-            owner = getattr(query if part == "progress" else query.tables, part) if part else query
+            owner = getattr(query.tables, part) if part else query
             setattr(owner, name, self._watched(f"{part}.{name}".lstrip("."), getattr(owner, name)))
 
     def told(self) -> Mapping[str, Any]:

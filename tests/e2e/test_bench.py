@@ -66,3 +66,15 @@ def test_the_start():
     told = bench("startup")
     assert {name for name, value in told.items() if isinstance(value, float)} == FIGURES["startup"]
     assert 0 < told["startup_ratio"] < 1
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.long
+def test_the_profile_tells_of_each_phase_and_stage():
+    command = [sys.executable, "-m", "tests.benchmarks", "--smoke", "--profile", "--rounds", "1"]
+    done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    words = [line.split()[0] for line in done.stdout.splitlines() if line]
+    assert [word for word in words if word in {"start", "batch", "close"}] == ["start", "batch", "close"]
+    assert "trades.append" in words
+    assert " samples of tasks" in done.stdout or "no samples: jcmd and jfr" in done.stdout

@@ -78,6 +78,7 @@ def step(costs: Mapping[Point, float], amount: Callable[[Point], float], low: Po
 def steps_of_ticks(costs: Mapping[Point, float], sizes: Sizes) -> list[Step]:
     """What a tick costs: from each size to the next, and between the same two where there are few and many pairs, or trades before."""
     couples = list(pairwise(sizes.of_ticks()))
+    couples.append((sizes.point(sizes.ticks[0]), sizes.point(sizes.low)))
     for low, high in (
         (sizes.of_pairs(sizes.low), sizes.of_pairs(sizes.high)),
         (sizes.of_tables(sizes.low), sizes.of_tables(sizes.high)),
@@ -93,7 +94,7 @@ def steps_of_objects(costs: Mapping[Point, float], sizes: Sizes) -> list[Step]:
 
 def steps_of_files(costs: Mapping[Point, float], written: Mapping[Point, int], sizes: Sizes) -> list[Step]:
     """What a file costs, among fewer ones and among the most: where a batch has few ticks, lest a tick's cost is in it."""
-    return _at_ends(costs, sizes.of_pairs(sizes.low), written.__getitem__)
+    return _at_ends(costs, sizes.of_pairs(sizes.few), written.__getitem__)
 
 
 def _at_ends(costs: Mapping[Point, float], points: Sequence[Point], amount: Callable[[Point], float]) -> list[Step]:
@@ -104,7 +105,7 @@ def _at_ends(costs: Mapping[Point, float], points: Sequence[Point], amount: Call
 def growths(costs: Mapping[Point, float], written: Mapping[Point, int], sizes: Sizes) -> dict[str, float | None]:
     """By which factor each cost is higher at the far end of a range than at its near end."""
     ticks = {(each.low, each.high): each for each in steps_of_ticks(costs, sizes)}
-    low, high, most = (sizes.point(size) for size in (sizes.low, sizes.high, max(sizes.ticks)))
+    fewest, low, high = (sizes.point(size) for size in (sizes.ticks[0], sizes.low, sizes.high))
 
     def of_ticks(near: tuple[Point, Point], far: tuple[Point, Point]) -> float | None:
         return factor(ticks.get(near), ticks.get(far))
@@ -116,11 +117,11 @@ def growths(costs: Mapping[Point, float], written: Mapping[Point, int], sizes: S
         return factor(found[0], found[-1]) if len(found) > 1 else None
 
     _, second, last = sizes.in_a_row()
-    tables = sizes.of_tables(sizes.low)
+    tables = sizes.of_tables(sizes.few)
     return {
-        "b_growth_ticks": of_ticks((low, high), (high, most)),
+        "b_growth_ticks": of_ticks((fewest, low), (low, high)),
         "b_growth_pairs": across(sizes.of_pairs(sizes.low), sizes.of_pairs(sizes.high)),
-        "b_growth_table": across(tables, sizes.of_tables(sizes.high)),
+        "b_growth_table": across(sizes.of_tables(sizes.low), sizes.of_tables(sizes.high)),
         "a_growth_batches": ratio(costs.get(last), costs.get(second)),
         "a_growth_table": ratio(costs.get(tables[-1]), costs.get(tables[0])) if len(tables) > 1 else None,
         "c_growth": at_ends(steps_of_objects(costs, sizes)),

@@ -28,21 +28,22 @@ class Sizes:
     """The ranges. A batch has the usual pairs and the fewest objects, unless these are what varies."""
 
     ticks: Sequence[int] = (100, 1_000, 10_000, 100_000, 1_000_000)
-    pairs: Sequence[int] = (1, 20, 200)
-    objects: Sequence[int] = (10, 100, 1_000, 10_000)
+    pairs: Sequence[int] = (1, 20, 100, 200)
+    objects: Sequence[int] = (10, 100, 1_000, 4_000, 10_000)
     behind: Sequence[int] = (1_000_000, 10_000_000, 100_000_000)
-    low: int = 10_000  # ticks between which a tick's cost is taken where something else varies
-    high: int = 100_000
+    few: int = 10_000  # ticks of a batch in which they matter little
+    low: int = 100_000  # ticks between which a tick's cost is taken where something else varies: fewer are lost in the noise
+    high: int = 1_000_000
     usual_pairs: int = 4
     batches: int = 100  # in a row on one lake
-    repeats: int = 3
+    repeats: int = 5
     warm_up: int = 1  # rounds before them, over all points
 
     def up_to(self, most: int) -> "Sizes":
         """Without what is above so many ticks, objects or trades in the table."""
         ticks, objects, behind = ([size for size in sizes if size <= most] for sizes in (self.ticks, self.objects, self.behind))
-        low, high = min(self.low, most), min(self.high, most)
-        return replace(self, ticks=ticks, objects=objects, behind=behind, low=low, high=high)
+        few, low, high = (min(size, most) for size in (self.few, self.low, self.high))
+        return replace(self, ticks=ticks, objects=objects, behind=behind, few=few, low=low, high=high)
 
     # ------------------------------------------------------------------ points, by what varies
 
@@ -53,7 +54,7 @@ class Sizes:
         return [self.point(ticks)._replace(pairs=pairs) for pairs in self.pairs]
 
     def of_objects(self) -> list[Point]:
-        return [self.point(self.high)._replace(objects=objects) for objects in self.objects]
+        return [self.point(self.low)._replace(objects=objects) for objects in self.objects]
 
     def of_tables(self, ticks: int) -> list[Point]:
         return [self.point(ticks)._replace(behind=behind) for behind in self.behind]
@@ -67,19 +68,17 @@ class Sizes:
 
     def alone(self) -> list[Point]:
         """Each point that is measured on a lake of its own, once."""
-        tables = self.of_tables(self.high)
+        varied = [points(ticks) for points in (self.of_pairs, self.of_tables) for ticks in (self.low, self.high)]
         found = [
             *self.of_ticks(),
-            *self.of_pairs(self.low),
-            *self.of_pairs(self.high),
+            *self.of_pairs(self.few),
             *self.of_objects(),
-            *self.of_tables(self.low),
-            *tables[:1],
-            *tables[-1:],
+            *self.of_tables(self.few),
+            *(point for points in varied for point in (points[:1] + points[-1:])),  # the ends are enough
         ]
         return list(dict.fromkeys(found))
 
 
 FULL = Sizes()
 # a batch, one with a table before it, and a row of three, on next to nothing: for the test
-SMOKE = Sizes((40,), (), (2,), (240,), low=40, high=40, usual_pairs=2, batches=3, repeats=1, warm_up=0)
+SMOKE = Sizes((40,), (), (2,), (240,), few=40, low=40, high=40, usual_pairs=2, batches=3, repeats=1, warm_up=0)

@@ -14,7 +14,7 @@ UNITS = ("cpu", "wall")
 SCALES = {"batch": ("s", 1), "tick": ("µs", 1e6), "object": ("ms", 1e3), "file": ("ms", 1e3)}
 FLAT = 1.5
 GOALS = (
-    report.Goal("b_growth_ticks", FLAT, None, "a tick's cost in the biggest batches, in that of middling ones"),
+    report.Goal("b_growth_ticks", FLAT, None, "a tick's cost beyond 100,000 of them, in that below"),
     report.Goal("b_growth_pairs", FLAT, None, "a tick's cost with the most pairs, in that with one"),
     report.Goal("b_growth_table", FLAT, None, "a tick's cost behind the biggest table, in that behind the smallest"),
     report.Goal("a_growth_batches", FLAT, None, "the hundredth batch of 100 ticks, in the second"),
