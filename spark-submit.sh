@@ -164,8 +164,10 @@ fi
 
 # --- do it
 
-if [[ $job == quality && $mode == cluster && ! -f $home/dist/quality-environment.tar.gz ]]; then
-  fail "dist/quality-environment.tar.gz is not there; setup/environment.sh packs it, on a machine like the cluster's"
+packed=$home/dist/quality-environment.tar.gz
+if [[ $job == quality && $mode == cluster && (! -f $packed || $packed -ot $home/requirements.lock) ]]; then
+  echo "spark-submit.sh: packing what quality needs beside Spark into dist/; it runs on machines like this one" >&2
+  "$home/setup/environment.sh" >&2
 fi
 if [[ $master == local* ]]; then
   faults=()

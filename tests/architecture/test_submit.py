@@ -1,5 +1,6 @@
 """spark-submit.sh: the command it would run, and what it refuses."""
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -130,10 +131,21 @@ def test_emr_serverless_is_shown_what_it_would_be_asked_for(project: Path):
     assert words[-5:] == ["s3://bucket/ticklake/quality.py", "--conf", "local.yaml", "--expectations", "."]
 
 
-def test_a_far_quality_without_its_environment_is_refused(project: Path):
-    done = submit(project, "quality", "--conf", f"{project}/conf/local.yaml", MASTER="yarn", DEPLOY_MODE="cluster")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "dist/quality-environment.tar.gz is not there; setup/environment.sh packs it" in done.stderr
+def test_what_a_far_quality_needs_is_packed_where_it_is_missing_or_older_than_the_lock(project: Path):
+    (project / "requirements.lock").touch()
+    packing = project / "setup/environment.sh"
+    packing.write_text(
+        '#!/usr/bin/env bash\necho packed\nmkdir -p "$(dirname "$0")/../dist"\n: > "$(dirname "$0")/../dist/quality-environment.tar.gz"\n'
+    )
+
+    def packs(**environment: str) -> int:
+        done = submit(project, "quality", "--conf", f"{project}/conf/local.yaml", MASTER="yarn", **environment)
+        return done.stderr.count("packed")
+
+    far = {"DEPLOY_MODE": "cluster"}
+    assert [packs(), packs(**far), packs(**far)] == [0, 1, 0]
+    os.utime(project / "dist/quality-environment.tar.gz", (0, 0))
+    assert packs(**far) == 1
 
 
 def test_sparks_own_options_come_after_ours_so_they_win(project: Path):
