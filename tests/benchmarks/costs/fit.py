@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
+from statistics import median
 
 import numpy as np
 
@@ -23,9 +24,9 @@ class Fit:
         return max(self.off.items(), key=lambda each: abs(each[1]))
 
 
-def least(found: Found, unit: str) -> Mapping[Point, float]:
-    """Of the repeats of each point: what nobody else's work was in."""
-    return {point: min(cost[unit] for cost in costs) for point, costs in found.items()}
+def usual(found: Found, unit: str) -> Mapping[Point, float]:
+    """The median of each point: figures are made of differences, and of least ones a lucky round of one point decides."""
+    return {point: median(cost[unit] for cost in costs) for point, costs in found.items()}
 
 
 def files(found: Found) -> Mapping[Point, int]:
@@ -76,8 +77,11 @@ def step(costs: Mapping[Point, float], amount: Callable[[Point], float], low: Po
 
 
 def steps_of_ticks(costs: Mapping[Point, float], sizes: Sizes) -> list[Step]:
-    """What a tick costs: from each size to the next, and between the same two where there are few and many pairs, or trades before."""
-    couples = list(pairwise(sizes.of_ticks()))
+    """What a tick costs: from each size to the next, and between the same two where there are few and many pairs, or trades before.
+
+    What a few more of them cost is lost in the noise.
+    """
+    couples = [(low, high) for low, high in pairwise(sizes.of_ticks()) if high.ticks > sizes.few]
     couples.append((sizes.point(sizes.ticks[0]), sizes.point(sizes.low)))
     for low, high in (
         (sizes.of_pairs(sizes.low), sizes.of_pairs(sizes.high)),

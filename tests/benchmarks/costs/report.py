@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any
 
 from tests.benchmarks import report
-from tests.benchmarks.costs.fit import Fit, Step, files, fitted, growths, least, steps_of_files, steps_of_objects, steps_of_ticks
+from tests.benchmarks.costs.fit import Fit, Step, files, fitted, growths, steps_of_files, steps_of_objects, steps_of_ticks, usual
 from tests.benchmarks.costs.points import Found, Sizes
 
 BEGIN, END = "## What a batch costs\n", "\n## "
@@ -32,14 +32,14 @@ def figures(found: Found, sizes: Sizes) -> dict[str, Any]:
         for name, (scale, many) in SCALES.items():
             told[f"{name}_{unit}_{scale.replace('µ', 'u')}"] = round(fit.terms[name] * many, 3)
         told[f"off_most_{unit}"] = round(abs(fit.worst()[1]), 3)
-    grown = growths(least(found, "cpu"), files(found), sizes)
+    grown = growths(usual(found, "cpu"), files(found), sizes)
     return told | {name: None if value is None else round(value, 3) for name, value in grown.items()}
 
 
 def section(found: Found, sizes: Sizes, machine: Mapping[str, str]) -> str:
     """Our part of the page."""
     fits = {unit: _fit(found, unit) for unit in UNITS}
-    costs = {unit: least(found, unit) for unit in UNITS}
+    costs = {unit: usual(found, unit) for unit in UNITS}
     written = files(found)
     steps = zip(*(steps_of_ticks(costs[unit], sizes) for unit in UNITS), strict=True)
     objects = zip(*(steps_of_objects(costs[unit], sizes) for unit in UNITS), strict=True)
@@ -105,7 +105,7 @@ HEAD = (
 
 
 def table(found: Found) -> list[tuple[str, ...]]:
-    """A row for each point, with the seconds of its repeats and by how much the least is off the fit."""
+    """A row for each point, with the seconds of its repeats and by how much the median is off the fit."""
     off, written = _fit(found, "cpu").off, files(found)
     return [
         (
@@ -126,7 +126,7 @@ def plain(found: Found) -> str:
 
 
 def _fit(found: Found, unit: str) -> Fit:
-    return fitted(least(found, unit), files(found))
+    return fitted(usual(found, unit), files(found))
 
 
 def _terms(unit: str, fit: Fit) -> tuple[str, ...]:
@@ -189,7 +189,7 @@ And what one more object or file costs:
   hundredth are of a row of batches of 100 ticks; of it the last {repeats} count as the hundredth. {pairs} pairs and ten objects where
   nothing else is said.
 - Before a time counts, every row of the batches' trades and minutes is compared with DuckDB's.
-- The sum is fitted to the least of the rounds, each point weighed by its cost, no term below zero. *Off* is by how much of its cost a
+- The sum is fitted to the medians of the rounds, each point weighed by its cost, no term below zero. *Off* is by how much of its cost a
   point is above (+) or below (-) the sum. Every pair of a batch is a file of trades and one of minutes, so what a pair costs beside them
   is in a file's.
 - Trades before: a table that DuckDB wrote, by pair and month, up to two years, in files of some 30 MB that are sorted by time, with its
