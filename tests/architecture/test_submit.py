@@ -78,7 +78,9 @@ def test_a_local_run_uses_the_venv_and_the_local_settings(project: Path):
 
 def test_the_light_compiler_is_a_switch(project: Path):
     assert "TieredStopAtLevel" not in " ".join(dry_run(project))
-    assert settings(dry_run(project, TICKLAKE_JIT="c1"))[sparkconf.JAVA_OPTIONS].endswith(" -XX:TieredStopAtLevel=1")
+    assert settings(dry_run(project, TICKLAKE_JIT="c1"))[sparkconf.JAVA_OPTIONS].endswith(
+        " -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+    )
 
 
 def test_a_standalone_cluster_gets_the_jars_and_the_cluster_settings(project: Path):
