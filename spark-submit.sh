@@ -148,7 +148,7 @@ while IFS= read -r setting; do
     # quoted within the value: Spark splits it at spaces, and a folder's name may have one
     setting+=" \"-Dlog4j2.configurationFile=$home/conf/log4j2-local.properties\""
     [[ ! -f $archive ]] || setting+=" \"-XX:SharedArchiveFile=$archive\" -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off"
-    # with that compiler alone a JVM keeps 48 MB for its code, which a driver of many queries fills within minutes; then it dies
+    # what both options are for: see setup/sparkconf.py
     [[ ${TICKLAKE_JIT:-} != c1 ]] || setting+=" -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
   fi
   command+=(--conf "$setting")

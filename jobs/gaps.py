@@ -130,17 +130,17 @@ def judged(holes: Holes, words: Sequence[Word], suspects: Sequence[Suspect], sta
     for one in found.absent:
         mine.setdefault(one.feed, []).append(one)
 
-    def as_is(gap: Gap, heard: Sequence[Word]) -> Gap:
+    def judge(gap: Gap, heard: Sequence[Word]) -> Gap:
         gone = ledger.absent(gap, mine.get(gap.feed, ()), found.ends.get(gap.feed))
         return ledger.judged(gap, Evidence(gone, found.fillings.get(gap.key), heard), rules, now)
 
     new = ledger.found(ledger.cut(ledger.inside(found.absent, looked_at), (*standing, *told)), now)
-    rows = [*(as_is(gap, words) for gap in touched), *new]
+    rows = [*(judge(gap, words) for gap in touched), *new]
     before = {gap.key: gap for gap in standing}
     anew = {gap.key for gap in rows if gap.state == OPEN and (gap.key not in before or before[gap.key].state != OPEN)}
-    if anew:  # of these somebody may have spoken in an earlier run
+    if anew:  # somebody may have spoken of these in an earlier run
         heard = holes.words(None, {feed.pair for feed, _ in anew})
-        rows = [as_is(gap, heard) if gap.key in anew else gap for gap in rows]
+        rows = [judge(gap, heard) if gap.key in anew else gap for gap in rows]
     return [gap for gap in rows if before.get(gap.key) != gap]
 
 

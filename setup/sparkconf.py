@@ -9,6 +9,9 @@ JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 # Quoted: Spark splits the options at spaces, and a folder may have one. Without the two logs off, a JVM that cannot use the
 # archive says so on standard output, into the job's own.
 WITH_ARCHIVE = f'"-XX:SharedArchiveFile={ARCHIVE}" -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off'
+# One compiler, for small plans that run a few times. With it alone a JVM reserves 48 MB for its code; the tests' own filled them in
+# three minutes, and died of it.
+LIGHT = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 
 QUIET = f'"-Dlog4j2.configurationFile={HOME}/conf/log4j2-local.properties"'
 

@@ -50,7 +50,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     conf = spark_conf()
     # compiled by C1 only: many small plans, each run a few times; C2 would cost more than it saves
-    conf[sparkconf.JAVA_OPTIONS] += " -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"  # of 48 MB all tests made full use
+    conf[sparkconf.JAVA_OPTIONS] += f" {sparkconf.LIGHT}"
     # nothing is left behind in the working tree
     conf["spark.sql.warehouse.dir"] = str(scratch / "warehouse")
     os.environ["SPARK_LOCAL_DIRS"] = str(scratch / "local")

@@ -275,9 +275,8 @@ def planned(point: Point, written: int) -> float:
 
 def test_the_terms_of_a_cost_come_back():
     found = found_of(planned)
-    assert (
-        len(found) == 5 + 4 + 4 + 3 + 2 * (2 + 2) + 2
-    )  # ticks, pairs, objects, tables, ends of pairs and tables twice, in a row
+    # ticks, pairs, objects, tables, the ends of pairs and of tables twice, in a row
+    assert len(found) == 5 + 4 + 4 + 3 + 2 * (2 + 2) + 2
     told = fit.fitted(fit.usual(found, "cpu"), fit.files(found))
     assert told.terms == pytest.approx(TERMS)
     assert told.worst()[1] == pytest.approx(0, abs=1e-9)
