@@ -46,7 +46,7 @@ class Get(Protocol):
 
 def get(proxies: Mapping[str, str] = NO_PROXIES) -> Get:
     """Connections that are kept, and no policy: that is ours."""
-    timeout = urllib3.Timeout(CONNECT_SECONDS, READ_SECONDS)
+    timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
     pool = pools(proxies, headers={"User-Agent": "ticklake"}, maxsize=THREADS)  # Coinbase refuses who has no name
     return lambda url: pool(url).request("GET", url, redirect=False, retries=False, timeout=timeout)
 

@@ -52,7 +52,7 @@ class Fetch(Protocol):
 def fetch(proxies: Mapping[str, str] = NO_PROXIES) -> Fetch:
     """Connections that are kept, and no policy: that is ours."""
     own = {"User-Agent": "ticklake", "Accept-Encoding": "identity"}  # what is packed on the way has another length and place
-    timeout = urllib3.Timeout(CONNECT_SECONDS, READ_SECONDS)
+    timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
     pool = pools(proxies)
 
     def get(url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:

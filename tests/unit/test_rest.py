@@ -6,6 +6,7 @@ import pytest
 import urllib3
 
 from ingest.exchanges.exchange import Rest
+from ingest.rest import client, download
 from ingest.rest.budget import Budget
 from ingest.rest.client import BARRED_SECONDS, Client, Purpose, RestError
 from tests.support.fakes import FakeTime, Stop
@@ -174,3 +175,17 @@ def test_a_budget_that_cannot_be_written_down_is_not_spent(tmp_path):
     with pytest.raises(RestError, match=r"/x\?y=1: \[Errno 21\] Is a directory"):
         desk.ask()
     assert desk.asked == []
+
+
+@pytest.mark.parametrize(
+    ("module", "ask"), [(client, lambda: client.get()("http://x")), (download, lambda: download.fetch()("http://x", {}))]
+)
+def test_a_venue_may_think_for_longer_than_it_may_take_to_be_reached(monkeypatch, module, ask):
+    class Pool:
+        def request(self, *_, timeout, **__):
+            asked.append((timeout.connect_timeout, timeout.read_timeout))
+
+    asked = []
+    monkeypatch.setattr(module, "pools", lambda *_, **__: lambda _: Pool())
+    ask()
+    assert asked == [(5.0, 20.0)]
