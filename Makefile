@@ -27,7 +27,7 @@ demo: setup ## A simulated market, collected and turned into minute bars before 
 	@$(PY) -m setup.demo
 
 .PHONY: demo-gaps
-demo-gaps: setup ## Trades lost on purpose, missed, fetched back; the ledger tells how. Takes two minutes
+demo-gaps: setup ## Trades lost on purpose, missed, fetched back; the ledger tells how. Takes two to three minutes
 	@$(PY) -m setup.demo_gaps
 
 .PHONY: test

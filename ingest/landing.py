@@ -3,12 +3,14 @@
 import contextlib
 import fcntl
 import hashlib
+import io
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import urlsplit
 
 from ingest.settings import Lake
@@ -16,6 +18,7 @@ from ingest.settings import Lake
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+PIECE = 1 << 20  # bytes of a file that are in memory at a time
 REFUSED = (401, 403)
 EXPIRED = ("ExpiredToken", "RequestExpired", "TokenRefreshRequired")  # with 400
 PRECONDITION_FAILED = (409, 412)  # 409: another conditional write of the key was under way; nothing was written, ask again
@@ -34,6 +37,10 @@ class Store(Protocol):
 
     def replace(self, key: str, data: bytes, version: str | None) -> str | None:
         """Write over exactly that version (None: over nothing). The new version; None: somebody else was faster."""
+        ...
+
+    def put(self, key: str, path: Path) -> None:
+        """A file of this disk, however large, over whatever is there; durably, and never in parts."""
         ...
 
     def delete(self, key: str) -> None:
@@ -58,7 +65,7 @@ class Files:
     def create(self, key: str, data: bytes) -> bool:
         target = self.root / key
         _make_folders(target.parent, self.root)
-        part = self._part(data)
+        part = self._part(io.BytesIO(data))
         try:
             os.link(part, target)
         except FileExistsError:
@@ -82,9 +89,16 @@ class Files:
             there = self.get(key)
             if (there[1] if there else None) != version:
                 return None
-            self._part(data).replace(target)
+            self._part(io.BytesIO(data)).replace(target)
             _sync_folder(target.parent)
         return _version(data)
+
+    def put(self, key: str, path: Path) -> None:
+        target = self.root / key
+        _make_folders(target.parent, self.root)
+        with path.open("rb") as source:
+            self._part(source).replace(target)
+        _sync_folder(target.parent)
 
     def delete(self, key: str) -> None:
         (self.root / key).unlink(missing_ok=True)
@@ -106,14 +120,14 @@ class Files:
             with contextlib.suppress(FileNotFoundError):  # removed since
                 yield key, (self.root / key).stat().st_size
 
-    def _part(self, data: bytes) -> Path:
+    def _part(self, source: IO[bytes]) -> Path:
         """A complete, fsynced file in a folder that nothing reads."""
         parts = self.root / "control" / "parts"
         parts.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=parts)
         try:
             with os.fdopen(handle, "wb") as part:
-                part.write(data)
+                shutil.copyfileobj(source, part, PIECE)
                 part.flush()
                 os.fsync(part.fileno())
         except OSError:
@@ -153,6 +167,9 @@ class Bucket:
     def replace(self, key: str, data: bytes, version: str | None) -> str | None:
         return self._put(key, data, {"IfMatch": version} if version else {"IfNoneMatch": "*"})
 
+    def put(self, key: str, path: Path) -> None:
+        self.client.upload_file(str(path), self.bucket, self.prefix + key, ExtraArgs=self._encryption())
+
     def delete(self, key: str) -> None:
         self.client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
 
@@ -167,9 +184,9 @@ class Bucket:
     def _put(self, key: str, data: bytes, condition: dict[str, Any]) -> str | None:
         from botocore.exceptions import ClientError, NoCredentialsError  # noqa: PLC0415 - boto3 takes half a second to import; a lake on files never pays it
 
-        encryption: dict[str, Any] = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key} if self.kms_key else {}
+        sent = {"Bucket": self.bucket, "Key": self.prefix + key, "Body": data, **condition, **self._encryption()}
         try:
-            return self.client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, **condition, **encryption)["ETag"]
+            return self.client.put_object(**sent)["ETag"]
         except NoCredentialsError:
             self._connect_again()
             raise
@@ -180,6 +197,9 @@ class Bucket:
             if status in REFUSED or error.response["Error"]["Code"] in EXPIRED:
                 self._connect_again()
             raise
+
+    def _encryption(self) -> dict[str, Any]:
+        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key} if self.kms_key else {}
 
     def _connect_again(self) -> None:
         """Credentials of a file are read once a client: whoever puts new ones there must not have to restart us."""

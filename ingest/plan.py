@@ -100,6 +100,12 @@ def dump_hosts(ingest: Ingest, exchange: Exchange) -> Sequence[str]:
     return other.dumps or (() if other.websocket or exchange.dumps is None else exchange.dumps.hosts)
 
 
+def listing_hosts(ingest: Ingest, exchange: Exchange) -> Sequence[str]:
+    """Where they are listed: an address of somebody's own lists what it has, as S3 does."""
+    other = _endpoint(ingest, exchange)
+    return other.dumps or (() if other.websocket or exchange.dumps is None else exchange.dumps.listings)
+
+
 def proxies(ingest: Ingest, find: Callable[[str, str], Exchange]) -> Mapping[str, str]:
     """Host and port of an address -> the proxy through which it is reached."""
     found: dict[str, str] = {}
@@ -108,7 +114,8 @@ def proxies(ingest: Ingest, find: Callable[[str, str], Exchange]) -> Mapping[str
             if endpoint.proxy is None:
                 continue
             exchange = exchange_at(find, venue, market, f"ingest.endpoints.{venue}.{market}")
-            addresses = [*(endpoint.websocket or exchange.hosts), *rest_hosts(ingest, exchange), *dump_hosts(ingest, exchange)]
+            addresses = [*(endpoint.websocket or exchange.hosts), *rest_hosts(ingest, exchange)]
+            addresses += [*dump_hosts(ingest, exchange), *listing_hosts(ingest, exchange)]
             found.update({urlsplit(address).netloc: endpoint.proxy for address in addresses})
     return found
 

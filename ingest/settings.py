@@ -17,7 +17,7 @@ from ingest.values import SettingsError, Size, read, refuse
 __all__ = ["SettingsError", "Size"]  # they belong to the configuration, whoever reads it
 
 PAIR = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
-_PATTERN = re.compile(r"[A-Z0-9*]+-[A-Z0-9*]+")
+PAIR_PATTERN = re.compile(r"[A-Z0-9*]+-[A-Z0-9*]+")
 COLLECTOR = re.compile(r"[a-z0-9][a-z0-9_]{0,30}")  # part of object names, where a dash ends it
 _PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/.*)?|(?!\w+:/).+")
 
@@ -137,6 +137,14 @@ class Repair:
 
 
 @dataclass(frozen=True)
+class Backfill:
+    """How published files are fetched."""
+
+    parallel: int = 4  # files at a time
+    requests_per_second: float = 5.0
+
+
+@dataclass(frozen=True)
 class Metrics:
     """Where Prometheus may ask."""
 
@@ -157,6 +165,7 @@ class Ingest:
     silence: Silence = Silence()
     limits: Limits = Limits()
     repair: Repair = Repair()
+    backfill: Backfill = Backfill()
     metrics: Metrics | None = None
 
 
@@ -305,6 +314,9 @@ def _ingest_rules(ingest: Ingest) -> Iterator[Rule]:
     yield _at_least("ingest.repair.audit_every", ingest.repair.audit_every, second)
     yield _at_least("ingest.repair.side_every", ingest.repair.side_every, second)
     yield "ingest.repair.weight_share", share, "above 0, at most 1", 0 < share <= 1
+    yield _range("ingest.backfill.parallel", ingest.backfill.parallel, 1, 32)
+    asked = ingest.backfill.requests_per_second
+    yield "ingest.backfill.requests_per_second", asked, "above 0, at most 100", 0 < asked <= 100  # noqa: PLR2004 - no file server minds so many
     if ingest.metrics is not None:
         found = re.fullmatch(r"[^:\s]+:(\d{1,5})", ingest.metrics.address)
         right = found is not None and int(found[1]) < 1 << 16
@@ -389,7 +401,7 @@ def _pair(where: str, value: str) -> tuple[str, Any, str, bool]:
 
 
 def _pattern(where: str, value: str) -> tuple[str, Any, str, bool]:
-    return where, value, "a pair or a pattern as BASE-QUOTE, such as BTC-USDT or *-USDT", bool(_PATTERN.fullmatch(value))
+    return where, value, "a pair or a pattern as BASE-QUOTE, such as BTC-USDT or *-USDT", bool(PAIR_PATTERN.fullmatch(value))
 
 
 def _is_shard(text: str) -> bool:

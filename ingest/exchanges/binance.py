@@ -18,6 +18,7 @@ from ingest.exchanges.exchange import (
     InstrumentReading,
     Instruments,
     Page,
+    Period,
     Reading,
     Request,
     Seen,
@@ -32,6 +33,11 @@ PARAMS_PER_MESSAGE = 200  # streams in one SUBSCRIBE; the length of a message is
 STREAMS = 4096  # whose channel is remembered; a venue that makes up more costs no more memory
 PAGE = 1000  # trades or candles in a response at most
 WIDTHS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
+_PUBLISHED = {"1M": "1mo"}  # how files spell a width, where it is not as REST does
+_CANDLES = (
+    *("open_time", "open", "high", "low", "close", "volume", "close_time"),
+    *("quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume", "ignore"),
+)
 _DEPTHS = (5, 10, 20)
 _PARTIAL = re.compile(r"depth(5|10|20)(@\d+ms)?")
 _DIFF = re.compile(r"depth(@\d+ms)?")
@@ -299,25 +305,40 @@ def time(path: str) -> Time:
 
 
 def dump(  # noqa: PLR0913 - what differs between two kinds of files, by keyword
-    folder: str, name: str, symbol: Callable[[str], str], *, fields: Sequence[str], time: str, header: Sequence[str] = ()
+    folder: str,
+    name: str,
+    symbol: Callable[[str], str],
+    *,
+    fields: Sequence[str],
+    time: str,
+    header: Sequence[str] = (),
+    width: str | None = None,
 ) -> Dump:
     """Files below `folder`; `name` is what the venue calls the kind."""
+    spelled = _PUBLISHED.get(width, width) if width else None
+    below, what = (f"{spelled}/", spelled) if spelled else ("", name)
 
-    def path(pair: str, span: str, when: str) -> str:
-        return f"{folder}/{span}/{name}/{symbol(pair)}/{symbol(pair)}-{name}-{when}.zip"
+    def symbols(period: Period) -> str:
+        return f"{folder}/{period}/{name}/"
 
     def daily(pair: str, day: date) -> str:
-        return path(pair, "daily", f"{day:%Y-%m-%d}")
+        return f"{symbols('daily')}{symbol(pair)}/{below}{symbol(pair)}-{what}-{day:%Y-%m-%d}.zip"
 
     def monthly(pair: str, day: date) -> str:
-        return path(pair, "monthly", f"{day:%Y-%m}")
+        return f"{symbols('monthly')}{symbol(pair)}/{below}{symbol(pair)}-{what}-{day:%Y-%m}.zip"
 
-    return Dump(daily, monthly, fields, time, header)
+    return Dump(name, symbols, daily, monthly, fields, time, header)
 
 
-def dumps(kinds: Mapping[str, Dump]) -> Dumps:
-    """All markets publish at one address."""
-    return Dumps(("https://data.binance.vision",), kinds)
+def dumps(folder: str, symbol: Callable[[str], str], kinds: Mapping[str, Dump], *, widths: Sequence[str], header: bool) -> Dumps:
+    """All markets publish at one address, and candles in the same columns; `header`: a row of names may stand before them."""
+    names = _CANDLES if header else ()
+    candles = {
+        width: dump(folder, "klines", symbol, fields=_CANDLES, time="open_time", header=names, width=width) for width in widths
+    }
+    return Dumps(
+        ("https://data.binance.vision",), ("https://s3-ap-northeast-1.amazonaws.com/data.binance.vision",), kinds, candles
+    )
 
 
 def readings(sources: Mapping[str, Sequence[Source]], order_type: str | None = None) -> dict[tuple[str, Source], Reading]:

@@ -115,6 +115,6 @@ BINANCE_SPOT = Exchange(
         time=time("/api/v3/time"),
         used_header="x-mbx-used-weight-1m",
     ),
-    dumps=dumps(_DUMPS),
+    dumps=dumps("/data/spot", _SYMBOL, _DUMPS, widths=("1s", *WIDTHS), header=False),
     readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}),
 )

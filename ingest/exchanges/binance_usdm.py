@@ -109,6 +109,6 @@ BINANCE_USDM = Exchange(
         time=time("/fapi/v1/time"),
         used_header="x-mbx-used-weight-1m",
     ),
-    dumps=dumps(_DUMPS),
+    dumps=dumps("/data/futures/um", _SYMBOL, _DUMPS, widths=WIDTHS, header=True),
     readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}, order_type="data.X"),
 )

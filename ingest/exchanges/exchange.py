@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any, Literal, NamedTuple
 
 Source = Literal["ws", "rest", "dump", "adopted"]
+Period = Literal["daily", "monthly"]
 TimeUnit = Literal["epoch", "iso"]  # epoch: milliseconds or microseconds, told apart by the number of digits
 
 
@@ -252,9 +253,11 @@ class Rest:
 class Dump:
     """Published files of one kind: a zip a day and one a month, a CSV in each, and beside each its sha256 at `<path>.CHECKSUM`."""
 
+    dataset: str  # what the venue calls the kind
+    symbols: Callable[[Period], str]  # path of the folder that has one of each symbol
     daily: Callable[[str, date], str]  # pair, day -> path
     monthly: Callable[[str, date], str]  # pair, a day of the month -> path
-    fields: Sequence[str]  # what REST calls the columns, in their order; the id stands first
+    fields: Sequence[str]  # the columns in their order, under the names that REST gives them where it does; ids stand first
     time: str  # which of the fields tells when it was traded; milliseconds or microseconds, told apart by their digits
     header: Sequence[str] = ()  # the columns' names, where a file begins with them; (): none is known to
 
@@ -264,7 +267,9 @@ class Dumps:
     """What the venue publishes as files: of a day on the next one, of a month in the next one."""
 
     hosts: Sequence[str]  # base addresses, https://…
-    kinds: Mapping[str, Dump]
+    listings: Sequence[str]  # addresses that list them, as S3 does
+    kinds: Mapping[str, Dump]  # of trades
+    candles: Mapping[str, Dump]  # by width
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from ingest.continuity import Hole
 from ingest.exchanges.exchange import Exchange, Page, Source
 from ingest.plan import Plan, past_of
-from ingest.repair.files import Part, days, proven
+from ingest.repair.files import days, proven
 from ingest.repair.opengaps import OpenGap, times_text
 from ingest.rest.download import Refusal
+from ingest.rest.parts import Part
 from ingest.rest.search import Search, Span
 from ingest.settings import Ingest
 

@@ -1,35 +1,12 @@
-"""Which published files may hold what is missing, when there can be any, and what they prove: pure."""
+"""Which days' published files may hold what is missing, and what they prove: pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from ingest.exchanges.exchange import Dump
+from ingest.rest.parts import DAY, Part
 from ingest.rest.search import Span
 
 EARLIER = timedelta(minutes=1)  # a gap may begin at a time of sending, and files go by the times of trades
-_DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A file, and the days that are in it."""
-
-    path: str
-    first: date
-    last: date
-
-    @property
-    def name(self) -> str:
-        return self.path.rpartition("/")[2]
-
-    @property
-    def due(self) -> datetime:
-        """When its last day is over: there is none before that."""
-        return datetime.combine(self.last + _DAY, time(), UTC)
-
-    def has(self, day: date) -> bool:
-        return self.first <= day <= self.last
 
 
 def days(before: datetime | None, after: datetime | None) -> Sequence[date]:
@@ -38,20 +15,9 @@ def days(before: datetime | None, after: datetime | None) -> Sequence[date]:
     if not known:
         return ()
     first, last = min(known).date(), max(known).date()
-    found = [first + _DAY * number for number in range((last - first).days + 1)]
+    found = [first + DAY * number for number in range((last - first).days + 1)]
     edge = (min(known) - EARLIER).date()
     return [*found, edge] if edge < first else found
-
-
-def daily(dump: Dump, pair: str, day: date) -> Part:
-    """The file of one day."""
-    return Part(dump.daily(pair, day), day, day)
-
-
-def monthly(dump: Dump, pair: str, day: date) -> Part:
-    """The file of that day's month."""
-    first = day.replace(day=1)
-    return Part(dump.monthly(pair, day), first, (first + _DAY * 31).replace(day=1) - _DAY)
 
 
 def proven(read: Mapping[Part, Span | None]) -> Sequence[Span]:
@@ -60,7 +26,7 @@ def proven(read: Mapping[Part, Span | None]) -> Sequence[Span]:
     until: date | None = None
     for part in sorted(read, key=lambda part: (part.first, part.last)):
         span = read[part]
-        if until is not None and part.first <= until + _DAY and found:
+        if until is not None and part.first <= until + DAY and found:
             found[-1] = (min(found[-1][0], span[0]), max(found[-1][1], span[1])) if span else found[-1]
         elif span is not None:
             found.append(span)

@@ -9,9 +9,9 @@ from ingest.clock import Clock
 from ingest.envelope import Origin, head, line
 from ingest.exchanges.exchange import Dump, Page
 from ingest.repair.cases import Case, Window
-from ingest.repair.files import Part, daily, monthly
 from ingest.rest.download import Downloads, File, Refusal
 from ingest.rest.findings import Findings
+from ingest.rest.parts import Part, daily, monthly
 from ingest.rest.rows import Row, UnreadableError, check, raw, rows
 from ingest.rest.search import Span
 from ingest.spool.spool import Spool

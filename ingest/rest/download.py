@@ -49,11 +49,11 @@ class Fetch(Protocol):
     def __call__(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse: ...
 
 
-def fetch(proxies: Mapping[str, str] = NO_PROXIES) -> Fetch:
-    """Connections that are kept, and no policy: that is ours."""
+def fetch(proxies: Mapping[str, str] = NO_PROXIES, connections: int = 1) -> Fetch:
+    """So many connections to an address are kept; and no policy: that is ours."""
     own = {"User-Agent": "ticklake", "Accept-Encoding": "identity"}  # what is packed on the way has another length and place
     timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
-    pool = pools(proxies)
+    pool = pools(proxies, maxsize=connections)
 
     def get(url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         told = {**own, **headers}
@@ -63,7 +63,10 @@ def fetch(proxies: Mapping[str, str] = NO_PROXIES) -> Fetch:
 
 
 class Downloads:
-    """The files of one place, each below `folder` until whoever asked for it removes it."""
+    """The files of one place, each below `folder` until whoever asked for it removes it.
+
+    `stays`: of a file that could not be fetched to its end, what has come is there for another run to go on with.
+    """
 
     def __init__(  # noqa: PLR0913 - what a download needs of the world, by keyword
         self,
@@ -75,6 +78,7 @@ class Downloads:
         clock: Clock,
         random: Callable[[], float],
         stop: threading.Event,
+        stays: bool = False,
     ) -> None:
         self._hosts = hosts
         self._folder = folder
@@ -83,37 +87,54 @@ class Downloads:
         self._clock = clock
         self._random = random
         self._stop = stop
+        self._stays = stays
         self.bytes = 0  # that have come
 
     def file(self, path: str) -> File | Refusal:
         """The file, or why there is none. Nothing of what is refused stays on the disk."""
+        wanted = self.checksum(path)
+        if isinstance(wanted, Refusal):
+            return wanted
         name = path.rpartition("/")[2]
-        sidecar, target = self._folder / f"{name}.CHECKSUM", self._folder / name
-        try:
-            refusal = self._get(f"{path}.CHECKSUM", sidecar, SIDECAR)
-            if refusal is not None:
-                return refusal
-            told = _CHECKSUM.fullmatch(sidecar.read_bytes())
-            if told is None or told[2].decode("utf-8", "replace") != name:
-                return Refusal(
-                    "checksum", f"{name}.CHECKSUM is {sidecar.read_bytes()[:100]!r}: a sha256 and {name} would be right"
-                )
-            refusal = self._get(path, target, self._most_bytes)
-        finally:
-            sidecar.unlink(missing_ok=True)
+        target = self._folder / name
+        if self._stays and target.exists() and _sha256(target) == wanted:
+            return File(target, name, wanted, self._clock.wall_ns())
+        piece = _Piece(target, stays=self._stays)
+        refusal = self._get(path, piece, self._most_bytes)
+        if self._stays and refusal is not None and refusal.outcome == "failed":
+            return refusal
+        piece.forget()
         if refusal is None:
-            recv_ns = self._clock.wall_ns()
-            found, wanted = _sha256(target), told[1].decode().lower()
+            recv_ns, found = self._clock.wall_ns(), _sha256(target)
             if found == wanted:
                 return File(target, name, found, recv_ns)
             refusal = Refusal("checksum", f"{name} has the sha256 {found}, and {name}.CHECKSUM says {wanted}")
         target.unlink(missing_ok=True)
         return refusal
 
-    def _get(self, path: str, into: Path, most_bytes: int) -> Refusal | None:
+    def checksum(self, path: str) -> str | Refusal:
+        """What is published as the file's sha256."""
+        name = path.rpartition("/")[2]
+        found = self.text(f"{path}.CHECKSUM", SIDECAR)
+        if isinstance(found, Refusal):
+            return found
+        told = _CHECKSUM.fullmatch(found)
+        if told is None or told[2].decode("utf-8", "replace") != name:
+            return Refusal("checksum", f"{name}.CHECKSUM is {found[:100]!r}: a sha256 and {name} would be right")
+        return told[1].decode().lower()
+
+    def text(self, path: str, most_bytes: int) -> bytes | Refusal:
+        """Something small."""
+        target = self._folder / _name(path)
+        try:
+            return self._get(path, _Piece(target), most_bytes) or target.read_bytes()
+        finally:
+            target.unlink(missing_ok=True)
+
+    def _get(self, path: str, piece: "_Piece", most_bytes: int) -> Refusal | None:
         """None: it is there. The next address is asked where one says no or has it not; the same again after what may pass."""
-        name, hosts, pauses = path.rpartition("/")[2], deque(self._hosts), delays(self._random)
-        why, is_absent, piece = "no address is left", bool(hosts), _Piece(into)
+        name, hosts, pauses = _name(path), deque(self._hosts), delays(self._random)
+        why, is_absent = "no address is left", bool(hosts)
         for _ in range(TRIES):
             found = self._try(hosts[0] + path, piece, most_bytes) if hosts else None
             if found is None:
@@ -145,7 +166,7 @@ class Downloads:
             if answer.status == ABSENT:
                 return Verdict("never", "HTTP 404")
             if answer.status == NOT_THERE or (answer.status == PARTIAL and not piece.is_gone_on_with_by(answer)):
-                piece.etag = ""  # it is another file by now: from its beginning
+                piece.forget()  # it is another file by now: from its beginning
                 return Verdict("again", f"HTTP {answer.status} about another version")
             if answer.status not in (OK, PARTIAL):
                 told = {name.lower(): value for name, value in answer.headers.items()}
@@ -173,9 +194,10 @@ class Downloads:
 class _Piece:
     """What has come of a file, and of which version of it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, stays: bool = False) -> None:
         self.path = path
-        self.etag = ""
+        self._note = path.with_name(f"{path.name}.etag") if stays else None  # for another run
+        self.etag = self._note.read_text() if self._note and self._note.exists() and path.exists() else ""
 
     def asked(self) -> dict[str, str]:
         """To go on where it broke off, if it still is the same file."""
@@ -188,8 +210,24 @@ class _Piece:
         return begins and answer.headers.get("ETag") == self.etag
 
     def opened(self, answer: urllib3.BaseHTTPResponse) -> IO[bytes]:
-        self.etag = answer.headers.get("ETag", "")
-        return self.path.open("ab" if answer.status == PARTIAL else "wb")
+        if answer.status != PARTIAL:
+            self.forget()
+            self.path.unlink(missing_ok=True)
+            self.etag = answer.headers.get("ETag", "")
+            if self._note:
+                self._note.write_text(self.etag)
+        return self.path.open("ab")
+
+    def forget(self) -> None:
+        """Of which version it was."""
+        self.etag = ""
+        if self._note:
+            self._note.unlink(missing_ok=True)
+
+
+def _name(path: str) -> str:
+    """Of the file; a question to the address itself is for its listing."""
+    return path.partition("?")[0].rpartition("/")[2] or "listing"
 
 
 def _failed(url: str, error: Exception) -> Verdict:

@@ -234,11 +234,16 @@ class Spool:
 
 
 def prepare(folder: Path, who: str = "collector") -> int:
-    """Make the spool's folders and take its lock. The handle holds the lock until it is closed or the process ends."""
+    """Make the spool's folders and take its lock."""
     for part in (OPEN, SEALED, CONFLICT):
         (folder / part).mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError):  # they were there before, as a rule
         sync_folder(folder)
+    return lock(folder, who)
+
+
+def lock(folder: Path, who: str) -> int:
+    """Take the lock of a folder, which is there. The handle holds it until it is closed or the process ends."""
     handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

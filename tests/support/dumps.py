@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl
 
 from ingest.exchanges import find_exchange
 from ingest.simulator.listings import Series
@@ -78,6 +79,8 @@ class Site:
     asked: list[tuple[str, str]] = field(default_factory=list)  # path, range
     knows_ranges: bool = True
     knows_versions: bool = True  # else it goes on with whatever it has now
+    page: int = 1000  # keys in a page of the listing
+    listed: bytes | None = None  # in the place of any listing
 
     def publish(self, path: str, data: bytes, told: bytes | None = None) -> bytes:
         """A file and its checksum."""
@@ -87,6 +90,34 @@ class Site:
 
     def publish_csv(self, path: str, text: str) -> bytes:
         return self.publish(path, zipped(path.rpartition("/")[2].replace(".zip", ".csv"), text))
+
+    def fault(self, path: str) -> int:
+        """What goes wrong this time; of all questions for a listing, the path is `/?`."""
+        faults = self.faults.get("/?" if path.startswith("/?") else path, [])
+        fault = faults.pop(0) if faults else 0
+        if callable(fault):
+            fault(self)
+            return 0
+        return fault
+
+    def listing(self, query: Mapping[str, str]) -> bytes:
+        """What is right below a folder, as S3 tells it: keys and folders in one order, so many a page."""
+        if self.listed is not None:
+            return self.listed
+        prefix, marker = query["prefix"], query.get("marker", "")
+        below = {path[1:].removeprefix(prefix) for path in self.there if path[1:].startswith(prefix)}
+        names = sorted({prefix + name.partition("/")[0] + ("/" if "/" in name else "") for name in below})
+        names = [name for name in names if name > marker]
+        page = names[: self.page]
+        told = [
+            f"<CommonPrefixes><Prefix>{name}</Prefix></CommonPrefixes>"
+            if name.endswith("/")
+            else f"<Contents><Key>{name}</Key><Size>{len(self.there['/' + name])}</Size></Contents>"
+            for name in page
+        ]
+        more = f"<IsTruncated>true</IsTruncated><NextMarker>{page[-1]}</NextMarker>" if len(names) > len(page) else ""
+        name_space = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+        return f"<ListBucketResult {name_space}><Prefix>{prefix}</Prefix>{more}{''.join(told)}</ListBucketResult>".encode()
 
     @property
     def paths(self) -> list[str]:
@@ -104,11 +135,10 @@ def site(there: Mapping[str, bytes] | None = None) -> Iterator[Site]:
         def do_GET(self) -> None:
             wanted = self.headers.get("Range", "")
             found.asked.append((self.path, wanted))
-            faults = found.faults.get(self.path, [])
-            fault = faults.pop(0) if faults else 0
-            if callable(fault):
-                fault(found)
-                fault = 0
+            fault = found.fault(self.path)
+            if self.path.startswith("/?") and fault <= 0:
+                self._say(200, found.listing(dict(parse_qsl(self.path[2:]))))
+                return
             if fault > 0 or self.path not in found.there:
                 self._say(fault or 404, b"no")
                 return

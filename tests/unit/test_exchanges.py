@@ -66,7 +66,8 @@ def test_an_exchange_has_evidence_of_the_files_that_it_publishes(exchange: Excha
     if exchange.dumps is None:
         assert (rows, "Files: none are published." in text) == ([], True)
         return
-    assert [f"`{host}`" in text for host in exchange.dumps.hosts] == [True]
+    addresses = re.findall("`(https://[^`]*data.binance.vision)`", section(find_exchange("binance", "spot")))
+    assert [*exchange.dumps.hosts, *exchange.dumps.listings] == addresses
     assert {kind: (daily, monthly, columns, names) for kind, daily, monthly, columns, names in rows} == {
         kind: (
             dump.daily("BTC-USDT", day).replace("BTCUSDT", "<id>").replace("2024-02-03", "<day>"),
@@ -74,7 +75,7 @@ def test_an_exchange_has_evidence_of_the_files_that_it_publishes(exchange: Excha
             " ".join(f"`{name}`" for name in dump.fields),
             " ".join(f"`{name}`" for name in dump.header) or "none",
         )
-        for kind, dump in exchange.dumps.kinds.items()
+        for kind, dump in {**exchange.dumps.kinds, "kline": exchange.dumps.candles["1m"]}.items()
     }
 
 

@@ -1,5 +1,6 @@
 """The lake on files: written once, complete or absent; replaced only over the version that was seen."""
 
+import io
 import os
 import threading
 
@@ -71,7 +72,7 @@ def test_a_write_that_a_full_disk_refuses_leaves_nothing_of_itself(files, monkey
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left"):
-            files._part(b"data")
+            files._part(io.BytesIO(b"data"))
     assert list((files.root / "control" / "parts").iterdir()) == []
 
 

@@ -8,9 +8,9 @@ from ingest.continuity import Hole
 from ingest.exchanges import find_exchange
 from ingest.exchanges.exchange import Page
 from ingest.repair.cases import End, Window, case, end
-from ingest.repair.files import daily, monthly
 from ingest.repair.opengaps import OpenGap
 from ingest.rest.download import Refusal
+from ingest.rest.parts import daily, monthly
 from ingest.settings import Epoch, Ingest
 
 BEFORE = datetime(2024, 11, 7, 12, 0, 0, 123456, UTC)

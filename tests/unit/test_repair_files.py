@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from ingest.exchanges import find_exchange
-from ingest.repair.files import Part, daily, days, monthly, proven
+from ingest.repair.files import days, proven
+from ingest.rest.parts import Part, daily, monthly
 
 DUMP = find_exchange("binance", "spot").dumps.kinds["agg_trade"]
 

@@ -1,0 +1,1 @@
+"""What an exchange publishes of the past, into the lake's inbox."""
