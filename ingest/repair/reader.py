@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from ingest.clock import Clock
 from ingest.envelope import Origin, head, line
 from ingest.exchanges.exchange import Dump, Page
+from ingest.packed import UnreadableError
 from ingest.repair.cases import Case, Window
 from ingest.rest.download import Downloads, File, Refusal
 from ingest.rest.findings import Findings
 from ingest.rest.parts import Part, daily, monthly
-from ingest.rest.rows import Row, UnreadableError, check, raw, rows
+from ingest.rest.rows import Row, check, raw, rows
 from ingest.rest.search import Span
 from ingest.spool.spool import Spool
 

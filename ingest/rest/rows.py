@@ -2,26 +2,17 @@
 
 import json
 import logging
-import zipfile
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from ingest.exchanges.exchange import Dump
+from ingest.packed import UnreadableError, opened
 
-RATIO = 100  # bytes that one packed byte may become; prices and times pack to a fourth or a tenth
-SMALL = 10_000_000  # bytes that anything may become
 PIECE = 1 << 20  # bytes that are in memory at a time
 LONGEST = 10_000  # bytes of a line
 DIGITS = 19  # of an id at most: a BIGINT
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _LOG = logging.getLogger(__name__)
-
-
-class UnreadableError(Exception):
-    """The file is not what the venue publishes; says what it is."""
 
 
 class Row(NamedTuple):
@@ -34,7 +25,7 @@ class Row(NamedTuple):
 
 def check(path: Path) -> None:
     """Read all of it once: whether it is one file in a zip, of a sensible size, and whole. UnreadableError: it is not."""
-    with _opened(path) as file:
+    with opened(path) as file:
         while file.read(PIECE):
             pass
 
@@ -42,7 +33,7 @@ def check(path: Path) -> None:
 def rows(path: Path, dump: Dump) -> Iterator[Row]:
     """Every line with an id, in the order of the file; a row of names must be the one that is known."""
     header = ",".join(dump.header).encode()
-    with _opened(path) as file:
+    with opened(path) as file:
         for number, text in enumerate(_lines(path, file), 1):
             digits = text.partition(b",")[0]
             if digits.isdigit() and len(digits) <= DIGITS:
@@ -74,27 +65,3 @@ def _lines(path: Path, file: IO[bytes]) -> Iterator[bytes]:
             raise UnreadableError(f"{path.name}: a line of more than {LONGEST} bytes; rows of a CSV would be right")
     if rest:
         yield rest.removesuffix(b"\r")
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive)) as file:
-            yield file
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise UnreadableError(f"{path.name}: no zip that can be read: {error}") from error
-
-
-def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    members = archive.infolist()
-    if len(members) != 1:
-        raise UnreadableError(f"{path.name}: {len(members)} files in it; one would be right")
-    (member,) = members
-    if not member.filename.endswith(".csv"):
-        raise UnreadableError(f"{path.name}: {member.filename!r} in it; a CSV would be right")
-    if member.compress_type not in _METHODS or member.flag_bits & 1:
-        raise UnreadableError(f"{path.name}: packed by method {member.compress_type} or locked; deflate would be right")
-    if member.file_size > max(SMALL, RATIO * member.compress_size):
-        packed = f"{member.compress_size} bytes would become {member.file_size}"
-        raise UnreadableError(f"{path.name}: {packed}; {RATIO} times as many at most would be right")
-    return member

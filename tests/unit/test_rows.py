@@ -8,7 +8,8 @@ import zlib
 import pytest
 
 from ingest.exchanges import find_exchange
-from ingest.rest.rows import Row, UnreadableError, check, raw, rows
+from ingest.packed import UnreadableError
+from ingest.rest.rows import Row, check, raw, rows
 from tests.support import wire
 from tests.support.dumps import NAMES, zipped
 from tests.support.readings import rows as meant
@@ -102,6 +103,7 @@ WRONG = [
     (of(("A.csv", FIRST), ("B.csv", FIRST)), "A.zip: 2 files in it; one would be right"),
     (of(), "A.zip: 0 files in it; one would be right"),
     (of(("A.exe", FIRST)), "A.zip: 'A.exe' in it; a CSV would be right"),
+    (of(("../A.csv", FIRST)), "A.zip: '../A.csv' in it; a CSV would be right"),
     (of(("A.csv", FIRST), method=zipfile.ZIP_LZMA), "A.zip: packed by method 14 or locked; deflate would be right"),
     (of(("A.csv", b"0" * 20_000_000)), "A.zip: 19.* bytes would become 20000000; 100 times as many at most would be right"),
 ]

@@ -1,0 +1,1 @@
+"""How files of the past become parquet: for the job `compact` alone."""

@@ -1,0 +1,149 @@
+"""What lies in the inbox, by its keys: which file has which days of which feed, and which files make a month. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from ingest.exchanges import EXCHANGES
+from ingest.exchanges.exchange import Dump, Exchange, Period
+
+ROOT = "inbox/"
+CHECKSUM = ".CHECKSUM"
+_DAY = timedelta(days=1)
+_KEY = re.compile(
+    r"inbox/(?P<venue>\w+)/(?P<market>\w+)/(?P<period>monthly|daily)/(?P<dataset>\w+)/(?P<symbol>\w+)/"
+    r"(?P<name>(?P<of>\w+)-(?P<what>\w+)-(?P<when>\d{4}-\d\d(?:-\d\d)?)\.(?:zip|csv))"
+)
+
+
+class OddKeyError(ValueError):
+    """A key that tells no file of the past; says what would be right."""
+
+
+@dataclass(frozen=True, order=True)
+class Month:
+    """What is published as one object: a feed of a pair in a month."""
+
+    dataset: str  # of history: trades or klines
+    venue: str
+    market: str
+    feed: str  # of trades the kind, of klines the width
+    pair: str
+    year: int
+    month: int
+
+    @property
+    def first(self) -> date:
+        return date(self.year, self.month, 1)
+
+    @property
+    def last(self) -> date:
+        return (self.first + _DAY * 31).replace(day=1) - _DAY
+
+    @property
+    def key(self) -> str:
+        """Of the object, in the lake."""
+        place = f"pair={self.pair}/year={self.year}/month={self.month}"
+        return f"history/{self.dataset}/{place}/{self.venue}-{self.market}-{self.feed}.parquet"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the inbox."""
+
+    key: str
+    month: Month
+    period: Period
+    first: date
+    last: date
+
+    @property
+    def name(self) -> str:
+        return self.key.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a month: those that it is made of, in order, and those that it is compared with."""
+
+    month: Month
+    taken: Sequence[File]
+    beside: Sequence[File] = ()
+
+
+@dataclass
+class Inbox:
+    """Everything that lies there."""
+
+    months: Mapping[Month, Files] = field(default_factory=dict)
+    odd: Mapping[str, str] = field(default_factory=dict)  # key -> what is wrong with it
+
+
+def inbox(keys: Iterable[str]) -> Inbox:
+    """Sort the keys. A file whose checksum has not come yet is not there."""
+    there = set(keys)
+    found: dict[Month, list[File]] = {}
+    odd: dict[str, str] = {}
+    for key in sorted(there):
+        if key.endswith(CHECKSUM) or f"{key}{CHECKSUM}" not in there:
+            continue
+        try:
+            file = file_of(key)
+        except OddKeyError as error:
+            odd[key] = str(error)
+        else:
+            found.setdefault(file.month, []).append(file)
+    return Inbox({month: _files(month, files) for month, files in sorted(found.items())}, odd)
+
+
+def file_of(key: str) -> File:
+    """What a key says. OddKeyError: it says no such thing."""
+    told = _KEY.fullmatch(key)
+    if told is None:
+        raise OddKeyError(
+            f"{key}: inbox/<venue>/<market>/<monthly|daily>/<dataset>/<symbol>/<symbol>-<what>-<day or month>.zip is right"
+        )
+    exchange = EXCHANGES.get((told["venue"], told["market"]))
+    if exchange is None or exchange.dumps is None:
+        raise OddKeyError(f"{key}: {told['venue']} {told['market']} publishes no files that we know")
+    dataset, feed, dump = _kind(exchange, told["dataset"], told["what"], key)
+    try:
+        pair = exchange.pair(told["symbol"])
+        day = date.fromisoformat(told["when"] if told["period"] == "daily" else f"{told['when']}-01")
+    except ValueError as error:
+        raise OddKeyError(f"{key}: {error}") from error
+    month = Month(dataset, exchange.venue, exchange.market, feed, pair, day.year, day.month)
+    is_daily = told["period"] == "daily"
+    right = (dump.daily if is_daily else dump.monthly)(pair, day).rpartition("/")[2]
+    if told["name"].rpartition(".")[0] != right.removesuffix(".zip"):
+        raise OddKeyError(f"{key}: {right} would be right")
+    return File(key, month, "daily" if is_daily else "monthly", day, day if is_daily else month.last)
+
+
+def dump_of(month: Month) -> Dump:
+    """How its files are written."""
+    dumps = EXCHANGES[month.venue, month.market].dumps
+    assert dumps is not None
+    return dumps.kinds[month.feed] if month.dataset == "trades" else dumps.candles[month.feed]
+
+
+def _kind(exchange: Exchange, dataset: str, what: str, key: str) -> tuple[str, str, Dump]:
+    """Dataset of history, feed, how the file is written."""
+    dumps = exchange.dumps
+    assert dumps is not None
+    if dataset == "klines":
+        for width, dump in dumps.candles.items():
+            if dump.monthly("BTC-USDT", date(2024, 1, 1)).endswith(f"/BTCUSDT-{what}-2024-01.zip"):
+                return "klines", width, dump
+        raise OddKeyError(f"{key}: no candles are as wide as {what}")
+    for kind, dump in dumps.kinds.items():
+        if dump.dataset == dataset:
+            return "trades", kind, dump
+    raise OddKeyError(f"{key}: {exchange.name} publishes no {dataset}")
+
+
+def _files(month: Month, files: Sequence[File]) -> Files:
+    whole = [file for file in files if file.period == "monthly"]
+    days = sorted((file for file in files if file.period == "daily"), key=lambda file: file.first)
+    return Files(month, whole, days) if whole else Files(month, days)

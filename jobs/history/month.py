@@ -1,0 +1,209 @@
+"""A month of trades as one parquet object, sorted by time and id: written as it is read, where the files are in that order.
+
+Where they are not, the rows are put by days on the disk and each day is sorted: no month is ever in memory.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ingest.packed import UnreadableError
+from jobs.history.columns import TRADE_SCHEMA, WORDS
+from jobs.history.files import Month
+from jobs.history.rows import Batch, Reject, midnight
+
+GROUP = 131_072  # rows: an hour or two of a busy pair, so that a question for an hour reads little
+DAY = 86_400_000_000  # microseconds
+SAID = ("price", "quantity", "taker_side", "ts")  # by the exchange of a trade: two copies of one say the same
+Span = tuple[int, int]  # ids, both included
+
+
+class Source(NamedTuple):
+    """A file that the rows come from."""
+
+    object: str  # its key
+    conn: str
+    recv_us: int  # when it came
+
+
+Part = tuple[Source, Iterator[Batch]]
+
+
+@dataclass
+class Found:
+    """What the rows of a month were."""
+
+    rows: int = 0
+    first_id: int | None = None
+    last_id: int | None = None
+    holes: list[Span] = field(default_factory=list)  # ids that are absent between the first and the last
+    duplicates: int = 0
+    rejects: list[tuple[str, Reject]] = field(default_factory=list)  # key of the file, row
+    is_sorted: bool = True  # as they stood in the files
+
+
+class _OrderError(Exception):
+    """The rows do not stand in the order of time and id."""
+
+
+def write(month: Month, parts: Callable[[], Iterable[Part]], into: Path) -> Found:
+    """Write the month. `parts` gives the rows of its files from their beginning: it is asked twice where they are in no order."""
+    try:
+        return _as_they_stand(month, parts(), into)
+    except _OrderError:
+        with TemporaryDirectory(dir=into.parent) as folder:
+            return _by_days(month, parts(), into, Path(folder))
+
+
+def _as_they_stand(month: Month, parts: Iterable[Part], into: Path) -> Found:
+    found = Found()
+    before: tuple[int, int] | None = None  # time, id
+    with _Writer(into) as writer:
+        for source, batches in parts:
+            for batch in batches:
+                found.rejects += [(source.object, reject) for reject in batch.rejects]
+                if len(batch.line):
+                    before = _in_order(batch, before, found)
+                    writer.write(_table(month, source, batch))
+    return found
+
+
+def _by_days(month: Month, parts: Iterable[Part], into: Path, folder: Path) -> Found:
+    """Rows in no order, some of them twice: the first one counts, another one that says something else is a conflict."""
+    found, begin = Found(is_sorted=False), midnight(month.first)
+    with ExitStack() as stack:
+        days: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
+        for source, batches in parts:
+            for batch in batches:
+                found.rejects += [(source.object, reject) for reject in batch.rejects]
+                table = _table(month, source, batch)
+                number = pc.divide(pc.subtract(batch.ts, begin), DAY)
+                for day in sorted(pc.unique(number).to_pylist()):
+                    if day not in days:
+                        days[day] = stack.enter_context(pa.ipc.new_stream(folder / f"{day:02}", TRADE_SCHEMA))
+                    days[day].write_table(table.filter(pc.equal(number, day)))
+    ids = []
+    with _Writer(into) as writer:
+        for day in sorted(days):
+            with pa.ipc.open_stream(folder / f"{day:02}") as stream:
+                table = _once(stream.read_all(), found)
+            writer.write(table.sort_by([("ts", "ascending"), ("trade_id", "ascending")]))
+            ids.append(table.column("trade_id").combine_chunks())
+    if ids:
+        _count(pa.concat_arrays(ids), month, found)
+    return found
+
+
+def _once(table: pa.Table, found: Found) -> pa.Table:
+    """Each id once; a stable order, so that the first copy is the one that stands first in the files."""
+    place = pa.chunked_array([pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), len(table)))])
+    table = table.append_column("place", place).sort_by([("trade_id", "ascending"), ("place", "ascending")])
+    ids = table.column("trade_id").combine_chunks()
+    again = pc.fill_null(pc.equal(pc.pairwise_diff(ids), 0), False)
+    for number in pc.indices_nonzero(again).to_pylist():
+        one, first = table.slice(number, 1).to_pylist()[0], number
+        while again[first].as_py():
+            first -= 1
+        other = table.slice(first, 1).to_pylist()[0]
+        if all(one[name] == other[name] for name in SAID):
+            found.duplicates += 1
+        else:
+            found.rejects.append((one["object"], Reject(one["seq"], "conflict", f"trade {one['trade_id']}")))
+    return table.filter(pc.invert(again)).drop_columns(["place"])
+
+
+def _count(ids: pa.Array, month: Month, found: Found) -> None:
+    ids = ids.take(pc.sort_indices(ids))
+    steps = pc.pairwise_diff(ids)
+    for place in pc.indices_nonzero(pc.fill_null(pc.equal(steps, 0), False)).to_pylist():
+        raise UnreadableError(f"{month.key}: trade {ids[place].as_py()} is in the files of two days")
+    _add_holes(ids, steps, found)
+    found.rows, found.first_id, found.last_id = len(ids), ids[0].as_py(), ids[-1].as_py()
+
+
+def _add_holes(ids: pa.Array, steps: pa.Array, found: Found) -> None:
+    if (pc.max(steps).as_py() or 1) > 1:
+        for place in pc.indices_nonzero(pc.fill_null(pc.greater(steps, 1), False)).to_pylist():
+            found.holes.append((ids[place - 1].as_py() + 1, ids[place].as_py() - 1))
+
+
+def _in_order(batch: Batch, before: tuple[int, int] | None, found: Found) -> tuple[int, int]:
+    ids, at = batch.trade_id, batch.ts
+    if before is not None:
+        at, ids = pa.concat_arrays([pa.array([before[0]], at.type), at]), pa.concat_arrays([pa.array([before[1]], ids.type), ids])
+    steps = pc.pairwise_diff(ids)
+    is_sorted = (pc.min(pc.pairwise_diff(at)).as_py() or 0) >= 0 and (pc.min(steps).as_py() or 1) >= 1
+    if not is_sorted:
+        raise _OrderError
+    _add_holes(ids, steps, found)
+    found.rows += len(batch.line)
+    found.first_id = ids[0].as_py() if found.first_id is None else found.first_id
+    found.last_id = ids[-1].as_py()
+    return at[-1].as_py(), ids[-1].as_py()
+
+
+class _Writer:
+    """Row groups of one size."""
+
+    def __init__(self, into: Path) -> None:
+        words = [column.name for column in TRADE_SCHEMA if column.type == WORDS]
+        self._writer = pq.ParquetWriter(
+            into, TRADE_SCHEMA, compression="zstd", use_dictionary=words, write_page_index=True, store_schema=False
+        )
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None and self._rows:
+            self._writer.write_table(pa.concat_tables(self._waiting), GROUP)
+        self._writer.close()
+
+    def write(self, table: pa.Table) -> None:
+        self._waiting.append(table)
+        self._rows += len(table)
+        whole = self._rows // GROUP * GROUP
+        if whole:
+            waiting = pa.concat_tables(self._waiting)
+            self._writer.write_table(waiting.slice(0, whole), GROUP)
+            self._waiting = [waiting.slice(whole)]
+            self._rows -= whole
+
+
+def _table(month: Month, source: Source, batch: Batch) -> pa.Table:
+    """The rows as history has them."""
+    size = len(batch.line)
+    columns = {
+        "venue": _same(month.venue, size),
+        "market": _same(month.market, size),
+        "feed": _same(month.feed, size),
+        "trade_id": batch.trade_id,
+        "first_id": batch.first_id,
+        "last_id": batch.last_id,
+        "price": batch.price,
+        "quantity": batch.quantity,
+        "quote_quantity": batch.quote_quantity,
+        "taker_side": pa.DictionaryArray.from_arrays(batch.is_buy.cast(pa.int8()).cast(pa.int32()), ["sell", "buy"]),
+        "ts": batch.ts.cast(pa.timestamp("us", "UTC")),
+        "event_ts": pa.nulls(size, pa.timestamp("us", "UTC")),
+        "recv_ts": pa.repeat(pa.scalar(source.recv_us, pa.timestamp("us", "UTC")), size),
+        "source": _same("dump", size),
+        "object": _same(source.object, size),
+        "conn": _same(source.conn, size),
+        "seq": batch.line,
+        "item": pa.repeat(pa.scalar(0, pa.int32()), size),
+    }
+    return pa.table([columns[name] for name in TRADE_SCHEMA.names], schema=TRADE_SCHEMA)
+
+
+def _same(text: str, size: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), size), [text])
