@@ -43,6 +43,10 @@ class Store(Protocol):
         """A file of this disk, however large, over whatever is there; durably, and never in parts."""
         ...
 
+    def local(self, key: str, folder: Path) -> Path:
+        """The object as a file of this disk, as old as it is: itself, not to be changed, or a copy in the folder. FileNotFoundError."""
+        ...
+
     def delete(self, key: str) -> None:
         """Remove the object if it is there."""
         ...
@@ -99,6 +103,12 @@ class Files:
         with path.open("rb") as source:
             self._part(source).replace(target)
         _sync_folder(target.parent)
+
+    def local(self, key: str, folder: Path) -> Path:  # noqa: ARG002 - a bucket wants it
+        path = self.root / key
+        if not path.is_file():
+            raise FileNotFoundError(f"object {key}: not there")
+        return path
 
     def delete(self, key: str) -> None:
         (self.root / key).unlink(missing_ok=True)
@@ -169,6 +179,19 @@ class Bucket:
 
     def put(self, key: str, path: Path) -> None:
         self.client.upload_file(str(path), self.bucket, self.prefix + key, ExtraArgs=self._encryption())
+
+    def local(self, key: str, folder: Path) -> Path:
+        path = folder / key.rpartition("/")[2]
+        try:
+            answer = self.client.get_object(Bucket=self.bucket, Key=self.prefix + key)
+        except self.client.exceptions.NoSuchKey:
+            raise FileNotFoundError(f"object {key}: not there") from None
+        with path.open("wb") as file:
+            for piece in answer["Body"].iter_chunks(PIECE):
+                file.write(piece)
+        written = answer["LastModified"].timestamp()
+        os.utime(path, (written, written))
+        return path
 
     def delete(self, key: str) -> None:
         self.client.delete_object(Bucket=self.bucket, Key=self.prefix + key)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -68,6 +69,20 @@ def test_a_version_of_an_object_that_is_gone_replaces_nothing(bucket):
     bucket.delete("a")
     assert bucket.replace("a", b"2", version) is None
     assert bucket.get("a") is None
+
+
+def test_a_file_goes_there_and_comes_back_as_old_as_it_is(bucket, tmp_path):
+    file, there = tmp_path / "a.zip", tmp_path / "there"
+    file.write_bytes(os.urandom(20_000_000))  # more than one part of an upload
+    there.mkdir()
+    bucket.create("inbox/a.zip", b"before")
+    bucket.put("inbox/a.zip", file)
+    found = bucket.local("inbox/a.zip", there)
+    assert (found, found.read_bytes()) == (there / "a.zip", file.read_bytes())
+    told = bucket.client.head_object(Bucket=bucket.bucket, Key="some/prefix/inbox/a.zip")["LastModified"]
+    assert found.stat().st_mtime == told.timestamp()
+    with pytest.raises(FileNotFoundError, match=re.escape("object inbox/b.zip: not there")):
+        bucket.local("inbox/b.zip", there)
 
 
 def test_keys_are_those_below_the_prefix(bucket):

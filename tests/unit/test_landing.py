@@ -65,6 +65,25 @@ def test_a_crash_while_writing_leaves_nothing_that_a_reader_sees(files, monkeypa
     assert list(files.keys("landing/")) == []
 
 
+def test_a_file_takes_the_place_of_an_object_and_is_durable_before_it_does(files, tmp_path, monkeypatch):
+    other = tmp_path / "other"
+    other.write_bytes(b"a large file")
+    files.create(KEY, b"before")
+    with file_calls(monkeypatch, files.root.parent) as calls:
+        files.put(KEY, other)
+    written = next(place for place, call in enumerate(calls) if call[0] == "fsync" and call[1].startswith("lake/control/parts/"))
+    named = calls.index(("replace", f"lake/{KEY}"))
+    assert written < named < calls.index(("fsync", f"lake/{KEY.rsplit('/', 1)[0]}"))
+    assert (tree(files.root), other.read_bytes()) == ({KEY: b"a large file"}, b"a large file")
+
+
+def test_an_object_is_a_file_of_this_disk(files, tmp_path):
+    files.create(KEY, b"data")
+    assert files.local(KEY, tmp_path) == files.root / KEY
+    with pytest.raises(FileNotFoundError, match="object a/b: not there"):
+        files.local("a/b", tmp_path)
+
+
 def test_a_write_that_a_full_disk_refuses_leaves_nothing_of_itself(files, monkeypatch):
     def full(_handle):
         raise OSError(28, "No space left on device")
