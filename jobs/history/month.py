@@ -37,6 +37,24 @@ Part = tuple[Source, Iterator[Batch]]
 
 
 @dataclass
+class Told:
+    """What a file says."""
+
+    rows: int = 0  # that are believed
+    first_id: int | None = None
+    last_id: int | None = None
+    rejects: int = 0
+
+    def take(self, batch: Batch) -> None:
+        self.rejects += len(batch.rejects)
+        if len(batch.line):
+            low, high = (one.as_py() for one in pc.min_max(batch.trade_id).values())
+            self.rows += len(batch.line)
+            self.first_id = low if self.first_id is None else min(self.first_id, low)
+            self.last_id = high if self.last_id is None else max(self.last_id, high)
+
+
+@dataclass
 class Found:
     """What the rows of a month were."""
 
@@ -47,6 +65,12 @@ class Found:
     duplicates: int = 0
     rejects: list[tuple[str, Reject]] = field(default_factory=list)  # key of the file, row
     is_sorted: bool = True  # as they stood in the files
+    files: dict[str, Told] = field(default_factory=dict)  # by key
+
+    def take(self, source: Source, batch: Batch) -> None:
+        """Count what a file says."""
+        self.rejects += [(source.object, reject) for reject in batch.rejects]
+        self.files.setdefault(source.object, Told()).take(batch)
 
 
 class _OrderError(Exception):
@@ -68,7 +92,7 @@ def _as_they_stand(month: Month, parts: Iterable[Part], into: Path) -> Found:
     with _Writer(into) as writer:
         for source, batches in parts:
             for batch in batches:
-                found.rejects += [(source.object, reject) for reject in batch.rejects]
+                found.take(source, batch)
                 if len(batch.line):
                     before = _in_order(batch, before, found)
                     writer.write(_table(month, source, batch))
@@ -82,7 +106,7 @@ def _by_days(month: Month, parts: Iterable[Part], into: Path, folder: Path) -> F
         days: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
         for source, batches in parts:
             for batch in batches:
-                found.rejects += [(source.object, reject) for reject in batch.rejects]
+                found.take(source, batch)
                 table = _table(month, source, batch)
                 number = pc.divide(pc.subtract(batch.ts, begin), DAY)
                 for day in sorted(pc.unique(number).to_pylist()):

@@ -12,7 +12,7 @@ from ingest.exchanges import find_exchange
 from ingest.packed import UnreadableError
 from jobs.history import month as history
 from jobs.history.files import Month
-from jobs.history.month import Found, Source, write
+from jobs.history.month import Found, Source, Told, write
 from jobs.history.rows import Form, Reject, batches, midnight
 from jobs.tables.trades import TRADES
 from tests.support.dumps import microseconds
@@ -44,6 +44,11 @@ def made(folder, *texts):
         return [(source, batches(io.BytesIO(text.encode()), "a", FORM)) for source, text in zip(sources, texts, strict=True)]
 
     found = write(JANUARY, parts, into)
+    for number, text in enumerate(texts):
+        told = meant(text, "agg_trade", 8, SINCE, UNTIL)
+        ids = [row["trade_id"] for row in told.rows]
+        expected = Told(len(ids), min(ids, default=None), max(ids, default=None), len(told.rejects))
+        assert found.files.pop(f"inbox/{number}.zip", Told()) == expected
     with duckdb.connect() as connection:
         return found, connection.read_parquet(str(into)).select(COLUMNS).fetchall(), into
 
