@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.support.project import HOME
 
 
+@pytest.mark.long
 def test_a_few_seconds_of_trouble():
     command = [sys.executable, "-m", "tests.benchmarks.soak", "--minutes", "0.2", "--rate", "500", "--every", "2"]
     done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
