@@ -25,6 +25,7 @@ from ingest.settings import Ingest
 from ingest.spool.spool import lock as take_lock
 
 PERIODS: Sequence[Period] = ("monthly", "daily")
+PLANNING = -1  # in the place of a thread's number
 _LOG = logging.getLogger(__name__)
 
 
@@ -106,12 +107,12 @@ class Backfill:
         lock = take_lock(self._folder.parent, "backfill")
         try:
             inbox = Inbox(self._store, self._exchange, self._dump)
-            self._work(inbox, self._plan(asked), asked, report)
+            self._work(inbox, self._plan(asked, report), asked, report)
         finally:
             os.close(lock)
         return self._progress()
 
-    def _plan(self, asked: Asked) -> Sequence[tuple[str, Part]]:
+    def _plan(self, asked: Asked, report: Callable[[Progress], None]) -> Sequence[tuple[str, Part]]:
         """Which files there are, of all pairs."""
         hosts = listing_hosts(self._ingest, self._exchange)
         listings = self._downloads(hosts)
@@ -119,6 +120,8 @@ class Backfill:
         for pair in chosen(asked.pairs, self._published(listings) if any("*" in one for one in asked.pairs) else ()):
             if self._world.stop.is_set():
                 break
+            self._state.doing[PLANNING] = f"asking what there is of {pair}"
+            report(self._progress())
             sizes = {key.path: key.bytes for key in self._files(listings, pair, asked)}
             with_sum = {path for path in sizes if f"{path}.CHECKSUM" in sizes}
             plan = wanted(self._dump, pair, asked.first, asked.last, with_sum)
@@ -128,6 +131,7 @@ class Backfill:
             if not plan.parts:
                 self._fail(f"{pair}: nothing is published of {asked.first} to {asked.last}")
             found += [(pair, part) for part in plan.parts]
+        self._state.doing.pop(PLANNING, None)
         return found
 
     def _published(self, listings: Downloads) -> Sequence[str]:

@@ -87,6 +87,8 @@ def test_months_that_are_over_and_the_days_after_them(desk):
     size = sum(len(data(name)) for name in names)
     assert (end.files, end.bytes, end.ends, end.absent, end.failures) == (3, size, {"fetched": 3}, [], [])
     assert (end.is_good, desk.left()) == (True, [])
+    assert desk.shown[0].doing == ["asking what there is of BTC-USDT"]
+    assert desk.shown[-1].done == 3
     assert end.got_bytes > size  # checksums and listings, too
 
 
