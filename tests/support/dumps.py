@@ -101,12 +101,13 @@ class Site:
         return fault
 
     def listing(self, query: Mapping[str, str]) -> bytes:
-        """What is right below a folder, as S3 tells it: keys and folders in one order, so many a page."""
+        """What is below a folder, as S3 tells it: keys, and folders if it is to stop at these, in one order, so many a page."""
         if self.listed is not None:
             return self.listed
         prefix, marker = query["prefix"], query.get("marker", "")
         below = {path[1:].removeprefix(prefix) for path in self.there if path[1:].startswith(prefix)}
-        names = sorted({prefix + name.partition("/")[0] + ("/" if "/" in name else "") for name in below})
+        cut = query.get("delimiter") or "\n"
+        names = sorted({prefix + name.partition(cut)[0] + (cut if cut in name else "") for name in below})
         names = [name for name in names if name > marker]
         page = names[: self.page]
         told = [

@@ -120,6 +120,34 @@ def test_a_file_that_the_venue_has_replaced_is_found_by_its_checksum(desk, venue
     assert sorted(path for path in venue.paths if path.endswith(".zip")) == [f"/data/spot/{DAYS[1]}"]
 
 
+def test_a_file_that_is_being_replaced_is_not_there(desk, venue):
+    """As a process leaves it that was killed between the two: the other file has come, the checksum has not."""
+
+    class Killed(Files):
+        def put(self, key, path):
+            super().put(key, path)
+            raise KeyError(key)
+
+    desk.run()
+    venue.publish(f"/data/spot/{DAYS[1]}", data("other"))
+    desk.store = Killed(desk.folder / "lake")
+    assert desk.run(recheck=True).ends == {"same": 2, "failed": 1}
+    assert f"{DAYS[1]}.CHECKSUM" not in desk.inbox()
+    desk.store = Files(desk.folder / "lake")
+    assert desk.run().ends == {"there": 2, "fetched": 1}
+    assert desk.files()[DAYS[1]] == data("other")
+
+
+def test_a_file_whose_checksum_is_not_published_yet_is_not_published(desk, venue):
+    del venue.there[f"/data/spot/{DAYS[2]}.CHECKSUM"]
+    end = desk.run()
+    assert (end.ends, end.absent, end.is_good) == (
+        {"fetched": 2},
+        [("BTC-USDT", Absent(date(2024, 2, 2), date(2024, 2, 2), "after"))],
+        True,
+    )
+
+
 def test_what_history_was_made_of_counts_where_the_inbox_has_it_no_longer(desk, venue):
     desk.run()
     sums = {key: desk.store.get(f"{key}.CHECKSUM")[0][:64].decode() for key in desk.store.keys("inbox/") if key.endswith("zip")}
