@@ -7,8 +7,10 @@ from pathlib import Path
 
 from jobs.tables import TABLES
 from jobs.tables.gaps import STATES
+from jobs.tables.loads import VERDICTS as LOADED
 from jobs.tables.quarantine import REASONS, SEEN
 from jobs.tables.reconciliation import COUNTED, UNEXPLAINED
+from jobs.tables.rejects import REASONS as REJECTED
 from jobs.tables.table import Table
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
@@ -222,6 +224,27 @@ FROM (
 WHERE place = 1 AND success = false
 ORDER BY day DESC, "table", expectation""",
     ),
+    "loads": Example(
+        "the files that history was not made of, and why",
+        """SELECT object, verdict, detail, loaded_at
+FROM loads
+WHERE verdict <> 'loaded'
+ORDER BY loaded_at DESC, object""",
+    ),
+    "published": Example(
+        "the months of a pair that there are, and what each misses",
+        """SELECT year, month, rows, first_id, last_id, missing, duplicates, object
+FROM published
+WHERE dataset = 'trades' AND venue = 'binance' AND market = 'spot' AND feed = 'agg_trade' AND pair = 'BTC-USDT'
+ORDER BY year, month""",
+    ),
+    "rejects": Example(
+        "what is not believed of each file",
+        """SELECT object, reason, count(*) AS rows, min(line) AS first_line, min(raw) AS for_example
+FROM rejects
+GROUP BY object, reason
+ORDER BY rows DESC, object""",
+    ),
     "quarantine": Example(
         "what did not become a trade in a month, and why",
         """SELECT reason, venue, market, pair, count(*) AS items, min(detail) AS for_example
@@ -247,27 +270,32 @@ def tables_page(tables: Iterable[Table]) -> str:
 def _section(table: Table) -> str:
     rows = "\n".join(f"| `{column.name}` | {column.type} | {_cell(column.comment)} |" for column in table.columns)
     example = EXAMPLES[table.name]
-    more = {"quarantine": _reasons(), "bars": COMPLETE_BARS, "fills": ROUNDED_FILLS, "gaps": _states() + GAPS_OF_TRADES}
-    notes = {**more, "reconciliation": _verdicts(), "quality_results": CHECKING}.get(table.name, "")
+    more = {
+        "quarantine": _reasons(),
+        "bars": COMPLETE_BARS,
+        "fills": ROUNDED_FILLS,
+        "gaps": _words("State", STATES) + GAPS_OF_TRADES,
+    }
+    notes = {**more, "reconciliation": _verdicts(), "quality_results": CHECKING}
+    notes |= {"loads": _words("Verdict", LOADED), "rejects": _words("Reason", REJECTED)}
     return (
         f"## {table.name}\n\n{table.comment}\n\n"
         f"Key: {_names(table.key)}. {f'Partitioned by {_names(table.partitioned_by)}' if table.partitioned_by else 'Not partitioned'}. "
         f"Ranges of {_names(table.skipping)} skip files.\n\n"
         f"| Column | Type | Meaning |\n|---|---|---|\n{rows}\n\n"
-        f"{notes}"
+        f"{notes.get(table.name, '')}"
         f"Example: {example.question}.\n\n```sql\n{example.sql}\n```\n"
     )
 
 
-def _states() -> str:
-    rows = "\n".join(f"| `{state}` | {_cell(meaning)} |" for state, meaning in STATES.items())
-    return f"| State | Meaning |\n|---|---|\n{rows}\n\n"
+def _words(name: str, meanings: Mapping[str, str]) -> str:
+    rows = "\n".join(f"| `{word}` | {_cell(meaning)} |" for word, meaning in meanings.items())
+    return f"| {name} | Meaning |\n|---|---|\n{rows}\n\n"
 
 
 def _reasons() -> str:
-    rows = "\n".join(f"| `{reason}` | {_cell(meaning)} |" for reason, meaning in REASONS.items())
     seen = f"An item has one reason. Ids that are there as {_names(SEEN)} count as seen: they are no holes."
-    return f"{seen}\n\n| Reason | Meaning |\n|---|---|\n{rows}\n\n"
+    return f"{seen}\n\n{_words('Reason', REASONS)}"
 
 
 def _verdicts() -> str:

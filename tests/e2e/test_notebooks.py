@@ -2,6 +2,7 @@
 
 import argparse
 import base64
+import hashlib
 import json
 import os
 import re
@@ -18,7 +19,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from ingest.settings import settings
-from jobs import bars, fills, gaps, quality, reconcile
+from jobs import bars, compact, fills, gaps, quality, reconcile
 from jobs.runtime.lake import place
 from tests.support import channels
 from tests.support.lines import Collector, micros, put
@@ -79,6 +80,13 @@ def with_all(spark: "SparkSession", lake: Path, tmp_path_factory: pytest.TempPat
     for job in (bars, gaps, reconcile):
         job.run(conf, place(conf.lake), argparse.Namespace(full=False))
     fills.run(conf, place(conf.lake), argparse.Namespace(rebuild=False))
+    good, odd = "1,111.5,2,1,2,1772323200000,True,True\n", "2,0,0,3,3,1772323200000,True,True\n"
+    for day, text, told in (("03-01", good + odd, None), ("04-02", "what?\n", "0" * 64)):
+        file = folder / f"inbox/binance/spot/daily/aggTrades/BTCUSDT/BTCUSDT-aggTrades-2026-{day}.csv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        Path(f"{file}.CHECKSUM").write_text(f"{told or hashlib.sha256(text.encode()).hexdigest()}  {file.name}\n")
+    compact.run(conf, place(conf.lake), argparse.Namespace())
     checked = {
         "since": None,
         "until": None,
@@ -199,6 +207,14 @@ def test_the_examples_of_the_tables_page_say_what_is_in_the_lake(with_all: Path,
     assert what == ["reconciliation", day, "it_is_the_exchanges_or_explained", "1 of 1"]
     minute_key = {"venue": "binance", "market": "spot", "feed": "agg_trade", "pair": "BTC-USDT", "minute": f"{day} 10:01:00"}
     assert json.loads(examples) == [minute_key | {"verdict": "differs"}]
+    folder = "inbox/binance/spot/daily/aggTrades/BTCUSDT"
+    ((refused, verdict, detail, _),) = found["loads"]
+    assert (refused, verdict) == (f"{folder}/BTCUSDT-aggTrades-2026-04-02.csv", "checksum")
+    assert detail.endswith(f"and its checksum says '{'0' * 64}'")
+    month = "history/trades/pair=BTC-USDT/year=2026/month=3/binance-spot-agg_trade.parquet"
+    assert found["published"] == [("2026", "3", "1", "1", "1", "0", "0", month)]
+    row = "2,0,0,3,3,1772323200000,True,True"
+    assert found["rejects"] == [(f"{folder}/BTCUSDT-aggTrades-2026-03-01.csv", "void", "1", "2", row)]
     assert found["quarantine"] == [("price", "binance", "spot", "BTC-USDT", "1", "price_text = -1.5")]
     assert len(found["trades"]) == 7
     greatest, *_, least = found["trades"]

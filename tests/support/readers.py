@@ -9,6 +9,7 @@ import deltalake
 import duckdb
 
 from jobs.tables.order_books import LEVELS
+from jobs.tables.published import SOURCES
 from jobs.tables.table import Table
 
 # where it has another word
@@ -16,6 +17,7 @@ DUCKDB = {
     "STRING": "VARCHAR",
     "INT": "INTEGER",
     "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
+    SOURCES: "STRUCT(object VARCHAR, sha256 VARCHAR)[]",
     LEVELS: "STRUCT(price DECIMAL(20,10), quantity DECIMAL(22,8))[]",
 }
 HIVE = {"pair": "VARCHAR", "year": "BIGINT", "month": "BIGINT"}  # what a folder's name does not tell

@@ -1,0 +1,257 @@
+"""The job: what lies in the inbox becomes history, once; what cannot be believed is told, and changes nothing."""
+
+import argparse
+import hashlib
+import json
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from pyspark.sql import SparkSession
+
+from ingest.settings import Settings, settings
+from jobs import compact
+from jobs.runtime.lake import place
+from jobs.tables.published import PUBLISHED
+from jobs.tables.trades import TRADES
+from tests.support.dumps import microseconds, zipped
+from tests.support.history import agg_csv, meant
+from tests.support.lines import Collector, micros, put
+from tests.support.stream import driver, take
+
+BELOW = "inbox/binance/spot"
+OBJECT = "history/trades/pair=BTC-USDT/year=2024/month={}/binance-spot-agg_trade.parquet"
+APRIL = "history/trades/pair=BTC-USDT/year=2026/month=4/binance-spot-agg_trade.parquet"
+T, DAY, CAME = 1704067200000, 86_400_000, 1_706_000_000
+Rows = list[dict[str, Any]]
+
+
+class Inbox:
+    """A lake with files in its inbox."""
+
+    def __init__(self, spark: SparkSession, lake: Path) -> None:
+        self.spark = spark
+        self.lake = lake
+        self.settings: Settings = settings({"lake": str(lake), "ingest": {"collector": "test"}})
+
+    def put(self, name: str, text: str, *, told: str | None = None) -> str:
+        """A file with its checksum; the key."""
+        period = "monthly" if len(name.rpartition("aggTrades-")[2]) == len("2024-01") else "daily"
+        key = f"{BELOW}/{period}/aggTrades/{name.partition('-')[0]}/{name}.zip"
+        path = self.lake / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = zipped(f"{name}.csv", text)
+        path.write_bytes(data)
+        os.utime(path, (CAME, CAME))
+        Path(f"{path}.CHECKSUM").write_text(f"{told or hashlib.sha256(data).hexdigest()}  {path.name}\n")
+        return key
+
+    def sha256(self, key: str) -> str:
+        return hashlib.sha256((self.lake / key).read_bytes()).hexdigest()
+
+    def run(self) -> dict[str, Any]:
+        return dict(compact.run(self.settings, place(self.settings.lake), argparse.Namespace()))
+
+    def table(self, name: str, *order: str) -> Rows:
+        return [
+            row.asDict(recursive=True)
+            for row in self.spark.read.format("delta").load(f"{self.lake}/tables/{name}").orderBy(*order).collect()
+        ]
+
+    def version(self, name: str) -> int:
+        return len(list((self.lake / f"tables/{name}/_delta_log").glob("*.json")))
+
+    def rows(self, month: int) -> list[tuple[Any, ...]]:
+        with duckdb.connect() as connection:
+            told = connection.read_parquet(str(self.lake / OBJECT.format(month)))
+            return told.select("trade_id, price, quantity, quote_quantity, taker_side, epoch_us(ts), object, seq").fetchall()
+
+
+@pytest.fixture
+def there(spark: SparkSession, lake: Path) -> Inbox:
+    return Inbox(spark, lake)
+
+
+def january(first: int, count: int, day: int = 1) -> str:
+    return agg_csv((first + n, f"61000.{n % 10}", "0.25", T + (day - 1) * DAY + n * 1000, n % 2 == 0) for n in range(count))
+
+
+def plain(key: str, text: str, day: datetime, until: datetime) -> list[tuple[Any, ...]]:
+    names = ("trade_id", "price", "quantity", "quote_quantity", "taker_side")
+    found = meant(text, "agg_trade", 8, day, until).rows
+    return [(*(row[name] for name in names), microseconds(row["ts"]), key, row["seq"]) for row in found]
+
+
+JANUARY = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def test_files_become_months_and_what_became_of_each_is_told(there: Inbox):
+    texts = {f"BTCUSDT-aggTrades-2024-01-0{day}": january(1 + 50 * (day - 1), 50, day) for day in (1, 2)}
+    texts["BTCUSDT-aggTrades-2024-02"] = agg_csv(
+        [(101, "1", "2", T + 31 * DAY, True), (104, "1", "2", T + 32 * DAY, False), (105, "0", "0", T, True)]
+    )
+    keys = {name: there.put(name, text) for name, text in texts.items()}
+    assert there.run() == {"months": 2, "published": 2, "rows": 102, "rejected": 1, "refused": 0, "refusals": []}
+    expected = []
+    for number, (name, text) in enumerate(list(texts.items())[:2]):
+        day = JANUARY + timedelta(days=number)
+        expected += plain(keys[name], text, day, day + timedelta(days=1))
+    assert there.rows(1) == expected
+    february = plain(
+        keys["BTCUSDT-aggTrades-2024-02"],
+        texts["BTCUSDT-aggTrades-2024-02"],
+        datetime(2024, 2, 1, tzinfo=UTC),
+        datetime(2024, 3, 1, tzinfo=UTC),
+    )
+    assert there.rows(2) == february
+    feed = {"dataset": "trades", "venue": "binance", "market": "spot", "feed": "agg_trade", "pair": "BTC-USDT"}
+    (first, second) = there.table("published", "month")
+    assert {name: second[name] for name in second if name != "published_at"} == {
+        **feed,
+        "year": 2024,
+        "month": 2,
+        "object": OBJECT.format(2),
+        "sha256": there.sha256(OBJECT.format(2)),
+        "bytes": (there.lake / OBJECT.format(2)).stat().st_size,
+        "rows": 2,
+        "first_id": 101,
+        "last_id": 104,
+        "missing": 2,
+        "duplicates": 0,
+        "sources": [{"object": keys["BTCUSDT-aggTrades-2024-02"], "sha256": there.sha256(keys["BTCUSDT-aggTrades-2024-02"])}],
+    }
+    assert [one["object"] for one in first["sources"]] == list(keys.values())[:2]
+    *_, load = there.table("loads", "first_day")
+    assert {name: load[name] for name in load if name != "loaded_at"} == {
+        **feed,
+        "object": keys["BTCUSDT-aggTrades-2024-02"],
+        "sha256": there.sha256(keys["BTCUSDT-aggTrades-2024-02"]),
+        "first_day": date(2024, 2, 1),
+        "last_day": date(2024, 2, 29),
+        "rows": 2,
+        "first_id": 101,
+        "last_id": 104,
+        "rejected": 1,
+        "bytes": (there.lake / keys["BTCUSDT-aggTrades-2024-02"]).stat().st_size,
+        "verdict": "loaded",
+        "detail": "",
+    }
+    (reject,) = there.table("rejects", "line")
+    assert (reject["object"], reject["line"], reject["reason"], reject["raw"]) == (
+        keys["BTCUSDT-aggTrades-2024-02"],
+        3,
+        "void",
+        texts["BTCUSDT-aggTrades-2024-02"].splitlines()[2],
+    )
+    assert json.loads((there.lake / "control/loads.json").read_text()) == {
+        "v": 1,
+        "files": {key: there.sha256(key) for key in sorted(keys.values())},
+    }
+
+
+def test_spark_reads_the_columns_of_the_live_table(there: Inbox):
+    there.put("BTCUSDT-aggTrades-2024-01-01", january(1, 5))
+    there.run()
+    found = there.spark.read.parquet(f"{there.lake}/history/trades")
+    types = {name: kind.upper() for name, kind in found.dtypes}
+    assert types == {column.name: column.type for column in TRADES.columns}
+    (first, *_) = found.orderBy("trade_id").collect()
+    assert (first["pair"], first["year"], first["month"], first["ts"], first["source"], first["seq"]) == (
+        *("BTC-USDT", 2024, 1, JANUARY.replace(tzinfo=None), "dump", 1),
+    )
+
+
+def test_a_second_run_changes_nothing_and_a_file_that_was_replaced_changes_its_month(there: Inbox):
+    there.put("BTCUSDT-aggTrades-2024-01-01", january(1, 5))
+    there.put("BTCUSDT-aggTrades-2024-02-01", agg_csv([(9, "1", "2", T + 31 * DAY, True)]))
+    there.run()
+    before = [there.version(name) for name in ("loads", "published", "rejects")]
+    stamp = (there.lake / OBJECT.format(1)).stat().st_mtime_ns
+    assert there.run() == {"months": 2, "published": 0, "rows": 0, "rejected": 0, "refused": 0, "refusals": []}
+    assert [there.version(name) for name in ("loads", "published", "rejects")] == before
+    key = there.put("BTCUSDT-aggTrades-2024-01-01", january(1, 7))
+    assert there.run() == {"months": 2, "published": 1, "rows": 7, "rejected": 0, "refused": 0, "refusals": []}
+    assert (len(there.rows(1)), (there.lake / OBJECT.format(1)).stat().st_mtime_ns > stamp) == (7, True)
+    assert [row["rows"] for row in there.table("published", "month")] == [7, 1]
+    assert json.loads((there.lake / "control/loads.json").read_text())["files"][key] == there.sha256(key)
+    assert len(there.table("loads", "object")) == 3
+
+
+def test_the_file_of_the_month_takes_the_place_of_its_days(there: Inbox):
+    there.put("BTCUSDT-aggTrades-2024-01-01", january(1, 5))
+    there.run()
+    key = there.put("BTCUSDT-aggTrades-2024-01", january(1, 5) + january(6, 5, 31))
+    assert there.run()["rows"] == 10
+    assert {row[6] for row in there.rows(1)} == {key}
+
+
+def test_a_file_that_fails_is_refused_and_the_others_go_on(there: Inbox, capsys: pytest.CaptureFixture[str]):
+    """By the command line: exit code 3, and it is tried again by the next run."""
+    good = there.put("ETHUSDT-aggTrades-2024-01-01", january(1, 5))
+    beside, bad = (
+        there.put("BTCUSDT-aggTrades-2024-01-01", january(1, 5)),
+        there.put("BTCUSDT-aggTrades-2024-01-02", january(6, 5, 2), told="0" * 64),
+    )
+    conf = there.lake.parent / "conf.yaml"
+    conf.write_text(f"lake: {there.lake}\ningest: {{collector: test}}\n")
+    for run in ("first", "second"):
+        assert compact.main(["--conf", str(conf), "--run", run]) == 3
+        said = capsys.readouterr()
+        published = 1 if run == "first" else 0
+        assert said.out == f"compact: 2 months, {published} published, {5 * published} rows, 0 rejected, 1 refused\n"
+        detail = f"BTCUSDT-aggTrades-2024-01-02.zip: has the sha256 {there.sha256(bad)}, and its checksum says '{'0' * 64}'"
+        assert f"compact: {OBJECT.format(1)}: {detail}\n" in said.err
+    assert {row["object"]: row["verdict"] for row in there.table("loads", "object")} == {
+        good: "loaded",
+        beside: "not_published",
+        bad: "checksum",
+    }
+    assert list(json.loads((there.lake / "control/loads.json").read_text())["files"]) == [good]
+    Path(f"{there.lake / bad}.CHECKSUM").write_text(f"{there.sha256(bad)}  x\n")
+    assert there.run()["published"] == 1
+    assert [row["verdict"] for row in there.table("loads", "object")] == ["loaded"] * 3
+
+
+def test_a_file_that_says_no_such_thing_is_refused_by_name(there: Inbox):
+    there.put("BTCUSDT-aggTrades-2024-01-01", january(1, 5))
+    key = there.put("BTCXYZ-aggTrades-2024-01-01", january(1, 5))
+    found = there.run()
+    assert (found["published"], found["refused"]) == (1, 1)
+    assert found["refusals"][0].startswith(f"{key}: ")
+
+
+def test_a_month_that_has_less_than_the_live_table_is_not_published(there: Inbox):
+    """Ids 11, 12, 14 and 15 came live, on the last of April 2026; another market's and another month's do not count."""
+    one = Collector("a-1-1")
+    times = {11: "10:00:05", 12: "10:01:00", 14: "10:02:00", 15: "10:02:01"}
+    lines = [one.aggregate(id_, at, "100.5") for id_, at in times.items()]
+    may = [one.aggregate(16, "00:00:01", day="2026-05-01")]
+    with driver(there.spark, there.lake) as query:
+        query.start()
+        take(query, [put(there.lake, lines), put(there.lake, may, day="2026-05-01")])
+        query.close()
+    april = micros("10:00:00") // 1000
+
+    def day(*ids: int) -> str:
+        return there.put("BTCUSDT-aggTrades-2026-04-30", agg_csv([(id_, "100.5", "1", april + id_, True) for id_ in ids]))
+
+    key = day(10, 11, 12, 15)
+    found = there.run()
+    assert (found["published"], found["refusals"]) == (
+        0,
+        [f"{APRIL}: the live table has 1 ids that are not in it, such as 14"],
+    )
+    assert not (there.lake / APRIL).exists()
+    ((load),) = there.table("loads", "object")
+    assert (load["object"], load["verdict"], load["rows"], load["last_id"]) == (key, "not_published", 4, 15)
+    day(10, 11, 12, 13, 14, 15)
+    assert there.run()["published"] == 1
+    assert (there.lake / APRIL).exists()
+
+
+def test_an_empty_inbox_is_no_fault(there: Inbox):
+    assert there.run() == {"months": 0, "published": 0, "rows": 0, "rejected": 0, "refused": 0, "refusals": []}
+    assert there.table(PUBLISHED.name, "pair") == []
