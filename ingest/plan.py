@@ -5,10 +5,11 @@ import itertools
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from ingest.exchanges.exchange import Exchange, Feed
-from ingest.settings import Endpoint, FeedSettings, Ingest, SettingsError
+from ingest.settings import Endpoint, FeedSettings, Ingest, Settings, SettingsError, load
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,14 @@ def rest_hosts(ingest: Ingest, exchange: Exchange) -> Sequence[str]:
     """Where REST is asked; nowhere, where only a websocket is configured: a simulator's frames are not repaired with a venue's."""
     other = _endpoint(ingest, exchange)
     return other.rest or (() if other.websocket or exchange.rest is None else exchange.rest.hosts)
+
+
+def checked(conf: Path, find: Callable[[str, str], Exchange]) -> Settings:
+    """The configuration, the collector's half of it too: each command checks every key."""
+    settings = load(conf)
+    check_feeds(settings.ingest, find)
+    check_endpoints(settings.ingest, find)
+    return settings
 
 
 def dump_hosts(ingest: Ingest, exchange: Exchange) -> Sequence[str]:

@@ -14,9 +14,9 @@ from ingest.backfill.run import Asked, Backfill, Progress, World
 from ingest.clock import SYSTEM
 from ingest.exchanges import find_exchange
 from ingest.exchanges.exchange import Dump, Exchange
-from ingest.plan import check_endpoints, check_feeds, proxies
+from ingest.plan import checked, proxies
 from ingest.rest.download import fetch
-from ingest.settings import PAIR_PATTERN, Settings, SettingsError, load
+from ingest.settings import PAIR_PATTERN, SettingsError
 from ingest.spool.spool import SpoolError
 
 EXAMPLE = """example:
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> int:
     """Fetch; how it ended. Whoever calls sets `stop` when a signal comes."""
     terminal.log(verbose=args.verbose)
     try:
-        settings = _checked(args.conf)
+        settings = checked(args.conf, find_exchange)
         exchange, dump = _source(args)
         asked = _asked(args, exchange)
     except SettingsError as error:
@@ -70,14 +70,6 @@ def run(args: argparse.Namespace, stop: threading.Event) -> int:
         return FAILED
     terminal.end(_summary(end))
     return DONE if end.is_good else FAILED
-
-
-def _checked(conf: Path) -> Settings:
-    """The configuration, the collector's half of it too: each command checks every key."""
-    settings = load(conf)
-    check_feeds(settings.ingest, find_exchange)
-    check_endpoints(settings.ingest, find_exchange)
-    return settings
 
 
 def _source(args: argparse.Namespace) -> tuple[Exchange, Dump]:

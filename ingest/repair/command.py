@@ -9,12 +9,12 @@ from pathlib import Path
 from ingest import landing, terminal
 from ingest.clock import SYSTEM
 from ingest.exchanges import find_exchange
-from ingest.plan import check_endpoints, check_feeds, proxies
+from ingest.plan import checked, proxies
 from ingest.repair.market import World
 from ingest.repair.run import Progress, Repair
 from ingest.rest.client import get
 from ingest.rest.download import fetch
-from ingest.settings import Settings, SettingsError, load
+from ingest.settings import SettingsError
 from ingest.spool.spool import SpoolError
 
 EXAMPLE = """example:
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> int:
     """Repair; how it ended. Whoever calls sets `stop` when a signal comes."""
     terminal.log(verbose=args.verbose)
     try:
-        settings = _checked(args.conf)
+        settings = checked(args.conf, find_exchange)
     except SettingsError as error:
         sys.stderr.write(f"repair: {error}\n")
         return USAGE
@@ -64,14 +64,6 @@ def code(end: Progress) -> int:
     if not end.is_good:
         return FAILED
     return OPEN if end.left else DONE
-
-
-def _checked(conf: Path) -> Settings:
-    """The configuration, the collector's half of it too: each command checks every key."""
-    settings = load(conf)
-    check_feeds(settings.ingest, find_exchange)
-    check_endpoints(settings.ingest, find_exchange)
-    return settings
 
 
 def _progress(now: Progress) -> str:
