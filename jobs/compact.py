@@ -18,9 +18,9 @@ from pyspark.sql import functions as F
 from ingest import landing
 from ingest.landing import Store
 from ingest.settings import Lake, Settings
-from jobs.history.files import CHECKSUM, ROOT, Files, Inbox, Month, inbox
+from jobs.history.files import CHECKSUM, ROOT, Files, Inbox, Month, inbox, sha256_in
 from jobs.runtime import cli
-from jobs.runtime.frames import frame, keys
+from jobs.runtime.frames import frame, keys, told_by_workers
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import held
 from jobs.runtime.live import Foreign, Live, snapshot
@@ -90,7 +90,8 @@ def _made(spark: SparkSession, where: Place, lake: Lake, tables: Tables, now: da
     done: list[Loaded] = []
     for start in range(0, len(new), PORTION):
         files = new[start : start + PORTION]
-        portion = _loaded(spark, lake, files, live_ids(spark, where, [one.month for one in files]))
+        live = live_ids(spark, where, [one.month for one in files])
+        portion = told_by_workers(spark, partial(work, lake), [(one, live.get(one.month, ())) for one in files])
         _commit(spark, tables, portion, now)
         done += portion
     _list(where.store, tables[LOADS.name])
@@ -111,7 +112,7 @@ def checksums(store: Store, found: Inbox) -> Sums:
 
     def read(key: str) -> str:
         there = store.get(key + CHECKSUM)
-        return there[0].partition(b" ")[0].decode("ascii", "replace").strip().lower() if there else ""
+        return sha256_in(there[0]) if there else ""
 
     files = [file.key for month in found.months.values() for file in month.taken]
     with ThreadPoolExecutor(ASKING) as pool:
@@ -147,14 +148,6 @@ def live_ids(spark: SparkSession, where: Place, months: Sequence[Month]) -> Mapp
     for row in keys(runs.agg(F.min("trade_id").alias("low"), F.max("trade_id").alias("high"))):
         found.setdefault(Month("trades", *(row[name] for name in feed)), []).append((row["low"], row["high"]))
     return found
-
-
-def _loaded(
-    spark: SparkSession, lake: Lake, files: Sequence[Files], live: Mapping[Month, Sequence[tuple[int, int]]]
-) -> Sequence["Loaded"]:
-    """Each month by a worker."""
-    tasks = [(one, live.get(one.month, ())) for one in files]
-    return spark.sparkContext.parallelize(tasks, len(tasks)).map(partial(work, lake)).collect() if tasks else []
 
 
 def work(lake: Lake, task: tuple[Files, Sequence[tuple[int, int]]]) -> "Loaded":

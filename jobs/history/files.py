@@ -65,7 +65,7 @@ class File:
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a month: those that it is made of, in order, and those that it is compared with."""
+    """The files of a month: those that it is made of, in order, and those of days whose place the month's file takes."""
 
     month: Month
     taken: Sequence[File]
@@ -119,6 +119,11 @@ def file_of(key: str) -> File:
     if told["name"].rpartition(".")[0] != right.removesuffix(".zip"):
         raise OddKeyError(f"{key}: {right} would be right")
     return File(key, month, "daily" if is_daily else "monthly", day, day if is_daily else month.last)
+
+
+def sha256_in(sidecar: bytes) -> str:
+    """What a checksum's file says."""
+    return sidecar.partition(b" ")[0].decode("ascii", "replace").strip().lower()
 
 
 def dump_of(month: Month) -> Dump:

@@ -11,14 +11,13 @@ from typing import IO, Literal
 from ingest.exchanges import EXCHANGES
 from ingest.landing import Store
 from ingest.packed import UnreadableError, opened
-from jobs.history.files import CHECKSUM, File, Files, Month, dump_of
+from jobs.history.files import CHECKSUM, File, Files, Month, dump_of, sha256_in
 from jobs.history.month import Found, Part, Source, Span, Told, write
-from jobs.history.rows import Batch, Form, batches, midnight
+from jobs.history.rows import DAY, Batch, Form, batches, midnight
 
 Verdict = Literal["published", "refused", "refused_worse_than_live"]
 FileVerdict = Literal["loaded", "checksum", "unreadable"]
 UNITS = {"s": 1_000_000, "ms": 1000, "us": 1}
-DAY = 86_400_000_000  # microseconds
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def _fetched(files: Sequence[File], store: Store, folder: Path) -> tuple[list[Se
     for file in files:
         path = paths[file.key] = store.local(file.key, folder)
         sidecar = store.get(file.key + CHECKSUM)
-        told = sidecar[0].partition(b" ")[0].decode("ascii", "replace").strip().lower() if sidecar else ""
+        told = sha256_in(sidecar[0]) if sidecar else ""
         found, size = _sha256(path), path.stat().st_size
         if found == told:
             seen.append(Seen(file, found, size, "loaded"))

@@ -1,6 +1,6 @@
 """A month of trades as one parquet object, sorted by time and id: written as it is read, where the files are in that order.
 
-Where they are not, the rows are put by days on the disk and each day is sorted: no month is ever in memory.
+Where they are not, the rows are put by days on the disk and each day is sorted: of a month no more is in memory than its ids.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,10 +17,9 @@ import pyarrow.parquet as pq
 from ingest.packed import UnreadableError
 from jobs.history.columns import TRADE_SCHEMA, WORDS
 from jobs.history.files import Month
-from jobs.history.rows import Batch, Reject, midnight
+from jobs.history.rows import DAY, Batch, Reject, midnight
 
 GROUP = 131_072  # rows: an hour or two of a busy pair, so that a question for an hour reads little
-DAY = 86_400_000_000  # microseconds
 SAID = ("price", "quantity", "taker_side", "ts")  # by the exchange of a trade: two copies of one say the same
 Span = tuple[int, int]  # ids, both included
 

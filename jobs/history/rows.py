@@ -20,6 +20,7 @@ from ingest.packed import UnreadableError
 
 BLOCK = 16 << 20  # bytes of text that are parsed at a time
 LONGEST = 10_000  # bytes of a line
+DAY = 86_400_000_000  # microseconds
 DIGITS = 100  # of a number, zeros included
 MICROSECONDS_FROM = 10**14  # a time above is in microseconds, below in milliseconds
 ID, PRICE, QUANTITY, AMOUNT = pa.int64(), pa.decimal128(20, 10), pa.decimal128(22, 8), pa.decimal128(38, 18)
@@ -68,7 +69,7 @@ class Form:
 
 def midnight(day: date) -> int:
     """When a day begins, UTC: microseconds since 1970."""
-    return (day - date(1970, 1, 1)).days * 86_400_000_000
+    return (day - date(1970, 1, 1)).days * DAY
 
 
 def batches(file: IO[bytes], name: str, form: Form) -> Iterator[Batch]:

@@ -1,12 +1,15 @@
 """Between the driver and Spark: small frames in, bounded sets of keys out. The only collects of the jobs are here."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
 from pyspark.sql.types import StructType
+
+Task = TypeVar("Task")
+Told = TypeVar("Told")
 
 
 def frame(spark: SparkSession, rows: Iterable[Sequence[Any]], schema: str) -> DataFrame:
@@ -28,6 +31,11 @@ def frame(spark: SparkSession, rows: Iterable[Sequence[Any]], schema: str) -> Da
 def keys(rows: DataFrame) -> list[Row]:
     """A set of keys, marks or counts: bounded by feeds, minutes and holes, never by trades."""
     return rows.collect()
+
+
+def told_by_workers(spark: SparkSession, work: Callable[[Task], Told], tasks: Sequence[Task]) -> list[Told]:
+    """What each task came to, in their order: of one that takes minutes, and tells in a few words what it did."""
+    return spark.sparkContext.parallelize(tasks, len(tasks)).map(work).collect() if tasks else []
 
 
 def _literal(text: str) -> str:
