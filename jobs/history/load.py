@@ -81,9 +81,10 @@ def load(task: Task, store: Store, scratch: Path) -> Loaded:
 def beyond(live: Sequence[Span], found: Found) -> Sequence[Span]:
     """The ids of the live table that are not among those of the month."""
     lost: list[Span] = []
-    if found.first_id is None or found.last_id is None:
+    runs = found.runs.all
+    if not runs:
         return list(live)
-    absent = [(-(10**18), found.first_id - 1), *found.holes, (found.last_id + 1, 10**18)]
+    absent = [(-(10**18), runs[0].low - 1), *found.holes, (runs[-1].high + 1, 10**18)]
     place = 0
     for low, high in sorted(live):
         while place < len(absent) and absent[place][1] < low:

@@ -37,6 +37,12 @@ class Ranges:
         place = bisect_right(self.all, id_, key=lambda r: r.low) - 1
         return place >= 0 and self.all[place].high >= id_
 
+    def shared(self, other: Range) -> int | None:
+        """The least id that a range has in common with these."""
+        place = bisect_left(self.all, other.low, key=lambda r: r.high)
+        is_shared = place < len(self.all) and self.all[place].low <= other.high
+        return max(self.all[place].low, other.low) if is_shared else None
+
     def add(self, new: Range) -> None:
         """Take in a range; where it overlaps or touches others, they become one."""
         start = bisect_left(self.all, new.low - 1, key=lambda r: r.high)

@@ -14,7 +14,7 @@ from jobs.history.files import Files, Month, file_of
 from jobs.history.load import Loaded, Seen, Task, beyond, load
 from jobs.history.month import Found, Told
 from tests.support.dumps import microseconds, zipped
-from tests.support.history import agg_csv, meant
+from tests.support.history import agg_csv, meant, runs
 
 MONTH = Month("trades", "binance", "spot", "agg_trade", "BTC-USDT", 2024, 1)
 BELOW = "inbox/binance/spot/daily/aggTrades/BTCUSDT/BTCUSDT-aggTrades-2024-01-0"
@@ -74,6 +74,18 @@ def expected(lake, **texts):
     return found
 
 
+def of(*texts):
+    """The runs of the ids of these texts, of the first day and the next."""
+    told = [
+        (row["trade_id"], microseconds(row["ts"]))
+        for number, one in enumerate(texts, 1)
+        for row in meant(
+            one, "agg_trade", 8, datetime(2024, 1, number, tzinfo=UTC), datetime(2024, 1, number + 1, tzinfo=UTC)
+        ).rows
+    ]
+    return runs(told)
+
+
 def test_days_become_a_month(lake):
     one, two = text(1, 1, 50), text(2, 51, 50)
     first, second = put(lake, 1, one), put(lake, 2, two)
@@ -81,7 +93,9 @@ def test_days_become_a_month(lake):
     data = lake.get(MONTH.key)[0]
     assert rows(lake) == expected(lake, _1=one, _2=two)
     told = seen(lake, first, told=Told(50, 1, 50)), seen(lake, second, told=Told(50, 51, 100))
-    counts = Found(rows=100, first_id=1, last_id=100, files={first.key: told[0].told, second.key: told[1].told})
+    counts = Found(
+        rows=100, first_id=1, last_id=100, runs=of(one, two), files={first.key: told[0].told, second.key: told[1].told}
+    )
     assert found == Loaded(MONTH, "published", "", list(told), counts, hashlib.sha256(data).hexdigest(), len(data))
 
 
@@ -144,7 +158,8 @@ def test_rows_of_another_day_than_the_name_says_are_told(lake):
     ],
 )
 def test_ids_that_only_the_live_table_has(live, lost):
-    assert beyond(live, Found(rows=7, first_id=10, last_id=20, holes=[(13, 14), (16, 17)])) == lost
+    there = runs((id_, 0) for id_ in (10, 11, 12, 15, 18, 19, 20))
+    assert beyond(live, Found(runs=there)) == lost
     assert beyond(live, Found()) == live
 
 
@@ -157,8 +172,8 @@ def test_a_published_file_of_the_exchange(lake, recordings):
     lake.create(f"{key}.CHECKSUM", f"{hashlib.sha256(data).hexdigest()}  x\n".encode())
     file = file_of(key)
     found = load(Task(Files(file.month, [file])), lake, lake.root)
-    counts = Found(2500, 3800397495, 3800399994, files={key: Told(2500, 3800397495, 3800399994)})
-    assert (found.verdict, found.found) == ("published", counts)
+    counts = Found(2500, 3800397495, 3800399994, found.found.runs, files={key: Told(2500, 3800397495, 3800399994)})
+    assert (found.verdict, found.found, found.found.holes) == ("published", counts, [])
     with duckdb.connect() as connection:
         object_ = connection.read_parquet(str(lake.root / file.month.key))
         sums = "sum(quantity), sum(quote_quantity), count(*) FILTER (taker_side = 'buy'), count(*) FILTER (taker_side = 'sell')"
