@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +18,11 @@ from ingest import landing
 from ingest.landing import Store
 from ingest.settings import Lake, Settings
 from jobs.history.files import CHECKSUM, ROOT, Files, Inbox, Month, inbox, sha256_in
-from jobs.runtime import cli
+from jobs.runtime import cli, derived
 from jobs.runtime.frames import frame, keys, told_by_workers
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import held
-from jobs.runtime.live import Foreign, Live, snapshot
+from jobs.runtime.live import Live, snapshot
 from jobs.runtime.session import SessionError, session
 from jobs.tables.loads import LOADS
 from jobs.tables.published import PUBLISHED
@@ -38,7 +37,6 @@ LISTED = "control/loads.json"  # what `backfill` need not fetch again
 PORTION = 64  # months between two commits: what a run that was killed does again at most
 ASKING = 16  # checksums that are read at a time
 NAMED = 5  # refusals that the command line names
-log = logging.getLogger(__name__)
 Sums = Mapping[str, str]  # of files, by key
 Tables = Mapping[str, Live]
 TABLES = (LOADS, PUBLISHED, REJECTS)
@@ -71,17 +69,8 @@ def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping
         spark = session(settings.lake, JOB)
         tables = {table.name: Live(spark, where.store, lease, table, where.table(table.name)) for table in TABLES}
         for live in tables.values():
-            _open(live)
+            derived.open_anyhow(live)
         return _made(spark, where, settings.lake, tables, datetime.now(UTC))
-
-
-def _open(live: Live) -> None:
-    """Whoever else has written it: what is published is compared with the inbox anyway."""
-    try:
-        live.open()
-    except Foreign as found:
-        log.error("event=foreign_commit detail=%s", found)  # noqa: TRY400 - no trace: it is not this program that went wrong
-        live.open(accept=True)
 
 
 def _made(spark: SparkSession, where: Place, lake: Lake, tables: Tables, now: datetime) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ PUBLISHED = Table(
     comment="The months of history: one row an object below history/, which readers take in the place of the live rows of that month.",
     key=("dataset", "venue", "market", "feed", "pair", "year", "month"),
     columns=(
-        Column("dataset", "STRING", "What it is part of: trades."),
+        Column("dataset", "STRING", "What it is part of: trades, imported_minutes, imported_spreads."),
         VENUE,
         MARKET,
         FEED,
