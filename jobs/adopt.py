@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -20,18 +20,18 @@ from jobs.adoption.numbers import moment
 from jobs.adoption.placed import HISTORY, LANDING
 from jobs.adoption.taken import Group, Taken, taken
 from jobs.adoption.values import ZONE, Asked, Reject, Row
-from jobs.runtime import cli, derived
-from jobs.runtime.frames import frame, keys
+from jobs.runtime import cli
+from jobs.runtime.frames import keys
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import held
-from jobs.runtime.live import Live, snapshot
+from jobs.runtime.live import snapshot
 from jobs.runtime.session import SessionError, session
 from jobs.tables import IMPORTED as TABLES
 from jobs.tables.imported_minutes import IMPORTED
-from jobs.tables.loads import LOADS
-from jobs.tables.published import PUBLISHED
-from jobs.tables.rejects import REJECTS
 from jobs.tables.trades import TRADES
+
+if TYPE_CHECKING:
+    from jobs.history.register import Register
 
 JOB = "adopt"
 DRY_RUN = "say of each file what it is, what is in it and where it would go"
@@ -92,13 +92,10 @@ def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping
     except ModuleNotFoundError as error:
         raise SessionError(f"{error.name} is not here: `make setup` installs it; see docs/operations.md") from error
     with held(where.store, LEASE, settings.jobs.lease.ttl) as lease:
-        spark = session(settings.lake, JOB)
-        tables = {
-            table.name: Live(spark, where.store, lease, table, where.table(table.name)) for table in (LOADS, PUBLISHED, REJECTS)
-        }
-        for live in tables.values():
-            derived.open_anyhow(live)
-        adoption = Adoption(spark, where, tables, settings.ingest.collector, asked, chosen.into)
+        from jobs.history.register import register  # noqa: PLC0415 - with Arrow, which the driver of another job has not
+
+        spark, now = session(settings.lake, JOB), datetime.now(UTC)
+        adoption = Adoption(spark, where, register(spark, where, lease, now), now, settings.ingest.collector, asked, chosen.into)
         return adoption.adopt(sources)
 
 
@@ -108,16 +105,16 @@ class Adoption:
 
     spark: SparkSession
     where: Place
-    tables: Mapping[str, Live]
+    register: "Register"
+    now: datetime
     collector: str
     asked: Asked
     into: str | None
     told: set[tuple[str, str]] = field(default_factory=set)  # files that were refused before, and why
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def adopt(self, sources: Sequence[Source]) -> Mapping[str, Any]:
         """Portion by portion; a file of before is left alone."""
-        before = keys(self.tables[LOADS.name].read().where(F.col("object").startswith("adopted/")))
+        before = self.register.adopted()
         known = {row["sha256"]: (row["venue"], row["market"], row["pair"]) for row in before if row["verdict"] == ADOPTED}
         self.told = {(row["object"], row["detail"]) for row in before if row["verdict"] == UNREADABLE}
         new = [one for one in sources if not self._is_known(one, known)]
@@ -150,10 +147,11 @@ class Adoption:
         finally:
             for one in portion:
                 one.close()
-        self._commit(PUBLISHED.name, published)
-        self._commit(REJECTS.name, [self._reject(one, reject) for one in portion for reject in one.rejects])
-        self._commit(
-            LOADS.name, [self._load(one, places) for one in portion if (one.source.object, one.refused) not in self.told]
+        new = [one for one in portion if (one.source.object, one.refused) not in self.told]
+        self.register.adopt(
+            published,
+            [self._reject(one, reject) for one in portion for reject in one.rejects],
+            [self._load(one, places) for one in new],
         )
         return objects, len(published)
 
@@ -191,7 +189,7 @@ class Adoption:
                 months.setdefault(month, []).append((one, row))
             if one.imported:  # no lines are made of it: the file itself is what is kept
                 self.where.store.put(one.source.object, one.source.path)
-        before = self._sources() if months else {}
+        before = self.register.sources() if months else {}
         published = []
         for month, rows in months.items():
             table = TABLES[month.dataset]
@@ -200,25 +198,11 @@ class Adoption:
                 one, row = rows[place]
                 one.rejects.append(Reject(row.line, "conflict", row.raw))
                 one.rows -= 1
-            made = {**before.get(tuple(vars(month).values()), {}), **{one.source.object: one.source.sha256 for one, _ in rows}}
+            made = {**before.get(month, {}), **{one.source.object: one.source.sha256 for one, _ in rows}}
             sources = [{"object": name, "sha256": sha256} for name, sha256 in made.items()]
-            ends = (month.key, done.sha256, done.bytes, done.rows, None, None, None, done.duplicates, sources, self.now)
-            published.append((*vars(month).values(), *ends))
+            figures = (done.sha256, done.bytes, done.rows, None, None, None, done.duplicates)
+            published.append((*vars(month).values(), month.key, *figures, sources, None, None, self.now))
         return published
-
-    def _sources(self) -> Mapping[tuple[Any, ...], Mapping[str, str]]:
-        """The files that each imported month was made of."""
-        rows = self.tables[PUBLISHED.name].read().where(F.col("dataset").isin(*TABLES)).select(*PUBLISHED.key, "sources")
-        return {
-            tuple(row[name] for name in PUBLISHED.key): {one["object"]: one["sha256"] for one in row["sources"]}
-            for row in keys(rows)
-        }
-
-    def _commit(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
-        if rows:
-            live = self.tables[name]
-            schema = ", ".join(f"`{column.name}` {column.type}" for column in live.table.columns)
-            live.merge(frame(self.spark, rows, schema), "TRUE")
 
     def _reject(self, one: Taken, reject: Reject) -> tuple[Any, ...]:
         return (one.source.object, one.source.sha256, reject.line, *_common(one), reject.reason, reject.raw, self.now)

@@ -57,15 +57,6 @@ def news(live: Live, job: str, since: Callable[[], News], *, full: bool) -> News
     return None
 
 
-def open_anyhow(live: Live) -> None:
-    """Open a table whose rows are compared with what they are made of in each run, whoever else has written it."""
-    try:
-        live.open()
-    except Foreign as found:
-        log.error("event=foreign_commit detail=%s", found)  # noqa: TRY400 - no trace: it is not this program that went wrong
-        live.open(accept=True)
-
-
 def left(live: Live, taken: Taken, rule: Any, *names: str) -> Mapping[str, At]:  # noqa: ANN401 - a JSON value
     """The versions that the last run took in, if the table is still what it left, or went on from."""
     own = live.table.name
