@@ -128,7 +128,8 @@ class Adoption:
             for name, count in zip(counts, [*told, len(portion) - len(taken_in)], strict=True):
                 counts[name] += count
             log.info("event=adopted files=%d of=%d refused=%d", counts["adopted"], len(new), counts["refused"])
-        return {"files": len(sources), "known": len(sources) - len(new), **counts, "refusals": refusals}
+        known_or_twice = len(sources) - counts["adopted"] - counts["refused"]
+        return {"files": len(sources), "known": known_or_twice, **counts, "refusals": refusals}
 
     def _is_known(self, source: Source, known: Mapping[str, tuple[str | None, ...]]) -> bool:
         """Not where a person says now that it is something else."""
