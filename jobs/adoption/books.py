@@ -62,9 +62,10 @@ def _exchange(source: Source, asked: Asked, told: Mapping[str, Any]) -> Exchange
     said = (asked.venue or found[0], asked.market or found[1])
     if said != found:
         raise UnreadableError(f"{source.name}: is a book of {' '.join(found)}, and the options say {' '.join(said)}")
-    folders = {name.lower() for name in _names(source)[1:]} & {venue for venue, _ in EXCHANGES}
-    if folders - {found[0]}:
-        raise UnreadableError(f"{source.name}: is a book of {found[0]}, and lies in the folder of {', '.join(sorted(folders))}")
+    venues = {venue for venue, _ in EXCHANGES}
+    nearest = next((name.lower() for name in _names(source)[1:] if name.lower() in venues), found[0])
+    if nearest != found[0]:
+        raise UnreadableError(f"{source.name}: is a book of {found[0]}, and lies in the folder of {nearest}")
     return EXCHANGES[found]
 
 

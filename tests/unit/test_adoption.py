@@ -149,9 +149,15 @@ def test_candles_without_names_and_in_any_time(tmp_path, text: str, asked, width
     assert line["raw"] == [[begins, "1", "4", "0.5", "2", "10", ends, "20", 3, "1", "2", "0"]]
 
 
+def test_a_thirteenth_value_is_not_the_exchanges(tmp_path):
+    told = read(written(tmp_path, f"{CANDLE},[]\n{CANDLE.replace('17040672', '17040673')},[]\n"), **USUAL)
+    (line,) = lines(told)
+    assert line["raw"] == [[1704067200000, "1", "4", "0.5", "2", "10", 1704067259999, "20", 3, "1", "2", "0"]]
+
+
 BAD_CANDLES = {
     "a value too few": (CANDLE[:-2], "columns"),
-    "a value too many": (CANDLE + ",1,1", "columns"),
+    "two values too many": (CANDLE + ",1,1", "columns"),
     "no time": ("x" + CANDLE, "ts"),
     "seconds": (CANDLE.replace("1704067200000", "1704067200"), "ts"),
     "an end before its begin": (CANDLE.replace("1704067259999", "1704067199999"), "ts"),
@@ -179,6 +185,7 @@ def test_a_row_that_is_no_candle_is_told(tmp_path, row: str, reason: str):
         ("2021-11-03/binance/BNBBTC_2021-11-03_10-00.json", "2021-11-03T10:00:00"),
         ("2021-11-03/binance/BNBBTC_1635933605123.json", "2021-11-03T10:00:05.123"),
         ("raw/20211103_1000/Binance/bnbbtc.json", "2021-11-03T10:00:00"),
+        ("coinbase/20211103_1000/binance/BNBBTC.json", "2021-11-03T10:00:00"),  # the nearest folder counts
         ("2021-11-03/binance/BNBBTC.json", "2021-11-03T23:59:59"),  # when it was written
     ],
 )

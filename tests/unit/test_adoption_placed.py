@@ -20,9 +20,12 @@ def contents(lake: Path) -> dict[str, bytes]:
 
 
 def test_lines_land_by_the_day_on_which_they_were_received(tmp_path, lake: Path):
-    """The second trade of the first file is of the next day, and was received on that day; an aggregate of another pair lies beside."""
+    """Of three around midnight the second was received on the day after it was traded; aggregates of two pairs lie beside."""
     late = tmp_path / "late.csv"
-    late.write_text(LATE.format(7, 1620518399899) + LATE.format(8, 1620518400000).replace("1620518399900", "1620518400001"))
+    after = LATE.replace("1620518399900", "1620518400001")
+    late.write_text(
+        LATE.format(7, 1620518399899) + "".join(after.format(id_, at) for id_, at in ((8, 1620518399999), (9, 1620518400000)))
+    )
     portion = [read(late), read(SAMPLES / "aggregates.csv", market="spot")]
     groups = sorted({group for one in portion for group in one.groups})
     assert placed.into_landing(portion, groups, "old", Files(lake)) == 2
@@ -36,7 +39,10 @@ def test_lines_land_by_the_day_on_which_they_were_received(tmp_path, lake: Path)
         found[folder] = [(line["kind"], line["pair"], line["raw"].get("t", line["raw"]["a"])) for line in told]
     place = "landing/channel=trades/venue=binance/market=spot/dt=2021-05-{}"
     aggregates = [("agg_trade", "BTC-USDT", 700000001), ("agg_trade", "ETH-USDT", 400000007)]
-    assert found == {place.format("08"): [("trade", "BTC-USDT", 7), *aggregates], place.format("09"): [("trade", "BTC-USDT", 8)]}
+    assert found == {
+        place.format("08"): [("trade", "BTC-USDT", 7), *aggregates],
+        place.format("09"): [("trade", "BTC-USDT", 8), ("trade", "BTC-USDT", 9)],
+    }
     assert placed.into_landing(portion, groups, "old", Files(lake)) == 0
     assert contents(lake) == there
 
