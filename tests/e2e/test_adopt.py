@@ -119,6 +119,7 @@ def test_ticks_of_both_layouts_end_in_the_very_trades_and_minutes(spark: SparkSe
 
 def test_on_s3_the_same_objects_come_of_it(spark: SparkSession, tmp_path: Path):
     interpret(spark)
+    (tmp_path / "weed").mkdir()
     with seaweedfs(tmp_path / "weed") as found, known_to(spark, found, found.endpoint):
         found.client().create_bucket(Bucket="lake")
         on_s3 = Lake("s3://lake/ticks", endpoint=found.endpoint, region=REGION, path_style=True)
