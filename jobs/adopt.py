@@ -177,7 +177,7 @@ class Adoption:
         rows = self.spark.read.format("delta").load(path).where(within).select(*series).distinct()
         return wanted & {tuple(row) for row in keys(rows)}
 
-    def _merged(self, portion: Sequence[Taken]) -> list[tuple[Any, ...]]:
+    def _merged(self, portion: Sequence[Taken]) -> list[dict[str, Any]]:
         """Rows of `published` of the months that rows came to."""
         from jobs.history.files import Month  # noqa: PLC0415 - with Arrow, which the driver of another job has not
         from jobs.history.imported import merge  # noqa: PLC0415 - see above
@@ -191,7 +191,7 @@ class Adoption:
             if one.imported:  # no lines are made of it: the file itself is what is kept
                 self.where.store.put(one.source.object, one.source.path)
         before = self.register.sources() if months else {}
-        published = []
+        published = list[dict[str, Any]]()
         for month, rows in months.items():
             table = TABLES[month.dataset]
             done = merge(table, month, [_values(one, row) for one, row in rows], self.where.store, Path(gettempdir()))
@@ -201,22 +201,33 @@ class Adoption:
                 one.rows -= 1
             made = {**before.get(month, {}), **{one.source.object: one.source.sha256 for one, _ in rows}}
             sources = [{"object": name, "sha256": sha256} for name, sha256 in made.items()]
-            figures = (done.sha256, done.bytes, done.rows, None, None, None, done.duplicates)
-            published.append((*vars(month).values(), month.key, *figures, sources, None, None, self.now))
+            figures = {"sha256": done.sha256, "bytes": done.bytes, "rows": done.rows, "duplicates": done.duplicates}
+            published.append(vars(month) | figures | {"object": month.key, "sources": sources, "published_at": self.now})
         return published
 
-    def _reject(self, one: Taken, reject: Reject) -> tuple[Any, ...]:
-        return (one.source.object, one.source.sha256, reject.line, *_common(one), reject.reason, reject.raw, self.now)
+    def _reject(self, one: Taken, reject: Reject) -> dict[str, Any]:
+        return self._file(one) | {"line": reject.line, "reason": reject.reason, "raw": reject.raw}
 
-    def _load(self, one: Taken, places: Mapping[str, Sequence[Group]]) -> tuple[Any, ...]:
+    def _load(self, one: Taken, places: Mapping[str, Sequence[Group]]) -> dict[str, Any]:
         dataset = one.format.dataset if one.format else None
+        found = self._file(one) | {"dataset": dataset, "bytes": one.source.bytes}
+        if one.refused:
+            return found | {"verdict": UNREADABLE, "detail": one.refused}
         went = {name for name, groups in places.items() if not one.groups.keys().isdisjoint(groups)}
-        detail = one.refused or _into(went, dataset)
-        days = [None if at is None else moment(at).date() for at in (one.first_us, one.last_us)]
-        counts = (None,) * 4 if one.refused else (one.rows, one.first_id, one.last_id, len(one.rejects))
-        verdict = UNREADABLE if one.refused else ADOPTED
-        told = (one.source.bytes, *counts, verdict, detail, self.now)
-        return (one.source.object, one.source.sha256, dataset, *_common(one), *days, *told)
+        days = {
+            f"{name}_day": None if at is None else moment(at).date()
+            for name, at in (("first", one.first_us), ("last", one.last_us))
+        }
+        ids = {"first_id": one.first_id, "last_id": one.last_id}
+        counts = {"rows": one.rows, "rejected": len(one.rejects)}
+        return found | days | ids | counts | {"verdict": ADOPTED, "detail": _into(went, dataset)}
+
+    def _file(self, one: Taken) -> dict[str, Any]:
+        """What every row about a file says; venue, market, feed and pair where all of its rows share them."""
+        told = [set(values) for values in zip(*one.series, strict=True)] or [set()] * 4
+        shared = [next(iter(values)) if len(values) == 1 else None for values in told]
+        names = dict(zip(("venue", "market", "feed", "pair"), shared, strict=True))
+        return {"object": one.source.object, "sha256": one.source.sha256, **names, "loaded_at": self.now}
 
 
 def _portions(sources: Iterable[Source], asked: Asked) -> Iterator[Sequence[Taken]]:
@@ -255,12 +266,6 @@ def _values(one: Taken, row: Row) -> Mapping[str, Any]:
     known = {"venue": row.venue, "market": row.market, "feed": IMPORTED, row.table.key[-1]: moment(row.at)}
     found = known | dict(row.values) | {"object": one.source.object, "line": row.line}
     return {name: found[name] for name in row.table.names if name not in row.table.partitioned_by}
-
-
-def _common(one: Taken) -> Sequence[str | None]:
-    """Venue, market, feed and pair of a file: what all of its rows share."""
-    told = [set(values) for values in zip(*one.series, strict=True)] or [set()] * 4
-    return [next(iter(values)) if len(values) == 1 else None for values in told]
 
 
 def _into(went: Iterable[str], dataset: str | None) -> str:

@@ -32,6 +32,7 @@ LISTED = "control/loads.json"  # what `backfill` need not fetch again
 TABLES = (LOADS, PUBLISHED, REJECTS)
 Sums = Mapping[str, str]  # of files, by key
 Values = tuple[Any, ...]
+Named = Mapping[str, Any]  # by column; what is not told is NULL
 log = logging.getLogger(__name__)
 
 
@@ -80,11 +81,11 @@ class Register:
         rows = self._read(LOADS).where(F.col("object").startswith("adopted/"))
         return keys(rows.select("object", "sha256", "venue", "market", "pair", "verdict", "detail"))
 
-    def adopt(self, published: Sequence[Values], rejects: Sequence[Values], loads: Sequence[Values]) -> None:
+    def adopt(self, published: Sequence[Named], rejects: Sequence[Named], loads: Sequence[Named]) -> None:
         """What became of some of these: a run that dies before the last of it finds the same again."""
-        self._put(PUBLISHED, published)
-        self._put(REJECTS, rejects)
-        self._put(LOADS, loads)
+        for table, rows in ((PUBLISHED, published), (REJECTS, rejects), (LOADS, loads)):
+            assert all(row.keys() <= {*table.names} for row in rows), table.name
+            self._put(table, [tuple(row.get(name) for name in table.names) for row in rows])
 
     def withdraw(self, outgrown: Sequence[tuple[Trades, str]]) -> None:
         """Nobody is told any more that these are there, nor their minutes."""
