@@ -162,7 +162,7 @@ COINBASE = Exchange(
     recognise=_recognise,
     books={
         "ws": BookReading(Top("bids", "asks")),
-        "rest": BookReading(Top("bids", "asks"), sequence="sequence", time="time", time_unit="iso"),
+        **dict.fromkeys(("rest", "adopted"), BookReading(Top("bids", "asks"), sequence="sequence", time="time", time_unit="iso")),
     },
     listing=InstrumentReading(
         items="",

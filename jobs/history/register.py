@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 
 LISTED = "control/loads.json"  # what `backfill` need not fetch again
 TABLES = (LOADS, PUBLISHED, REJECTS)
+NULLS = ("item", "first_day", "line")  # of a key: what is not known of a file that cannot be read
 IN_ORDER = ("loaded", "as_in_month", "differs_from_month")  # verdicts on files of a month that is published
 Sums = Mapping[str, str]  # of files, by key
 Values = tuple[Any, ...]
+Named = Mapping[str, Any]  # by column; what is not told is NULL
 log = logging.getLogger(__name__)
 
 
@@ -53,7 +55,7 @@ class Register:
 
     def sources(self) -> Mapping[Month, Sums]:
         """The files that each month of history was published from."""
-        return {_month(row): {one["object"]: one["sha256"] for one in row["sources"]} for row in self.published}
+        return {_month(row): {one["object"]: one["sha256"] for one in row["sources"] or ()} for row in self.published}
 
     def held(self, dataset: str) -> list[Held]:
         """The months of trades or candles that have any, with the runs of their ids or numbers."""
@@ -86,6 +88,17 @@ class Register:
         """Months of minutes that are in their place."""
         self._put(PUBLISHED, [_of_minutes(one, put, self.now) for one, put in done])
 
+    def adopted(self) -> list[Row]:
+        """What was found of files of other systems."""
+        rows = self._read(LOADS).where(F.col("object").startswith("adopted/"))
+        return keys(rows.select("object", "sha256", "venue", "market", "pair", "verdict", "detail"))
+
+    def adopt(self, published: Sequence[Named], rejects: Sequence[Named], loads: Sequence[Named]) -> None:
+        """What became of some of these: a run that dies before the last of it finds the same again."""
+        for table, rows in ((PUBLISHED, published), (REJECTS, rejects), (LOADS, loads)):
+            assert all(row.keys() <= {*table.names} for row in rows), table.name
+            self._put(table, [tuple(row.get(name) for name in table.names) for row in rows])
+
     def withdraw(self, outgrown: Sequence[tuple[Held, str]]) -> None:
         """Nobody is told any more that these are there, nor their minutes."""
         loads, published = self.tables[LOADS.name], self.tables[PUBLISHED.name]
@@ -117,7 +130,7 @@ class Register:
     def _put(self, table: Table, rows: Sequence[Values]) -> None:
         if rows:
             schema = ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
-            self.tables[table.name].merge(frame(self.spark, rows, schema), "TRUE")
+            self.tables[table.name].merge(frame(self.spark, rows, schema), "TRUE", nulls=NULLS)
         if table is PUBLISHED:
             self._forget()
 

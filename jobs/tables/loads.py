@@ -8,18 +8,27 @@ VERDICTS = {
     "differs_from_month": "The month's file says something else of the day, and history has the day from that; detail says how much.",
     "checksum": "It is not what its checksum says.",
     "unreadable": "It is, and yet no file that we know: damaged, packed to burst, of other columns.",
+    "adopted": "Another system's file, taken in by adopt; detail says where its rows went.",
     "not_published": "It is in order; its month was refused, for the reason in detail.",
 }
 
 LOADS = Table(
     name="loads",
-    comment="What compact found in each file of the inbox, one row a version of a file, of a file of lines one a month of it; a run that "
-    "finds the same changes nothing.",
+    comment="What compact found in each file of the inbox, and adopt in each file of another system: a row a version of a file, of a file "
+    "of lines a row a month of it; a run that finds the same changes nothing.",
     key=("object", "sha256", "first_day"),
     columns=(
-        Column("object", "STRING", "The file, relative to the lake."),
+        Column(
+            "object",
+            "STRING",
+            "The file, relative to the lake; of an adopted one the name under which the lake keeps it where no lines are made of it.",
+        ),
         Column("sha256", "STRING", "Of its bytes."),
-        Column("dataset", "STRING", "What it was made part of below history/: trades or klines."),
+        Column(
+            "dataset",
+            "STRING",
+            "What it was made part of below history/: trades, klines, imported_minutes, imported_spreads; of lines the table.",
+        ),
         VENUE,
         MARKET,
         FEED,

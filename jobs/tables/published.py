@@ -10,7 +10,11 @@ PUBLISHED = Table(
     comment="The months of history: one row an object below history/, which readers take in the place of the live rows of that month.",
     key=("dataset", "venue", "market", "feed", "pair", "year", "month"),
     columns=(
-        Column("dataset", "STRING", "What it is part of: trades, minute_aggregates or klines."),
+        Column(
+            "dataset",
+            "STRING",
+            "What it is part of: trades, minute_aggregates, klines, imported_minutes or imported_spreads.",
+        ),
         VENUE,
         MARKET,
         FEED,

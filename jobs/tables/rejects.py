@@ -13,7 +13,13 @@ REASONS = {
     "kline": "No candle: a number is missing, below nought, or one that its column does not hold exactly.",
     "void": "Price or quantity of nought or less: a row that the exchange took back.",
     "overflow": "Price times quantity is 10^20 or more.",
-    "conflict": "Another row of the same id, which counts, says something else.",
+    "conflict": "Another row of the same id, or of the same time, which counts, says something else.",
+    "pair": "A symbol that no pair BASE-QUOTE is known for.",
+    "number": "A number of a candle or of a minute is none, or its column does not hold it exactly.",
+    "width": "A candle of another width than the first one of the file.",
+    "open": "The last candle of the file: whether it was closed when it was fetched, nothing tells.",
+    "hour": "A minute of the hour that comes twice in autumn, where the order of the rows does not tell which.",
+    "spread": "No spread of the prices beside it.",
 }
 
 REJECTS = Table(

@@ -51,6 +51,18 @@ def test_a_dry_run_prints_one_line_that_a_shell_reads_back_and_does_nothing(proj
     assert not (project / "dist").exists()
 
 
+def test_a_dry_run_is_the_jobs_where_it_has_one_and_the_command_is_shown_of_every_job(project: Path):
+    (project / "jobs/trial.py").write_text('DRY_RUN = "say what it would do"\n')
+    conf = ("trial", "--conf", "my conf.yaml")
+    for options in (["--show", "--dry-run"], ["--dry-run", "--show"]):
+        shown = shlex.split(submit(project, *conf, *options, "there").stdout)
+        assert shown[-3:] == [f"{project.parent}/else where/my conf.yaml", "--dry-run", "there"]
+    (project / "jobs/trial.py").write_text("")
+    shown = [submit(project, *conf, option, "there").stdout for option in ("--show", "--dry-run")]
+    assert shown[0] == shown[1]
+    assert shlex.split(shown[0])[-2:] == [f"{project.parent}/else where/my conf.yaml", "there"]
+
+
 def test_a_local_run_uses_the_venv_and_the_local_settings(project: Path):
     words = dry_run(project)
     python = f"{project}/.venv/bin/python"

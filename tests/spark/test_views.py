@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any
@@ -107,7 +107,37 @@ TRADES_THERE: Sequence[Row] = [
     ),
     *(trade(id_, at, venue="bitso", pair="BTC-MXN") for id_, at in ((1, "10:00:00"), (2, "11:00:00"), (3, "11:00:00.000001"))),
 ]
+
+
+def imported(at: str, bought: str, average: str | None, **said: Any) -> Row:  # noqa: ANN401 - columns
+    told = {
+        "venue": "binance",
+        "market": "spot",
+        "feed": "imported",
+        "pair": "BTC-USDT",
+        "minute": moment(at),
+        "object": "x",
+        "line": 2,
+    }
+    told |= {"buy_trades": 3, "buy_volume": Decimal(bought), "buy_quote_volume": Decimal("100.000000000000000001")}
+    told |= {"sell_trades": 0, "sell_volume": Decimal(0), "sell_quote_volume": Decimal(0), "avg_sell_price": None}
+    return told | {"avg_buy_price": average and Decimal(average), "year": 2026, "month": 4} | said
+
+
+IMPORTED: Sequence[Row] = [
+    imported("23:49:00", "1.000000005", "100.00000000005"),  # half of the last decimal goes up
+    imported("23:50:00", "2", "50"),  # we have that minute
+    imported("23:52:00", "0.1234567849999", None),  # we have minutes before and after
+    imported("23:50:00", "7", "8", market="usdm"),  # another market's
+]
+SPREADS: Sequence[Row] = [
+    {"venue": "bitso", "market": "spot", "pair": "BTC-MXN", "ts": moment(at), "bid": Decimal(bid), "ask": Decimal(1157300)}
+    | {"spread_pct": Decimal(spread), "object": "x", "line": 2, "year": 2026, "month": 4}
+    for at, bid, spread in (("22:59:00", "1155350.5", "0.168452"), ("23:00:00", "1157300", "0"))
+]
 TABLES = {
+    "imported_minutes": IMPORTED,
+    "imported_spreads": SPREADS,
     "minute_aggregates": MINUTES,
     "order_books": [row | {"bids": None, "asks": None} for row in BOOKS],
     "fills": walked.fills(BOOKS, AMOUNTS),
@@ -130,7 +160,23 @@ def grouped(rows: Iterable[Row], *names: str) -> Mapping[tuple[Any, ...], list[R
     return found
 
 
-def minute_rows_all(rows: Sequence[Row] = MINUTES) -> list[Row]:
+def minute_rows_all() -> list[Row]:
+    return told_minutes(MINUTES) + imported_minutes()
+
+
+def imported_minutes(*, hidden: Sequence[Row] = ()) -> list[Row]:
+    """Those of which `hidden` has no row, rounded."""
+    known = {tuple(row[name] for name in (*MARKET, "minute")) for row in hidden}
+    return [
+        row
+        | {name: row[name].quantize(Decimal("1e-8"), ROUND_HALF_UP) for name in ("total_btc_b", "total_btc_s")}
+        | {name: row[name] and row[name].quantize(Decimal("1e-10"), ROUND_HALF_UP) for name in ("avg_b", "avg_s")}
+        for row in told_minutes(IMPORTED)
+        if tuple(row[name] for name in (*MARKET, "timestamp")) not in known
+    ]
+
+
+def told_minutes(rows: Sequence[Row]) -> list[Row]:
     names = {"timestamp": "minute"}
     for side, word in (("b", "buy"), ("s", "sell")):
         names |= {f"total_count_{side}": f"{word}_trades", f"total_btc_{side}": f"{word}_volume"}
@@ -150,13 +196,21 @@ def minute_rows() -> list[Row]:
 
         best = min({kind(row) for row in rows}, key=rank)
         found += [row for row in rows if kind(row) == best]
-    return minute_rows_all(found)
+    return told_minutes(found) + imported_minutes(hidden=MINUTES)
 
 
 def spreads() -> list[Row]:
     names = {"timestamp": "recv_ts", "pair": "pair", "bid": "best_bid", "ask": "best_ask", "spread": "spread_pct"}
-    kept = ("venue", "market", "state", "year", "month")
-    return [{new: row[old] for new, old in names.items()} | {name: row[name] for name in kept} for row in TABLES["order_books"]]
+    kept = ("venue", "market", "state", "source", "year", "month")
+    ours = [{new: row[old] for new, old in names.items()} | {name: row[name] for name in kept} for row in TABLES["order_books"]]
+    names |= {"timestamp": "ts", "bid": "bid", "ask": "ask"}
+    states = {"22:59:00": "ok", "23:00:00": "crossed"}
+    return ours + [
+        {new: row[old] for new, old in names.items()}
+        | {name: row[name] for name in ("venue", "market", "year", "month")}
+        | {"state": states[f"{row['ts']:%H:%M:%S}"], "source": "imported"}
+        for row in SPREADS
+    ]
 
 
 def instruments_now() -> list[Row]:
