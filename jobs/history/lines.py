@@ -21,6 +21,7 @@ from jobs.runtime.lake import Place
 from jobs.tables.quarantine import SEEN
 from jobs.tables.trades import TRADES
 from jobs.transforms import feeds
+from jobs.transforms.fresh import ARRIVAL
 from jobs.transforms.lines import Projection, items
 from jobs.transforms.ranges import Mark, Range, Ranges
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-ARRIVAL = ("recv_ts", "object", "seq", "item")  # which of several copies came first
 SAID = ("price", "quantity", "taker_side", "ts")
 MONTHS = "venue STRING, market STRING, feed STRING, pair STRING, year INT, month INT"
 PUT = "venue STRING, market STRING, feed STRING, pair STRING, year BIGINT, month BIGINT, sha256 STRING, bytes BIGINT"
