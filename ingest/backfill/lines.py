@@ -37,7 +37,8 @@ class Run:
     """Pages that follow one another, on their way to a file."""
 
     low: int
-    high: int = -1  # everything up to here was told
+    most_pages: int = MOST_PAGES
+    high: int = field(init=False)  # everything up to here was told
     text: bytearray = field(default_factory=bytearray)
     pages: int = 0
     trades: int = 0
@@ -45,9 +46,12 @@ class Run:
     times: tuple[int, int] = (0, 0)  # of the earliest trade and the latest one, in ms
     absent: list[Span] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.high = self.low - 1
+
     @property
     def is_full(self) -> bool:
-        return self.pages >= MOST_PAGES or len(self.text) >= MOST_BYTES
+        return self.pages >= self.most_pages or len(self.text) >= MOST_BYTES
 
     def take(self, answer: Answer, text: bytes) -> None:
         """The next page, and its line."""

@@ -18,7 +18,7 @@ AGAIN_SECONDS = 1.0  # before what is absent is asked for once more
 class Start(NamedTuple):
     """Where a moment is among the ids."""
 
-    number: int  # every trade with this id or a greater one is of that moment or later, and no other is
+    number: int  # of the first trade of that moment or later
     oldest_ms: int | None = None  # the venue tells nothing older; when the first trade was that it tells of
 
 
@@ -49,22 +49,21 @@ class Pager:
         _, trades = self._asked(self._history.latest(self._pair))
         return trades[-1] if trades else None
 
-    def start(self, ms: int, low: int, high: int) -> Start:
-        """Look for a moment among the ids from `low` to `high`; each question halves them, until a page has it."""
-        is_first = True
+    def start(self, ms: int, low: int, newest: Told) -> Start:
+        """Look for a moment among the ids from `low` up; each question halves them, until a page has it."""
+        high, first, is_oldest = newest.number, newest, True
         while low < high:
             middle = (low + high) // 2
-            trades = self._from(middle)
+            _, trades = self._asked(self._path(middle, middle + self._upwards.page - 1, self._upwards.page))
             earlier = bisect_left(trades, ms, key=lambda trade: trade.ms)
-            is_first = is_first and not earlier
+            is_oldest = is_oldest and not earlier
             if 0 < earlier < len(trades):
                 return Start(trades[earlier].number)
             if earlier == len(trades):  # all of them, or none at all: then it tells of nothing so old
                 low = max([middle, *(trade.number for trade in trades[-1:])]) + 1
             else:
-                high = min(middle, trades[0].number)
-        first = self._from(low) if is_first else ()
-        return Start(low, first[0].ms if first else None)
+                first, high = trades[0], min(middle, trades[0].number)
+        return Start(first.number, first.ms if is_oldest else None)
 
     def page(self, low: int, high: int, before: int | None = None) -> Answer:
         """The first page of the ids from `low` to `high`, with nothing behind them. `before`: the last trade below, asked for again."""
@@ -117,10 +116,6 @@ class Pager:
         if self._stop.wait(AGAIN_SECONDS):
             raise RestError("told to stop")
         return self._asked(path)
-
-    def _from(self, number: int) -> Sequence[Told]:
-        """As many as a page holds."""
-        return self._asked(self._path(number, number + self._upwards.page - 1, self._upwards.page))[1]
 
     def _path(self, low: int, high: int, most: int) -> str:
         return self._upwards.ask(self._pair, low, high, most)

@@ -90,7 +90,15 @@ class Paging:
     """One run: trades of one kind of one venue's market."""
 
     def __init__(  # noqa: PLR0913 - what is fetched, from where, to where
-        self, ingest: Ingest, exchange: Exchange, kind: str, store: Store, world: World, *, watch: float = 0.5
+        self,
+        ingest: Ingest,
+        exchange: Exchange,
+        kind: str,
+        store: Store,
+        world: World,
+        *,
+        most_pages: int = MOST_PAGES,  # of a file
+        watch: float = 0.5,
     ) -> None:
         assert exchange.rest is not None
         self._ingest = ingest
@@ -99,6 +107,7 @@ class Paging:
         self._history: History = exchange.rest.histories[kind]
         self._store = store
         self._world = world
+        self._most_pages = most_pages
         self._watch = watch  # seconds between looks at what is to be shown
         self._run = f"{ingest.collector}-{world.clock.wall_ns()}"
         self._began = world.clock.monotonic()
@@ -158,8 +167,8 @@ class Paging:
         if newest is None or newest.ms < begin:
             self._fail(f"{pair}: no trade of {asked.first} to {asked.last}" + _until(newest))
             return None
-        first = pager.start(begin, OLDEST, newest.number)
-        last = pager.start(end, first.number, newest.number).number - 1 if newest.ms >= end else newest.number
+        first = pager.start(begin, OLDEST, newest)
+        last = pager.start(end, first.number, newest).number - 1 if newest.ms >= end else newest.number
         if first.number > last:
             self._fail(f"{pair}: no trade of {asked.first} to {asked.last}")
             return None
@@ -173,7 +182,7 @@ class Paging:
             yield low, high
             return
         assert self._history.upwards is not None
-        size = self._history.upwards.page * MOST_PAGES
+        size = self._history.upwards.page * self._most_pages
         while low <= high:
             end = min(high, low // size * size + size - 1)
             yield low, end
@@ -214,17 +223,17 @@ class Paging:
 
     def _take(self, pager: Pager, writer: Writer, job: _Job) -> None:
         """Page after page, a file of as many as one may hold; what has come is kept, however it ends."""
-        run = Run(job.low)
+        run = Run(job.low, self._most_pages)
         before: int | None = None
         try:
             while run.high < job.high and not self._world.stop.is_set():
-                answer = pager.page(max(run.low, run.high + 1), job.high, before)
+                answer = pager.page(run.high + 1, job.high, before)
                 run.take(answer, writer.line(job.plan, answer))
                 before = run.newest if run.newest is not None else before
                 with self._one:
                     self._state.pages += 1
                 if run.is_full:
-                    done, run = run, Run(run.high + 1)
+                    done, run = run, Run(run.high + 1, self._most_pages)
                     self._keep(job.plan, done)
         finally:
             if run.high >= run.low:
