@@ -11,7 +11,7 @@ from ingest import landing, terminal
 from ingest.backfill.inbox import InboxError
 from ingest.backfill.listing import ListingError
 from ingest.backfill.paging import Paged, Paging
-from ingest.backfill.paging import World as Venue
+from ingest.backfill.paging import World as RestWorld
 from ingest.backfill.run import Backfill, Progress, World
 from ingest.backfill.wanted import Asked
 from ingest.clock import SYSTEM
@@ -44,7 +44,7 @@ _BAR = 24  # characters
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what can be chosen."""
-    parser.description = "Fetch what an exchange publishes of the past into the lake's inbox."
+    parser.description = "Fetch what an exchange publishes or tells of the past into the lake's inbox."
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--conf", type=Path, required=True, help="the configuration, such as conf/local.yaml")
@@ -91,8 +91,8 @@ def _files(settings: Settings, exchange: Exchange, dump: Dump, asked: Asked, sto
 
 
 def _pages(settings: Settings, exchange: Exchange, kind: str, asked: Asked, stop: threading.Event) -> tuple[str, bool]:
-    venue = Venue(SYSTEM, get(proxies(settings.ingest, find_exchange)), random.random, stop)
-    paging = Paging(settings.ingest, exchange, kind, landing.store(settings.lake), venue)
+    world = RestWorld(SYSTEM, get(proxies(settings.ingest, find_exchange)), random.random, stop)
+    paging = Paging(settings.ingest, exchange, kind, landing.store(settings.lake), world)
     end = paging.run(asked, lambda now: terminal.show(_paging(now)))
     return _paged(end), end.is_good
 

@@ -64,6 +64,7 @@ class Venue:
     spoil: Spoil = lambda _, answer: answer
     asked: list[str] = field(default_factory=list)
     one: threading.Lock = field(default_factory=threading.Lock)
+    _past: tuple[Sequence[Trade], Recorded] | None = None
 
     @property
     def address(self) -> str:
@@ -76,10 +77,11 @@ class Venue:
         found = find_endpoint(urlsplit(url).path)
         assert found, url
         place, endpoint, names = found
-        feed = series(self.venue, self.pair)
+        if self._past is None or self._past[0] is not self.trades:
+            self._past = self.trades, recorded(series(self.venue, self.pair), self.trades)
         symbols = {find_exchange(*place).symbol(self.pair): self.pair}
         query = dict(parse_qsl(urlsplit(url).query))
-        ask = Ask(*place, query, {"user-agent": "test"}, names, EVER, recorded(feed, self.trades), symbols)
+        ask = Ask(*place, query, {"user-agent": "test"}, names, EVER, self._past[1], symbols)
         try:
             reply = endpoint.answer(ask)
         except RefusedError as refused:

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
@@ -353,29 +354,51 @@ def test_what_is_shown_on_the_way(coinbase):
     assert (coinbase.shown[-1].ids, coinbase.shown[-1].left) == (4800, 0)
 
 
-@given(
-    ids=st.lists(st.integers(1, 4000), min_size=1, max_size=400, unique=True).map(sorted),
-    steps=st.lists(st.integers(0, 3), min_size=400, max_size=400),
-    asked=st.integers(-1, 1200),
-    dense=st.booleans(),
-)
-def test_where_a_moment_is_among_the_ids(tmp_path_factory, ids, steps, asked, dense):
-    if dense:
-        ids = list(range(ids[0], ids[0] + len(ids)))
-    seconds = [sum(steps[: place + 1]) for place in range(len(ids))]
+def test_a_file_is_named_by_the_earliest_and_the_latest_trade_in_it_wherever_these_stand(coinbase):
+    odd = [97_800, 98_900]
+    coinbase.venue.trades = [
+        one._replace(ts=one.ts - 90_000_000_000) if one.trade_id in odd else one for one in coinbase.venue.trades
+    ]
+    coinbase.run(last=FIRST)
+    days = [(file.lines[0]["stream"].partition("after=")[2], file.days) for file in coinbase.files().values()]
+    assert sorted(days) == [
+        ("100100", (FIRST, FIRST)),
+        ("98000", (FIRST - DAY, FIRST)),
+        ("99000", (FIRST - DAY, FIRST)),
+    ]
+
+
+def looked_for(folder, venue, seconds, ids, asked):
+    """Where a moment is among these trades, and how many questions that took."""
     trades = [trade(number, second * 1_000_000) for number, second in zip(ids, seconds, strict=True)]
+    there = Venue(venue, {"coinbase": "BTC-USD", "bitso": "BTC-MXN"}[venue], trades)
+    exchange, time = find_exchange(venue, "spot"), FakeTime()
+    budget, stop = Budget(folder / "limits.json", 1e9, 1), Stop(time, 1000)
+    world = {"get": there.get, "clock": time.clock, "random": lambda: 0.0, "stop": stop}
+    asking = Client(exchange.rest, [there.address], budget, Purpose("x"), **world)
+    pager = Pager(asking, exchange.rest.histories["trade"], there.pair, stop, dense=venue == "coinbase")
+    return pager.start(asked * 1000, 1, Told(ids[-1], seconds[-1] * 1000)), len(there.asked)
+
+
+def test_a_day_may_begin_where_a_page_ends(tmp_path):
+    """The first question is for the id 150, and 100 trades from there on are of the day before."""
+    found, _ = looked_for(tmp_path, "bitso", [0] * 249 + [1] * 51, range(1, 301), 1)
+    assert found == Start(250)
+    found, _ = looked_for(tmp_path, "bitso", [0] * 251 + [1] * 49, range(1, 301), 1)
+    assert found == Start(252)
+
+
+@given(
+    steps=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 3)), min_size=1, max_size=500),
+    asked=st.integers(-1, 1200),
+    venue=st.sampled_from(["coinbase", "bitso"]),
+)
+def test_where_a_moment_is_among_the_ids(tmp_path_factory, steps, asked, venue):
+    ids = list(accumulate((step if venue == "bitso" else 1 for step, _ in steps), initial=7))
+    seconds = list(accumulate((step for _, step in steps), initial=0))
     asked = min(asked, seconds[-1])
-    venue = Venue("coinbase" if dense else "bitso", "BTC-USD" if dense else "BTC-MXN", trades)
-    exchange = find_exchange(venue.venue, "spot")
-    time = FakeTime()
-    budget = Budget(tmp_path_factory.getbasetemp() / "limits.json", 1e9, 1)
-    stop = Stop(time, 1000)
-    asking = Client(
-        exchange.rest, [venue.address], budget, Purpose("x"), get=venue.get, clock=time.clock, random=lambda: 0.0, stop=stop
-    )
-    pager = Pager(asking, exchange.rest.histories["trade"], venue.pair, stop, dense=dense)
-    found = pager.start(asked * 1000, 1, Told(ids[-1], seconds[-1] * 1000))
-    later = [number for number, second in zip(ids, seconds, strict=True) if second >= asked]
+    found, questions = looked_for(tmp_path_factory.getbasetemp(), venue, seconds, ids, asked)
     earlier = [number for number, second in zip(ids, seconds, strict=True) if second < asked]
+    later = [number for number, second in zip(ids, seconds, strict=True) if second >= asked]
     assert found == Start(later[0], None if earlier else seconds[0] * 1000)
-    assert len(venue.asked) <= 13  # 2 to the 12th ids
+    assert questions <= 14  # 2 to the 14th ids
