@@ -54,7 +54,7 @@ def test_what_was_traded_comes_once_over_a_kill(tmp_path):
         with asked("coinbase", "BTC-USD") as killed:
             until(lambda: past.file.is_dir() and any(past.file.iterdir()), killed, "the word about the first file")
             killed.kill()
-        first = inbox(desk.lake, "coinbase", "BTC-USD")
+        first = inbox(desk.files, "coinbase", "BTC-USD")
         past.gate.set()
         with asked("coinbase", "BTC-USD") as process:
             dollars = ended(process, 60)
@@ -66,7 +66,7 @@ def test_what_was_traded_comes_once_over_a_kill(tmp_path):
         dollars
     )
     assert (dollars[0], "rest_refused" in dollars[2]) == (0, False)  # within the venue's limits
-    files = inbox(desk.lake, "coinbase", "BTC-USD")
+    files = inbox(desk.files, "coinbase", "BTC-USD")
     assert first.items() <= files.items()
     assert Counter(row[:3] for file in files.values() for row in file.trades()) == Counter(truth(DOLLARS))
 
@@ -75,7 +75,7 @@ def test_what_was_traded_comes_once_over_a_kill(tmp_path):
     )
     assert pesos[1].endswith(f"; BTC-MXN: the venue tells nothing before {FIRST:%Y-%m-%d}T00:00:00Z")
     assert (pesos[0], "rest_refused" in pesos[2]) == (0, False)
-    found = inbox(desk.lake, "bitso", "BTC-MXN")
+    found = inbox(desk.files, "bitso", "BTC-MXN")
     assert {row[:3] for file in found.values() for row in file.trades()} == set(truth(PESOS))
     assert [file.days for file in found.values()] == [(FIRST.date(), LAST.date())]
 

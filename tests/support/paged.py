@@ -7,12 +7,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from ingest.exchanges import find_exchange
-from ingest.landing import Files
+from ingest.landing import Store
 from ingest.simulator.listings import Series
 from ingest.simulator.past import Recorded
 from ingest.simulator.rest import find_endpoint
@@ -117,9 +116,9 @@ def _rows(raw: Any) -> list[tuple[int, str, str, str]]:  # noqa: ANN401 - any JS
     return [(row["tid"], row["price"], row["amount"], row["created_at"]) for row in raw["payload"]]
 
 
-def inbox(lake: Path, venue: str, pair: str) -> dict[str, Lines]:
+def inbox(store: Store, venue: str, pair: str) -> dict[str, Lines]:
     """Each file that has a checksum, by its key; it must be what its name and its checksum say."""
-    store, found = Files(lake), {}
+    found = {}
     for key in store.keys(f"inbox/{venue}/spot/lines/trade/{pair}/"):
         data, told = store.get(key), store.get(f"{key}.CHECKSUM")
         if not (data and told):

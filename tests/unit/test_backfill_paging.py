@@ -58,7 +58,7 @@ class Desk:
         return paging.run(Asked(pairs or [self.venue.pair], first, last), self.shown.append)
 
     def files(self):
-        return inbox(self.folder / "lake", self.venue.venue, self.venue.pair)
+        return inbox(Files(self.folder / "lake"), self.venue.venue, self.venue.pair)
 
     def ids(self):
         """How often each is in the files."""
