@@ -10,9 +10,10 @@ from pathlib import Path
 from ingest import landing, terminal
 from ingest.backfill.inbox import InboxError
 from ingest.backfill.listing import ListingError
-from ingest.backfill.paging import Paged, Paging
+from ingest.backfill.paging import Paging
 from ingest.backfill.paging import World as RestWorld
 from ingest.backfill.run import Backfill, Progress, World
+from ingest.backfill.tally import Paged
 from ingest.backfill.wanted import Asked
 from ingest.clock import SYSTEM
 from ingest.exchanges import find_exchange

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ingest.backfill import command
-from ingest.backfill.paging import Paged
 from ingest.backfill.run import Progress
+from ingest.backfill.tally import Paged
 from ingest.backfill.wanted import Absent
 from ingest.cli import main
 from tests.support.dumps import site, zipped

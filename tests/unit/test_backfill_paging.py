@@ -179,6 +179,12 @@ def test_a_run_that_is_stopped_keeps_what_has_come_and_the_next_one_goes_on(name
     assert max(Counter(desk.pages()).values()) == 1
 
 
+def test_a_run_that_is_stopped_while_it_looks_for_the_days_says_so(coinbase):
+    coinbase.venue.spoil = lambda _, answer: coinbase.stop.set() or answer
+    end = coinbase.run("BTC-USD", "ETH-USD")
+    assert (end.is_good, end.failures[-1]) == (False, "ETH-USD: told to stop before it was asked for")
+
+
 def test_a_file_that_is_there_no_more_is_fetched_again_unless_history_was_made_of_it(coinbase):
     coinbase.run()
     gone, made, *_ = coinbase.files()
