@@ -224,7 +224,7 @@ class Dying(Files):
         type(self).left -= 1
 
 
-@pytest.mark.parametrize("objects", range(7))
+@pytest.mark.parametrize("objects", [0, 1, 2, 5])
 def test_wherever_the_lake_takes_no_more_all_that_it_says_to_have_is_there(coinbase, objects):
     """As a kill between any two objects leaves it, too: a file, its checksum, the word about it."""
     coinbase.store, Dying.left = Dying(coinbase.folder / "lake"), objects
@@ -250,6 +250,45 @@ def test_ids_that_the_venue_should_have_and_does_not_tell_are_asked_for_twice_an
     assert (end.notes, end.is_good, end.left) == ([note], True, 0)
     assert coinbase.venue.asked.count("/products/BTC-USD/trades?limit=1000&after=100000") == 2
     assert coinbase.run().notes == [note]  # also when all was there
+
+
+def test_where_the_venue_has_none_of_a_files_ids_there_is_the_word_and_no_file(coinbase):
+    coinbase.venue.trades = [one for one in coinbase.venue.trades if not 98_000 <= one.trade_id < 100_000]
+    end = coinbase.run()
+    assert (end.files, end.trades, end.left, end.is_good) == (3, 2800, 0, True)
+    key = "control/backfill/coinbase/spot/trade/BTC-USD/98000-99999.json"
+    assert json.loads(coinbase.store.get(key)[0]) == {
+        "v": 1,
+        "file": None,
+        "trades": 0,
+        "absent": [[98_000, 98_999], [99_000, 99_999]],
+    }
+    coinbase.venue.asked.clear()
+    assert (coinbase.run().there, coinbase.pages()) == (3, [])
+
+
+def test_a_file_of_another_content_is_never_taken_for_ours(coinbase, tmp_path):
+    coinbase.run()
+    other = Desk(tmp_path / "other", "coinbase", "BTC-USD", coinbase.venue.trades)  # with a clock that goes as the other did
+    key, same, *_ = sorted(coinbase.files())
+    other.store.create(key, b"other lines")
+    other.store.create(same, coinbase.store.get(same)[0])  # as when the answer of the lake was lost
+    end = other.run()
+    assert [failure.partition(f"{key}: ")[2] for failure in end.failures] == [
+        "there is another file of this name; its lines would have to be the same"
+    ]
+    assert key not in other.files()
+    assert set(other.files()) < set(coinbase.files())
+
+
+def test_a_venue_that_tells_other_trades_a_moment_later_is_not_believed(bitso):
+    bitso.venue.spoil = lambda url, answer: spoilt(lambda rows: rows[1:])(url, answer) if "limit=100&" not in url else answer
+    end = bitso.run()
+    assert len(end.failures) == 1
+    assert re.search(
+        r": /api/v3/trades\?.*limit=\d\d&marker=\d+: tells other trades than /api/v3/trades\?.*limit=100&", end.failures[0]
+    )
+    assert end.left > 0
 
 
 def test_ids_that_come_a_moment_later_are_not_absent(coinbase):
