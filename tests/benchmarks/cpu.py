@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
@@ -47,8 +47,8 @@ def of_session(leader: int) -> float:
     return sum(sum(map(int, fields[11:15])) * TICK for _, fields in _session(leader))
 
 
-def resident_of_session(leader: int) -> int:
-    """Bytes of memory that all processes of a session hold; what two of them share counts twice.
+def resident_of_session(leader: int, of: Callable[[int], int] = resident) -> int:
+    """Bytes of memory that all processes of a session hold; what two of them share counts twice, unless `of` tells otherwise.
 
     One that was started within the last second does not count: until it runs a program of its own it holds all that the one holds
     that has started it.
@@ -58,10 +58,16 @@ def resident_of_session(leader: int) -> int:
         if process != leader and now - int(fields[STARTED]) * TICK < 1:
             continue
         try:
-            total += resident(process)
+            total += of(process)
         except (FileNotFoundError, ProcessLookupError):
             continue
     return total
+
+
+def its_part(process: int) -> int:
+    """Bytes of memory that a process holds, of what it shares with others its part. It takes the kernel milliseconds to say."""
+    rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
 
 
 def _session(leader: int) -> Iterator[tuple[int, list[str]]]:

@@ -154,6 +154,6 @@ Written by `make bench-history`; do not edit. The first time it makes its files,
 - *DuckDB*, *polars*: the same columns and types from the same files with two threads each, in a process of their own; neither asks
   whether the rows are believable. `seq` is computed from the id, as ids are dense here. DuckDB makes the minutes of the parquet that it
   has written, as the job does.
-- Processor seconds are those of all processes and threads, from /proc; memory is what all processes of the job held together, looked at
-  ten times a second. Rounds take turns, forth and back; the first ones do not count.
+- Processor seconds are those of all processes and threads, from /proc; memory is what all processes of the job held together, what
+  they share counted once, looked at ten times a second. Rounds take turns, forth and back; the first ones do not count.
 {end}"""

@@ -175,12 +175,16 @@ def _waited(process: subprocess.Popen[bytes], until: float) -> float:
 
 @contextmanager
 def peak(leader: int) -> Iterator[list[int]]:
-    """Bytes that the processes of a session held, look by look."""
+    """Bytes that the processes of a session held, what they share counted once: each time that it was more than ever before."""
     found, enough = [0], threading.Event()
 
     def look() -> None:
+        most = 0
         while not enough.wait(LOOK):
-            found.append(cpu.resident_of_session(leader))
+            held = cpu.resident_of_session(leader)
+            if held > most * 1.005:
+                most = held
+                found.append(cpu.resident_of_session(leader, cpu.its_part))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
