@@ -54,6 +54,10 @@ bench: setup ## How fast the stream is, beside DuckDB; writes docs/benchmarks.md
 bench-costs: setup ## What a batch of the stream costs: a batch, a tick, an object, a file; writes its part of docs/benchmarks.md
 	@$(PY) -m tests.benchmarks --only costs
 
+.PHONY: bench-history
+bench-history: setup ## How fast `compact` is, beside DuckDB and polars; writes its part of docs/benchmarks.md
+	@$(PY) -m tests.benchmarks.history
+
 .PHONY: bench-ingest
 bench-ingest: $(VENV) ## How fast the collector is, beside others; CRYPTOFEED=PYTHON names one that has cryptofeed
 	@$(PY) -m tests.benchmarks.receive $(if $(CRYPTOFEED),--cryptofeed $(CRYPTOFEED))
