@@ -24,10 +24,10 @@ HEAD = """-- Written by `make docs`. &{lake} is the lake's place, such as s3://b
 """
 GONE = Template("""\
 -- After load $number of $table; at any time, as often as one likes.
-DELETE FROM $schema.${table}_files USING (SELECT column1 AS name FROM VALUES
+DELETE FROM $schema.${table}_files USING (SELECT name FROM (VALUES
 $names
-) gone
-WHERE ENDSWITH(${table}_files.file, gone.name);
+) AS told (name)) AS gone
+WHERE RIGHT(file, LENGTH(gone.name)) = gone.name;
 """)
 
 

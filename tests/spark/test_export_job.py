@@ -1,13 +1,14 @@
 """The job: each layout holds what the table does, of days that are over; nothing is written twice, and a change only where it is."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.exports import snowflake
 from jobs.exports.loads import Loads
 from jobs.tables.trades import TRADES
 from tests.support.exports import NOON, Shop, Warehouse, scaled, trade, tuples
@@ -150,3 +151,31 @@ def test_a_day_whose_rows_are_gone_goes_from_the_warehouse(shop: Shop):
         warehouse.take(shop.files("redshift/trades")[f"loads/{number:06}.sql"].decode())
     assert warehouse.rows("trades") == tuples("trades", over(list(trades.rows.values())))
     assert json.loads(shop.files("redshift/trades")["current.json"])["load"] == 2
+
+
+def test_snowflake_sees_the_newest_file_of_each_day_whatever_was_loaded_when(shop: Shop):
+    """Its pipe takes each file once, in any order; what runs here of its SQL is the view and what follows a load."""
+    trades = Written(shop.spark, shop.lake, TRADES)
+    trades.append(some())
+    shop.run("snowflake")
+    assert list(shop.files("snowflake/trades/loads")) == ["000001.json"]
+    trades.append([trade(15, "09:00:00", "1")])
+    trades.delete("pair = 'ETH-USDT'", [("binance", "usdm", "agg_trade", "ETH-USDT", id_) for id_ in (1, 2)])
+    shop.run("snowflake", table="trades")
+    folder = shop.lake / "exports/snowflake/trades"
+    with duckdb.connect() as db:
+        db.execute("SET TimeZone = 'UTC'")
+        every = sorted(map(str, folder.rglob("*.parquet")), reverse=True)
+        db.execute("CREATE SCHEMA lake")
+        db.read_parquet(every, hive_partitioning=False, filename=True).create("lake.trades_files")
+        db.execute("ALTER TABLE lake.trades_files RENAME filename TO file")
+        db.execute(snowflake.scripts()["5_views.sql"].partition(";")[0].replace("ticklake.", ""))
+        seen = {row[0] for row in db.execute("SELECT price FROM lake.trades").fetchall()}
+        assert {row["price"] for row in over(list(trades.rows.values()))} == {*seen} - {row["price"] for row in some()[-2:]}
+        db.execute((folder / "loads/000002.sql").read_text().replace("ticklake.", ""))
+        found = db.execute("FROM lake.trades").fetchall()
+        left = db.execute("SELECT count(DISTINCT file) FROM lake.trades_files").fetchall()
+    plain = sorted(
+        (tuple(value.replace(tzinfo=None) if isinstance(value, datetime) else value for value in row) for row in found), key=str
+    )
+    assert (plain, left) == (tuples("trades", over(list(trades.rows.values()))), [(2,)])
