@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingest.packed import UnreadableError
-from jobs.history.columns import TRADE_SCHEMA, WORDS
+from jobs.history.columns import TRADE_SCHEMA, writing
 from jobs.history.files import Month
 from jobs.history.rows import DAY, Batch, Reject, midnight
 from jobs.transforms.ranges import Mark, Range, Ranges
@@ -201,10 +201,7 @@ class _Writer:
     """Row groups of one size."""
 
     def __init__(self, into: Path) -> None:
-        words = [column.name for column in TRADE_SCHEMA if column.type == WORDS]
-        self._writer = pq.ParquetWriter(
-            into, TRADE_SCHEMA, compression="zstd", use_dictionary=words, write_page_index=True, store_schema=False
-        )
+        self._writer = pq.ParquetWriter(into, TRADE_SCHEMA, **writing(TRADE_SCHEMA))
         self._waiting: list[pa.Table] = []
         self._rows = 0
 

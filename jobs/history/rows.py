@@ -221,13 +221,14 @@ def _wrong(values: dict[str, object], form: Form) -> str | None:
     assert isinstance(quantity, Decimal)
     if price <= 0 or quantity <= 0:
         return "void"
-    for told, name in (
+    more = (
         ("ts", reading.time),
         ("taker_side", reading.taker),
         ("aggregate", reading.first_id),
         ("aggregate", reading.last_id),
-    ):
-        if name is not None and values[name] is None:
+    )
+    for told, place in more:
+        if place is not None and values[place] is None:
             return told
     at = values[reading.time]
     assert isinstance(at, int)

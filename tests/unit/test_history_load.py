@@ -11,7 +11,7 @@ import pytest
 
 from ingest.landing import Files as Lake
 from jobs.history.files import Files, Month, file_of
-from jobs.history.load import Loaded, Seen, Task, beyond, load
+from jobs.history.load import Loaded, Seen, Task, load
 from jobs.history.month import Found, Told
 from tests.support.dumps import microseconds, zipped
 from tests.support.history import agg_csv, meant, runs
@@ -145,22 +145,6 @@ def test_rows_of_another_day_than_the_name_says_are_told(lake):
     day = put(lake, 1, text(1, 1, 5) + text(2, 6, 1))
     found = run(lake, day)
     assert [(key, reject.line, reject.reason) for key, reject in found.found.rejects] == [(day.key, 6, "ts")]
-
-
-@pytest.mark.parametrize(
-    ("live", "lost"),
-    [
-        ([(10, 12), (15, 15), (18, 20)], []),
-        ([(9, 21)], [(9, 9), (13, 14), (16, 17), (21, 21)]),
-        ([(12, 13), (16, 18)], [(13, 13), (16, 17)]),
-        ([(13, 13), (14, 14)], [(13, 13), (14, 14)]),
-        ([(1, 2), (30, 31)], [(1, 2), (30, 31)]),
-    ],
-)
-def test_ids_that_only_the_live_table_has(live, lost):
-    there = runs((id_, 0) for id_ in (10, 11, 12, 15, 18, 19, 20))
-    assert beyond(live, Found(runs=there)) == lost
-    assert beyond(live, Found()) == live
 
 
 def test_a_published_file_of_the_exchange(lake, recordings):
