@@ -269,12 +269,18 @@ class Bucket:
                 raise
 
     def tag(self, key: str, tags: Mapping[str, str | None]) -> None:
-        place = {"Bucket": self.bucket, "Key": self.prefix + key}
-        there = {one["Key"]: one["Value"] for one in self.client.get_object_tagging(**place)["TagSet"]}
-        wanted = {name: value for name, value in {**there, **tags}.items() if value is not None}
-        if wanted != there:
-            told = [{"Key": name, "Value": value} for name, value in wanted.items()]
-            self.client.put_object_tagging(**place, Tagging={"TagSet": cast("Any", told)})
+        name = self.prefix + key
+        try:
+            told = self.client.get_object_tagging(Bucket=self.bucket, Key=name)["TagSet"]
+        except self.client.exceptions.NoSuchKey:
+            return
+        there = {one["Key"]: one["Value"] for one in told}
+        wanted = {tag: value for tag, value in {**there, **tags}.items() if value is not None}
+        if there and not wanted:
+            self.client.delete_object_tagging(Bucket=self.bucket, Key=name)
+        elif wanted != there:
+            tag_set: Any = [{"Key": tag, "Value": value} for tag, value in wanted.items()]
+            self.client.put_object_tagging(Bucket=self.bucket, Key=name, Tagging={"TagSet": tag_set})
 
     def _put(self, key: str, data: bytes, condition: dict[str, Any]) -> str | None:
         from botocore.exceptions import ClientError, NoCredentialsError  # noqa: PLC0415 - boto3 takes half a second to import; a lake on files never pays it

@@ -19,19 +19,21 @@ from jobs.exports import files, redshift, snowflake
 from jobs.exports.files import File, Making, Put
 from jobs.exports.layouts import DAY, LAYOUTS, Form, Layout
 from jobs.exports.loads import Loads, Texts
-from jobs.runtime import changes, cli
+from jobs.runtime import changes, cli, history
 from jobs.runtime.changes import At, Taken, Untold
-from jobs.runtime.frames import keys, told_by_workers
+from jobs.runtime.frames import frame, keys, told_by_workers
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import Lease, held
 from jobs.runtime.live import TableError
 from jobs.runtime.session import session
+from jobs.tables import TABLES
 from jobs.transforms.exports import FILE
 from jobs.transforms.spans import Span, Spans, joined, minute_of, month, months, predicate, time_of
 
 JOB = "export"
 SCRATCH = "exports/.making"  # Spark writes there; nobody's reader looks into a folder with such a name
 PORTION = 64  # months of pairs that are made at a time
+ABSENT = At(-1, None)  # of a table that is not there
 TOGETHER = 16  # files that a worker puts
 log = logging.getLogger(__name__)
 
@@ -105,12 +107,12 @@ class Export:
     def __init__(self, spark: SparkSession, where: Place, lake: Lake, lease: Lease, layout: Layout, until: int) -> None:  # noqa: PLR0913, PLR0917 - what a run has
         self.spark, self.where, self.lake, self.lease = spark, where, lake, lease
         self.layout, self.until = layout, until
+        self.published = changes.there(spark, where, history.NAME)
         self.counts = {"tables": 0, "files": 0, "written": 0, "bytes": 0, "removed": 0, "loads": 0}
 
     def form(self, form: Form, part: Part, *, is_wanted: bool) -> None:
         """One table."""
-        found = {name: changes.there(self.spark, self.where, name) for name in form.times}
-        at = {name: version for name, version in found.items() if version is not None}
+        at = {name: found for name in form.times if (found := self._at(name)) is not None}
         if not at:
             if is_wanted:
                 raise TableError(f"{self.where.table(form.name)} is not there yet: ./spark-submit.sh stream or bars makes it")
@@ -125,10 +127,10 @@ class Export:
         if self.layout.is_append_only:
             loads.read()
         try:
-            spans = self._changed(form, taken, rule, at) if part == Part() else self._everything(form, at, there)
+            spans = self._changed(form, taken, rule, at) if part == Part() else self._everything(at, there)
         except Untold as why:
             log.info("event=all_of_it job=%s table=%s why=%s", JOB, form.name, why)
-            spans = self._everything(form, at, there)
+            spans = self._everything(at, there)
         looked = part.clipped(form.looked_at(spans))
         made: dict[str, File | None] = {}
         for number, some in enumerate(_portions(form, looked)):
@@ -139,7 +141,7 @@ class Export:
             self.counts["loads"] += loads.add(made)
             loads.publish(*self._texts(form, folder))
         if part == Part():
-            taken.save(rule, at, {"until": self.until})
+            taken.save(rule, {**at, history.NAME: self.published or ABSENT}, {"until": self.until})
 
     def clear(self) -> None:
         """What a run that died has left."""
@@ -150,22 +152,25 @@ class Export:
 
     def _changed(self, form: Form, taken: Taken, rule: object, at: Mapping[str, At]) -> Spans:
         """What changed since the last run, and the days that have ended since."""
-        was = taken.load(rule, *at)
-        before = taken.kept()["until"]
+        was = taken.load(rule, *at, history.NAME)
+        before, published = taken.kept()["until"], was[history.NAME]
         found: dict[str, list[Span]] = {}
         for name, version in at.items():
-            for pair, spans in changes.since(self.where.store, name, form.times[name], was[name], version).items():
+            told = [history.since(self.spark, self.where, name, None if published == ABSENT else published, self.published)]
+            if was[name] != version:
+                told.append(changes.since(self.where.store, name, form.times[name], was[name], version))
+            for pair, spans in ((pair, spans) for one in told for pair, spans in one.items()):
                 found.setdefault(pair, []).extend(spans)
             if before < self.until:
-                ended = self._rows(form, name, version).where(_before(form.times[name], self.until))
+                ended = self._rows(name, version).where(_before(form.times[name], self.until))
                 for row in keys(ended.where(_from(form.times[name], before)).select("pair").distinct()):
                     found.setdefault(row["pair"], []).append((before, self.until - 1))
         return found
 
-    def _everything(self, form: Form, at: Mapping[str, At], there: files.Files) -> Spans:
+    def _everything(self, at: Mapping[str, At], there: files.Files) -> Spans:
         found: dict[str, list[Span]] = {}
         for name, version in at.items():
-            for row in keys(self._rows(form, name, version).select("pair", "year", "month").distinct()):
+            for row in keys(self._rows(name, version).select("pair", "year", "month").distinct()):
                 found.setdefault(row["pair"], []).append(month(row["year"], row["month"]))
         for told in map(self.layout.what_of, there):
             if told is not None:
@@ -178,8 +183,21 @@ class Export:
 
     # --- files
 
-    def _rows(self, form: Form, name: str, at: At) -> DataFrame:  # noqa: ARG002 - the one place where rows of a table come from
-        return changes.read(self.spark, self.where, name, at)
+    def _at(self, name: str) -> At | None:
+        """Its version; None where it has no row, neither live nor in history."""
+        found = changes.there(self.spark, self.where, name)
+        has_history = found is not None or bool(history.objects(self.spark, self.where, name, self.published))
+        return found or (ABSENT if has_history else None)
+
+    def _rows(self, name: str, at: At) -> DataFrame:
+        """The one place where rows of a table come from: live, and history in the place of what is published."""
+        table = TABLES[name]
+        live = (
+            changes.read(self.spark, self.where, name, at)
+            if at != ABSENT
+            else frame(self.spark, (), ", ".join(f"`{column.name}` {column.type}" for column in table.columns))
+        )
+        return history.both(self.spark, self.where, table, live, self.published)
 
     def _made(  # noqa: PLR0913, PLR0917 - parts of one loop
         self, form: Form, at: Mapping[str, At], looked: Spans, there: files.Files, folder: str, number: int
@@ -193,7 +211,7 @@ class Export:
                 if form.unit == "pair"
                 else predicate(looked, time)
             )
-            tables[name] = self._rows(form, name, version).where(within).where(_before(time, self.until))
+            tables[name] = self._rows(name, version).where(within).where(_before(time, self.until))
         rows = form.rows(tables).repartition(FILE).sortWithinPartitions(FILE, *form.order).select(FILE, *form.columns)
         with self._aside(f"{SCRATCH}/{self.lease.epoch}-{form.name}-{number}") as scratch:
             writer = rows.write.partitionBy(FILE)
