@@ -12,6 +12,9 @@ from jobs.exports import snowflake
 from jobs.exports.loads import Loads
 from jobs.tables.trades import TRADES
 from tests.support.exports import NOON, Shop, Warehouse, scaled, trade, tuples
+from tests.support.history import agg_csv
+from tests.support.inbox import Inbox
+from tests.support.tables import rows_of
 from tests.support.written import Row, Written
 
 ETHER = {"pair": "ETH-USDT", "market": "usdm", "feed": "agg_trade", "first_id": 5, "last_id": 7}
@@ -179,3 +182,31 @@ def test_snowflake_sees_the_newest_file_of_each_day_whatever_was_loaded_when(sho
         (tuple(value.replace(tzinfo=None) if isinstance(value, datetime) else value for value in row) for row in found), key=str
     )
     assert (plain, left) == (tuples("trades", over(list(trades.rows.values()))), [(2,)])
+
+
+@pytest.mark.long
+def test_history_is_exported_in_the_place_of_the_live_rows(shop: Shop):
+    """Months that nobody collected, from files: with no live table at all; and again when a file was replaced."""
+    there = Inbox(shop.spark, shop.lake)
+    files = {day: agg_csv(_lines(10 * day, 1704067200000 + (day - 1) * 86_400_000)) for day in (1, 2)}
+    for day, text in files.items():
+        there.put(f"BTCUSDT-aggTrades-2024-01-{day:02}", text)
+    there.run()
+    told = shop.run("redshift", table="trades")
+    assert (told["files"], told["written"]) == (2, 2)
+    warehouse = Warehouse(TRADES)
+    warehouse.take(shop.files("redshift/trades")["loads/000001.sql"].decode())
+    months = shop.spark.read.parquet(f"{shop.lake}/history/trades")
+    assert warehouse.rows("trades") == tuples("trades", rows_of(months))
+    assert shop.run("redshift", table="trades")["files"] == 0
+    there.put("BTCUSDT-aggTrades-2024-01-02", files[2] + files[2].replace("20,", "23,").splitlines()[0] + "\n")
+    there.run()
+    told = shop.run("redshift", table="trades")
+    assert (told["files"], told["written"], told["loads"]) == (2, 1, 1)  # the whole month was looked at
+    warehouse.take(shop.files("redshift/trades")["loads/000002.sql"].decode())
+    assert len(warehouse.rows("trades")) == 7
+    assert warehouse.rows("trades") == tuples("trades", rows_of(shop.spark.read.parquet(f"{shop.lake}/history/trades")))
+
+
+def _lines(first: int, begin: int) -> list[tuple[int, str, str, int, bool]]:
+    return [(first + n, f"6100{n}.5", "0.25", begin + n, n % 2 == 0) for n in range(3)]
