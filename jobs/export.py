@@ -4,7 +4,7 @@ import argparse
 import logging
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,28 +12,27 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from ingest.settings import Lake, Settings, SettingsError
 from jobs.exports import files, redshift, snowflake
 from jobs.exports.files import File, Making, Put
 from jobs.exports.layouts import DAY, LAYOUTS, Form, Layout
 from jobs.exports.loads import Loads, Texts
-from jobs.runtime import changes, cli, history
-from jobs.runtime.changes import At, Taken, Untold
-from jobs.runtime.frames import frame, keys, told_by_workers
+from jobs.runtime import cli, derived
+from jobs.runtime.changes import Taken, Untold
+from jobs.runtime.derived import Source
+from jobs.runtime.frames import keys, told_by_workers
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import Lease, held
 from jobs.runtime.live import TableError
 from jobs.runtime.session import session
-from jobs.tables import TABLES
 from jobs.transforms.exports import FILE
-from jobs.transforms.spans import Span, Spans, joined, minute_of, month, months, predicate, time_of
+from jobs.transforms.spans import Span, Spans, minute_of, month, months, predicate, time_of, together
 
 JOB = "export"
 SCRATCH = "exports/.making"  # Spark writes there; nobody's reader looks into a folder with such a name
 PORTION = 64  # months of pairs that are made at a time
-ABSENT = At(-1, None)  # of a table that is not there
 TOGETHER = 16  # files that a worker puts
 log = logging.getLogger(__name__)
 
@@ -107,13 +106,13 @@ class Export:
     def __init__(self, spark: SparkSession, where: Place, lake: Lake, lease: Lease, layout: Layout, until: int) -> None:  # noqa: PLR0913, PLR0917 - what a run has
         self.spark, self.where, self.lake, self.lease = spark, where, lake, lease
         self.layout, self.until = layout, until
-        self.published = changes.there(spark, where, history.NAME)
         self.counts = {"tables": 0, "files": 0, "written": 0, "bytes": 0, "removed": 0, "loads": 0}
 
     def form(self, form: Form, part: Part, *, is_wanted: bool) -> None:
         """One table."""
-        at = {name: found for name in form.times if (found := self._at(name)) is not None}
-        if not at:
+        told = (derived.there(self.spark, self.where, name, time) for name, time in form.times.items())
+        sources = [one for one in told if one is not None]
+        if not sources:
             if is_wanted:
                 raise TableError(f"{self.where.table(form.name)} is not there yet: ./spark-submit.sh stream or bars makes it")
             log.info("event=not_there table=%s", form.name)
@@ -127,21 +126,24 @@ class Export:
         if self.layout.is_append_only:
             loads.read()
         try:
-            spans = self._changed(form, taken, rule, at) if part == Part() else self._everything(at, there)
+            spans = self._changed(taken, rule, sources) if part == Part() else self._everything(sources, there)
         except Untold as why:
             log.info("event=all_of_it job=%s table=%s why=%s", JOB, form.name, why)
-            spans = self._everything(at, there)
+            spans = self._everything(sources, there)
         looked = part.clipped(form.looked_at(spans))
+        known = loads.files if self.layout.is_append_only else there
+        gone = {path for path, file in known.items() if file is None}
         made: dict[str, File | None] = {}
         for number, some in enumerate(_portions(form, looked)):
-            made |= {one.path: one.file for one in self._made(form, at, some, there, below, number)}
-        gone = [path for path in (loads.files if self.layout.is_append_only else there) if path not in made]
-        made |= self._gone(path for path in gone if self._is_within(path, looked))
+            made |= {one.path: one.file for one in self._made(form, sources, some, there, gone, below, number)}
+        left = known.keys() - made.keys() - gone
+        made |= self._gone(path for path in sorted(left) if self._is_within(path, looked))
+        self.lease.check()
         if self.layout.is_append_only:
             self.counts["loads"] += loads.add(made)
             loads.publish(*self._texts(form, folder))
         if part == Part():
-            taken.save(rule, {**at, history.NAME: self.published or ABSENT}, {"until": self.until})
+            taken.save(rule, {name: at for one in sources for name, at in one.tables.items()}, {"until": self.until})
 
     def clear(self) -> None:
         """What a run that died has left."""
@@ -150,32 +152,25 @@ class Export:
 
     # --- what is looked at
 
-    def _changed(self, form: Form, taken: Taken, rule: object, at: Mapping[str, At]) -> Spans:
+    def _changed(self, taken: Taken, rule: object, sources: Sequence[Source]) -> Spans:
         """What changed since the last run, and the days that have ended since."""
-        was = taken.load(rule, *at, history.NAME)
-        before, published = taken.kept()["until"], was[history.NAME]
-        found: dict[str, list[Span]] = {}
-        for name, version in at.items():
-            told = [history.since(self.spark, self.where, name, None if published == ABSENT else published, self.published)]
-            if was[name] != version:
-                told.append(changes.since(self.where.store, name, form.times[name], was[name], version))
-            for pair, spans in ((pair, spans) for one in told for pair, spans in one.items()):
-                found.setdefault(pair, []).extend(spans)
-            if before < self.until:
-                ended = self._rows(name, version).where(_before(form.times[name], self.until))
-                for row in keys(ended.where(_from(form.times[name], before)).select("pair").distinct()):
-                    found.setdefault(row["pair"], []).append((before, self.until - 1))
-        return found
+        was = taken.load(rule, *{name for one in sources for name in one.tables})
+        before, found = taken.kept()["until"], [derived.between(self.spark, self.where, was, sources)]
+        if before < self.until:
+            for one in sources:
+                ended = (
+                    derived.read(self.spark, self.where, one).where(_before(one.time, self.until)).where(_from(one.time, before))
+                )
+                found.append({row["pair"]: [(before, self.until - 1)] for row in keys(ended.select("pair").distinct())})
+        return together(found)
 
-    def _everything(self, at: Mapping[str, At], there: files.Files) -> Spans:
-        found: dict[str, list[Span]] = {}
-        for name, version in at.items():
-            for row in keys(self._rows(name, version).select("pair", "year", "month").distinct()):
-                found.setdefault(row["pair"], []).append(month(row["year"], row["month"]))
-        for told in map(self.layout.what_of, there):
-            if told is not None:
-                found.setdefault(told[0], []).append(told[1])
-        return {pair: joined(spans) for pair, spans in found.items()}
+    def _everything(self, sources: Sequence[Source], there: files.Files) -> Spans:
+        found = []
+        for one in sources:
+            parts = keys(derived.read(self.spark, self.where, one).select("pair", "year", "month").distinct())
+            found += [{row["pair"]: [month(row["year"], row["month"])]} for row in parts]
+        found += [{told[0]: [told[1]]} for told in map(self.layout.what_of, there) if told is not None]
+        return together(found)
 
     def _is_within(self, path: str, looked: Spans) -> bool:
         told = self.layout.what_of(path)
@@ -183,35 +178,22 @@ class Export:
 
     # --- files
 
-    def _at(self, name: str) -> At | None:
-        """Its version; None where it has no row, neither live nor in history."""
-        found = changes.there(self.spark, self.where, name)
-        has_history = found is not None or bool(history.objects(self.spark, self.where, name, self.published))
-        return found or (ABSENT if has_history else None)
-
-    def _rows(self, name: str, at: At) -> DataFrame:
-        """The one place where rows of a table come from: live, and history in the place of what is published."""
-        table = TABLES[name]
-        live = (
-            changes.read(self.spark, self.where, name, at)
-            if at != ABSENT
-            else frame(self.spark, (), ", ".join(f"`{column.name}` {column.type}" for column in table.columns))
-        )
-        return history.both(self.spark, self.where, table, live, self.published)
-
     def _made(  # noqa: PLR0913, PLR0917 - parts of one loop
-        self, form: Form, at: Mapping[str, At], looked: Spans, there: files.Files, folder: str, number: int
+        self,
+        form: Form,
+        sources: Sequence[Source],
+        looked: Spans,
+        there: files.Files,
+        gone: Collection[str],
+        folder: str,
+        number: int,
     ) -> Iterable[Put]:
         """The files of some pairs and months, each in its place."""
         tables = {}
-        for name, version in at.items():
-            time = form.times[name]
-            within = (
-                f"pair IN ({', '.join(repr(pair) for pair in sorted(looked))})"
-                if form.unit == "pair"
-                else predicate(looked, time)
-            )
-            tables[name] = self._rows(name, version).where(within).where(_before(time, self.until))
+        for one in sources:
+            pairs = f"pair IN ({', '.join(repr(pair) for pair in sorted(looked))})"
+            within = pairs if form.unit == "pair" else predicate(looked, one.time)
+            tables[one.name] = derived.read(self.spark, self.where, one).where(within).where(_before(one.time, self.until))
         rows = form.rows(tables).repartition(FILE).sortWithinPartitions(FILE, *form.order).select(FILE, *form.columns)
         with self._aside(f"{SCRATCH}/{self.lease.epoch}-{form.name}-{number}") as scratch:
             writer = rows.write.partitionBy(FILE)
@@ -220,20 +202,22 @@ class Export:
                 writer.option("compression", "snappy").parquet(f"{self.where.root}/{scratch}")
             else:
                 writer.option("header", "true").option("emptyValue", "").csv(f"{self.where.root}/{scratch}")
-            tasks = list(self._tasks(scratch, folder, there))
-            together = [tasks[start : start + TOGETHER] for start in range(0, len(tasks), TOGETHER)]
-            found = [one for some in told_by_workers(self.spark, partial(files.put, self.lake), together) for one in some]
+            tasks = list(self._tasks(scratch, folder, there, gone))
+            some = [tasks[start : start + TOGETHER] for start in range(0, len(tasks), TOGETHER)]
+            self.lease.check()
+            found = [one for told in told_by_workers(self.spark, partial(files.put, self.lake), some) for one in told]
         self.counts["files"] += len(found)
         self.counts["written"] += sum(one.is_new for one in found)
         self.counts["bytes"] += sum(one.file.bytes for one in found if one.is_new)
         return found
 
-    def _tasks(self, scratch: str, folder: str, there: files.Files) -> Iterator[Making]:
+    def _tasks(self, scratch: str, folder: str, there: files.Files, gone: Collection[str]) -> Iterator[Making]:
         for key in self.where.store.keys(f"{scratch}/"):
             told = re.fullmatch(rf"{FILE}=([^/]+)/part-[^/]+", key.removeprefix(f"{scratch}/"))
             if told is not None:
                 path = unquote(told[1])
-                yield Making(key, path, folder, there[path].key if path in there else None, self.layout.is_append_only)
+                newest = there[path].key if path in there else None
+                yield Making(key, path, folder, newest, self.layout.is_append_only, path in gone)
 
     @contextmanager
     def _aside(self, folder: str) -> Iterator[str]:

@@ -34,6 +34,7 @@ class Making:
     folder: str
     there: str | None  # key of the newest version
     is_append_only: bool
+    is_gone: bool = False  # did that version go from the warehouses? It comes by another name
 
 
 class Put(NamedTuple):
@@ -89,7 +90,7 @@ def _place(one: Making, sha: str, store: landing.Store, scratch: Path) -> tuple[
         return f"{one.folder}{one.path}.000001.{sha[:12]}.parquet", True
     told = _VERSION.fullmatch(one.there)
     assert told is not None, one.there
-    if told[3] == sha[:12]:
+    if told[3] == sha[:12] and not one.is_gone:
         return one.there, False
     return f"{one.folder}{one.path}.{int(told[2]) + 1:06}.{sha[:12]}.parquet", True
 

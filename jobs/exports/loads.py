@@ -7,6 +7,7 @@ files together, follow from the records and are written again where a death came
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ingest.landing import Store
 from jobs.exports.files import File
@@ -35,7 +36,7 @@ class Loads:
     folder: str  # of the table in its layout
     table: str
     number: int = 0
-    files: dict[str, File] = field(default_factory=dict)  # that have been told of, less those that went
+    files: dict[str, File | None] = field(default_factory=dict)  # that have been told of; None: that it went
     since: list[Load] = field(default_factory=list)  # that `current` does not know yet
 
     def read(self) -> None:
@@ -43,10 +44,9 @@ class Loads:
         found = self.store.get(self._current)
         if found is not None:
             told = json.loads(found[0])
-            self.number, self.files = told["load"], {path: File(*file) for path, file in told["files"].items()}
+            self.number, self.files = told["load"], _read(told["files"])
         while (record := self.store.get(self._record(self.number + 1))) is not None:
-            told = json.loads(record[0])["files"]
-            self._take({path: File(*file) if file else None for path, file in told.items()})
+            self._take(_read(json.loads(record[0])["files"]))
 
     def add(self, there: Mapping[str, File | None]) -> bool:
         """A load of what is another file now than was told. False: nothing is."""
@@ -73,13 +73,9 @@ class Loads:
 
     def _take(self, files: Mapping[str, File | None]) -> None:
         self.number += 1
-        before = {path: self.files[path] for path in files if path in self.files}
+        before = {path: file for path in files if (file := self.files.get(path)) is not None}
         self.since.append(Load(self.table, self.number, files, before))
-        for path, file in files.items():
-            if file is None:
-                self.files.pop(path, None)
-            else:
-                self.files[path] = file
+        self.files |= files
 
     def _write(self, key: str, text: str) -> None:
         there = self.store.get(key)
@@ -92,3 +88,7 @@ class Loads:
 
     def _record(self, number: int) -> str:
         return f"{self.folder}loads/{number:06}.json"
+
+
+def _read(told: Mapping[str, list[Any] | None]) -> dict[str, File | None]:
+    return {path: File(*file) if file else None for path, file in told.items()}

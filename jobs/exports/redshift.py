@@ -58,7 +58,7 @@ def whole(root: str, folder: str, load: Load) -> Mapping[str, str]:
     told |= {"manifest": f"{root}/{folder}current.manifest"}
     return {
         "manifest": manifest(root, load.files),
-        "sql": WHOLE.substitute(told, copy=COPY.substitute(told) if load.files else ""),
+        "sql": WHOLE.substitute(told, copy=COPY.substitute(told) if any(load.files.values()) else ""),
     }
 
 

@@ -154,6 +154,15 @@ def test_a_day_whose_rows_are_gone_goes_from_the_warehouse(shop: Shop):
         warehouse.take(shop.files("redshift/trades")[f"loads/{number:06}.sql"].decode())
     assert warehouse.rows("trades") == tuples("trades", over(list(trades.rows.values())))
     assert json.loads(shop.files("redshift/trades")["current.json"])["load"] == 2
+    trades.append(
+        [row for row in some() if f"{row['ts']:%Y-%m-%d}" == DAYS[0]]
+    )  # back again: by another name, as the first one was loaded
+    assert shop.run("redshift")["written"] == 1
+    assert [name for name in shop.names(FILES) if DAYS[0] in name] == [
+        f"pair=BTC-USDT/year=2026/month=4/{DAYS[0]}.{number:06}.*.parquet" for number in (1, 2)
+    ]
+    warehouse.take(shop.files("redshift/trades")["loads/000003.sql"].decode())
+    assert warehouse.rows("trades") == tuples("trades", over(list(trades.rows.values())))
 
 
 def test_snowflake_sees_the_newest_file_of_each_day_whatever_was_loaded_when(shop: Shop):
