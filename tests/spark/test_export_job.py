@@ -11,9 +11,11 @@ from pyspark.sql import SparkSession
 from jobs.exports import snowflake
 from jobs.exports.loads import Loads
 from jobs.tables.trades import TRADES
+from jobs.transforms.spans import minute_of
 from tests.support.exports import NOON, Shop, Warehouse, scaled, trade, tuples
 from tests.support.history import agg_csv
 from tests.support.inbox import Inbox
+from tests.support.lines import moment
 from tests.support.tables import rows_of
 from tests.support.written import Row, Written
 
@@ -99,21 +101,25 @@ def test_redshift_takes_each_day_once_and_again_where_a_trade_came_late(shop: Sh
     assert (anew.rows("trades"), anew.rows("export_loads")) == (everything, [("trades", 2)])
 
 
-def test_files_have_the_columns_of_the_table_in_its_order(shop: Shop):
+def test_files_have_the_columns_of_the_table_in_its_order_and_parts_are_parts(shop: Shop):
     Written(shop.spark, shop.lake, TRADES).append(some())
     shop.run("redshift", table="trades", pair=["ETH-USDT"])
-    ((name, _),) = shop.files(FILES).items()
+    (name,) = shop.files(FILES)
     types = {"STRING": "VARCHAR", "INT": "INTEGER", "TIMESTAMP": "TIMESTAMP WITH TIME ZONE"}
     with duckdb.connect() as db:
-        told = db.read_parquet(str(shop.lake / "exports" / FILES / name), hive_partitioning=False)
-        assert list(zip(told.columns, map(str, told.types), strict=True)) == [
+        found = db.read_parquet(str(shop.lake / "exports" / FILES / name), hive_partitioning=False)
+        assert list(zip(found.columns, map(str, found.types), strict=True)) == [
             (c.name, types.get(c.type, c.type)) for c in TRADES.columns
         ]
         compressed = db.execute(
             "SELECT DISTINCT compression FROM parquet_metadata(?)", [str(shop.lake / "exports" / FILES / name)]
         )
         assert compressed.fetchall() == [("SNAPPY",)]
-        assert [row[0] for row in told.select("trade_id").fetchall()] == [1, 2]
+        assert [row[0] for row in found.select("trade_id").fetchall()] == [1, 2]
+    told = shop.run("redshift", until=minute_of(moment("00:00:00", "2026-05-01")))
+    assert (told["files"], told["written"]) == (1, 1)
+    told = shop.run("redshift")  # what was left out is not forgotten
+    assert (told["files"], told["written"], told["loads"]) == (3, 1, 1)
 
 
 def test_a_run_that_died_is_ended_by_the_next_one(shop: Shop, monkeypatch: pytest.MonkeyPatch):
