@@ -33,8 +33,8 @@ def test_a_change_is_looked_at_in_whole_files():
         BTC: [(at("2026-04-30"), at("2026-05-01T23:59")), (at("2026-05-03"), at("2026-05-03T23:59"))]
     }
     assert FORMS["bars"].looked_at(changed) == {BTC: [(at("2026-04-01"), at("2026-05-31T23:59"))]}
-    assert FORMS["bars"].looked_at({BTC: [(at("2026-12-31T23:59"), at("2026-12-31T23:59"))]}) == {
-        BTC: [(at("2026-12-01"), at("2026-12-31T23:59"))]
+    assert FORMS["bars"].looked_at({BTC: [(at("2026-12-31T23:59"), at("2027-01-01"))]}) == {
+        BTC: [(at("2026-12-01"), at("2027-01-31T23:59"))]
     }
     assert LAYOUTS["s4"].forms["klines"].looked_at(changed) == {BTC: [EVER]}
 
@@ -62,10 +62,10 @@ def test_a_part_is_what_was_asked_for():
 
 def test_months_of_pairs_are_made_some_at_a_time(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("jobs.export.PORTION", 2)
-    looked = {BTC: [(at("2026-04-30"), at("2026-06-01T23:59"))], ETH: [(at("2026-05-02"), at("2026-05-02T23:59"))]}
+    looked = {BTC: [(at("2026-04-30"), at("2026-06-01T23:59"))], ETH: [(at("2026-04-02"), at("2026-04-02T23:59"))]}
     assert list(_portions(FORMS["trades"], looked)) == [
-        {BTC: [(at("2026-04-30"), at("2026-04-30T23:59")), (at("2026-05-01"), at("2026-05-31T23:59"))]},
-        {ETH: [(at("2026-05-02"), at("2026-05-02T23:59"))], BTC: [(at("2026-06-01"), at("2026-06-01T23:59"))]},
+        {BTC: [(at("2026-04-30"), at("2026-04-30T23:59"))], ETH: [(at("2026-04-02"), at("2026-04-02T23:59"))]},
+        {BTC: [(at("2026-05-01"), at("2026-05-31T23:59")), (at("2026-06-01"), at("2026-06-01T23:59"))]},
     ]
     assert list(_portions(LAYOUTS["s4"].forms["klines"], {BTC: [EVER]})) == [{BTC: [EVER]}]
 

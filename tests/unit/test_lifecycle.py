@@ -214,6 +214,9 @@ def test_a_file_that_was_put_anew_is_not_replaced_before_history_is_made_of_it(s
     assert (tags(store, key), replaced.read()) == ({}, {})
     replaced.tell(found, {key: "new"}, {MONTH: {key: "new"}})
     assert (tags(store, key), replaced.read()) == (TAGGED, {key: "new"})
+    put(store, key)
+    replaced.tell(found, {key: "newer"}, {MONTH: {key: "newer"}})  # made of it at once
+    assert (tags(store, key), replaced.read()) == (TAGGED, {key: "newer"})
 
 
 def test_the_days_of_a_month_that_was_made_of_the_month_s_file_are_replaced_too(store: Bucket):
