@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.exports import snowflake
+from jobs.exports import redshift, snowflake
 from jobs.tables import TABLES
 from jobs.tables.gaps import STATES
 from jobs.tables.loads import VERDICTS as LOADED
@@ -17,6 +17,7 @@ from jobs.tables.table import Table
 HOME = Path(__file__).resolve().parent.parent
 PAGE = HOME / "docs" / "tables.md"
 SNOWFLAKE = HOME / "conf" / "snowflake"
+REDSHIFT = HOME / "conf" / "redshift" / "exports.sql"
 HEAD = """# Tables
 
 Written by `make docs` from the values in `jobs/tables/`; do not edit. All are Delta tables below `<lake>/tables/`, reader 1 and
@@ -319,7 +320,8 @@ def main() -> int:
     PAGE.write_text(tables_page(TABLES.values()), encoding="utf-8")
     for name, text in snowflake.scripts().items():
         (SNOWFLAKE / name).write_text(text, encoding="utf-8")
-    print(f"written: {PAGE.name} and {SNOWFLAKE.name}/")
+    REDSHIFT.write_text(redshift.script(), encoding="utf-8")
+    print(f"written: {PAGE.name}, {SNOWFLAKE.name}/ and redshift/{REDSHIFT.name}")
     return 0
 
 

@@ -5,46 +5,69 @@ from collections.abc import Iterable, Mapping
 from string import Template
 
 from jobs.exports.files import File
-from jobs.exports.layouts import Form, Layout
+from jobs.exports.layouts import LAYOUTS, Form, Layout
 from jobs.exports.loads import Load
+from jobs.tables import TABLES
+from jobs.tables.table import Column, Table
 from jobs.transforms.spans import Span, joined, time_of
 
-# the warehouse remembers in "export_loads" what it has taken in
-BEGIN = """\
-BEGIN;
-CREATE TABLE IF NOT EXISTS "export_loads" ("table" VARCHAR(64) NOT NULL, "load" INTEGER NOT NULL);
+SCHEMA = "ticklake_exports"  # of its own: tables that hold all rows, beside those of the catalog
+_TYPES = {"STRING": "VARCHAR(256)", "INT": "INTEGER"}
+_LONG = {"object": "VARCHAR(1024)"}  # as long as a key in S3 may be
+HEAD = """-- Written by `make docs`: what `export --layout redshift` loads into. What the columns mean: docs/tables.md.
+CREATE SCHEMA IF NOT EXISTS ticklake_exports;
+
+-- the loads that were taken in, of each table
+CREATE TABLE IF NOT EXISTS ticklake_exports."loads" ("table" VARCHAR(64) NOT NULL, "load" INTEGER NOT NULL);
 """
 NEXT = Template("""\
 -- Load $number of $table: once, and after load $last. Elsewhere it fails at the first INSERT, and changes nothing.
-${begin}INSERT INTO "export_loads"
-  SELECT '$table', CASE WHEN COALESCE(MAX("load"), 0) = $last THEN $number END FROM "export_loads" WHERE "table" = '$table';
-${stage}DELETE FROM "$table" WHERE
+BEGIN;
+INSERT INTO $schema."loads"
+  SELECT '$table', CASE WHEN COALESCE(MAX("load"), 0) = $last THEN $number END FROM $schema."loads" WHERE "table" = '$table';
+${stage}DELETE FROM $schema."$table" WHERE
 $within;
 ${take}COMMIT;
 """)
 STAGE = Template("""\
-CREATE TEMPORARY TABLE "${table}_new" (LIKE "$table");
+CREATE TEMPORARY TABLE "${table}_new" (LIKE $schema."$table");
 COPY "${table}_new" FROM '$manifest' IAM_ROLE DEFAULT FORMAT AS PARQUET MANIFEST;
 """)
 TAKE = Template("""\
-INSERT INTO "$table" SELECT * FROM "${table}_new";
+INSERT INTO $schema."$table" SELECT * FROM "${table}_new";
 DROP TABLE "${table}_new";
 """)
 WHOLE = Template("""\
 -- All of $table as of load $number, in the place of whatever is there; then the loads after it.
-${begin}DELETE FROM "export_loads" WHERE "table" = '$table';
-INSERT INTO "export_loads" VALUES ('$table', $number);
-DELETE FROM "$table";
+BEGIN;
+DELETE FROM $schema."loads" WHERE "table" = '$table';
+INSERT INTO $schema."loads" VALUES ('$table', $number);
+DELETE FROM $schema."$table";
 ${copy}COMMIT;
 """)
 COPY = Template("""\
-COPY "$table" FROM '$manifest' IAM_ROLE DEFAULT FORMAT AS PARQUET MANIFEST;
+COPY $schema."$table" FROM '$manifest' IAM_ROLE DEFAULT FORMAT AS PARQUET MANIFEST;
 """)
+
+
+def script() -> str:
+    """The tables: the columns of the files, in their order."""
+    return HEAD + "".join(f"\n{_table(TABLES[name])}" for name in LAYOUTS["redshift"].forms)
+
+
+def _table(table: Table) -> str:
+    columns = ",\n".join(f'  "{column.name}" {type_of(column)}' for column in table.columns)
+    return f'CREATE TABLE IF NOT EXISTS {SCHEMA}."{table.name}" (\n{columns}\n);\n'
+
+
+def type_of(column: Column) -> str:
+    """A column's type there."""
+    return _LONG.get(column.name) or _TYPES.get(column.type, column.type)
 
 
 def beside(root: str, folder: str, layout: Layout, form: Form, load: Load) -> Mapping[str, str]:
     """Of one load: what it brings, and how it is taken in once, after the one before it."""
-    told = {"table": load.table, "number": load.number, "last": load.number - 1, "begin": BEGIN}
+    told = {"table": load.table, "number": load.number, "last": load.number - 1, "schema": SCHEMA}
     told |= {"manifest": f"{root}/{folder}loads/{load.number:06}.manifest", "within": _within(layout, form, load.files)}
     if all(file is None for file in load.files.values()):  # COPY wants a file
         return {"sql": NEXT.substitute(told, stage="", take="")}
@@ -54,7 +77,7 @@ def beside(root: str, folder: str, layout: Layout, form: Form, load: Load) -> Ma
 
 def whole(root: str, folder: str, load: Load) -> Mapping[str, str]:
     """Of all files: to begin with, or to begin anew."""
-    told = {"table": load.table, "number": load.number, "begin": BEGIN}
+    told = {"table": load.table, "number": load.number, "schema": SCHEMA}
     told |= {"manifest": f"{root}/{folder}current.manifest"}
     return {
         "manifest": manifest(root, load.files),

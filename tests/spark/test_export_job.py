@@ -55,7 +55,7 @@ def test_redshift_takes_each_day_once_and_again_where_a_trade_came_late(shop: Sh
         "pair=BTC-USDT/year=2026/month=5/2026-05-01.000001.*.parquet",
         "pair=ETH-USDT/year=2026/month=5/2026-05-01.000001.*.parquet",
     ]
-    warehouse = Warehouse(TRADES)
+    warehouse = Warehouse()
     first = shop.files("redshift/trades")["loads/000001.sql"].decode()
     warehouse.take(first)
     assert warehouse.rows("trades") == tuples("trades", over(some()))
@@ -77,15 +77,15 @@ def test_redshift_takes_each_day_once_and_again_where_a_trade_came_late(shop: Sh
     assert second.replace(str(shop.lake), "LAKE") == (
         "-- Load 2 of trades: once, and after load 1. Elsewhere it fails at the first INSERT, and changes nothing.\n"
         "BEGIN;\n"
-        'CREATE TABLE IF NOT EXISTS "export_loads" ("table" VARCHAR(64) NOT NULL, "load" INTEGER NOT NULL);\n'
-        'INSERT INTO "export_loads"\n'
-        '  SELECT \'trades\', CASE WHEN COALESCE(MAX("load"), 0) = 1 THEN 2 END FROM "export_loads" WHERE "table" = \'trades\';\n'
-        'CREATE TEMPORARY TABLE "trades_new" (LIKE "trades");\n'
+        'INSERT INTO ticklake_exports."loads"\n'
+        "  SELECT 'trades', CASE WHEN COALESCE(MAX(\"load\"), 0) = 1 THEN 2 END "
+        'FROM ticklake_exports."loads" WHERE "table" = \'trades\';\n'
+        'CREATE TEMPORARY TABLE "trades_new" (LIKE ticklake_exports."trades");\n'
         "COPY \"trades_new\" FROM 'LAKE/exports/redshift/trades/loads/000002.manifest' "
         "IAM_ROLE DEFAULT FORMAT AS PARQUET MANIFEST;\n"
-        'DELETE FROM "trades" WHERE\n'
+        'DELETE FROM ticklake_exports."trades" WHERE\n'
         "(\"pair\" = 'BTC-USDT' AND \"ts\" >= '2026-05-01 00:00:00' AND \"ts\" < '2026-05-03 00:00:00');\n"
-        'INSERT INTO "trades" SELECT * FROM "trades_new";\n'
+        'INSERT INTO ticklake_exports."trades" SELECT * FROM "trades_new";\n'
         'DROP TABLE "trades_new";\n'
         "COMMIT;\n"
     )
@@ -95,10 +95,10 @@ def test_redshift_takes_each_day_once_and_again_where_a_trade_came_late(shop: Sh
     everything = tuples("trades", over([*some(), late], "2026-05-03"))
     assert warehouse.rows("trades") == everything
     with pytest.raises(duckdb.ConstraintException):
-        Warehouse(TRADES).take(second)  # the first one is missing
-    anew = Warehouse(TRADES)
+        Warehouse().take(second)  # the first one is missing
+    anew = Warehouse()
     anew.take(shop.files("redshift/trades")["current.sql"].decode())
-    assert (anew.rows("trades"), anew.rows("export_loads")) == (everything, [("trades", 2)])
+    assert (anew.rows("trades"), anew.rows("loads")) == (everything, [("trades", 2)])
 
 
 def test_files_have_the_columns_of_the_table_in_its_order_and_parts_are_parts(shop: Shop):
@@ -138,7 +138,7 @@ def test_a_run_that_died_is_ended_by_the_next_one(shop: Shop, monkeypatch: pytes
         *("current.json", "current.manifest", "current.sql"),
         *("loads/000001.json", "loads/000001.manifest", "loads/000001.sql"),
     ]
-    warehouse = Warehouse(TRADES)
+    warehouse = Warehouse()
     warehouse.take(shop.files("redshift/trades")["loads/000001.sql"].decode())
     assert warehouse.rows("trades") == tuples("trades", over(some()))
     assert not [path for path in (shop.lake / "exports/.making").rglob("*") if path.is_file()]
@@ -155,7 +155,7 @@ def test_a_day_whose_rows_are_gone_goes_from_the_warehouse(shop: Shop):
     trades.delete("pair = 'BTC-USDT' AND ts < '2026-05-01'", [(*("binance", "spot", "trade", "BTC-USDT"), id_) for id_ in (1, 2)])
     told = shop.run("redshift")
     assert {name: told[name] for name in ("written", "removed", "loads")} == {"written": 0, "removed": 1, "loads": 1}
-    warehouse = Warehouse(TRADES)
+    warehouse = Warehouse()
     for number in (1, 2):
         warehouse.take(shop.files("redshift/trades")[f"loads/{number:06}.sql"].decode())
     assert warehouse.rows("trades") == tuples("trades", over(list(trades.rows.values())))
@@ -209,7 +209,7 @@ def test_history_is_exported_in_the_place_of_the_live_rows(shop: Shop):
     there.run()
     told = shop.run("redshift", table="trades")
     assert (told["files"], told["written"]) == (2, 2)
-    warehouse = Warehouse(TRADES)
+    warehouse = Warehouse()
     warehouse.take(shop.files("redshift/trades")["loads/000001.sql"].decode())
     months = shop.spark.read.parquet(f"{shop.lake}/history/trades")
     assert warehouse.rows("trades") == tuples("trades", rows_of(months))

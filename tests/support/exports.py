@@ -15,15 +15,14 @@ from pyspark.sql import SparkSession
 
 from ingest.settings import settings
 from jobs import export
+from jobs.exports import redshift
 from jobs.runtime import lake as lakes
 from jobs.tables import TABLES
-from jobs.tables.table import Table
 from jobs.tables.trades import TRADES
 from tests.support.lines import moment
 from tests.support.written import Row
 
 NOON = moment("12:00:00", "2026-05-02")  # the last day that is over: the first of May
-_TYPES = {"STRING": "VARCHAR", "INT": "INTEGER"}
 
 
 @dataclass
@@ -61,12 +60,10 @@ def trade(id_: int, at: str, price: str = "61000.5", *, day: str = "2026-05-01",
 class Warehouse:
     """Tables as Redshift has them. COPY is read here from its manifest, as nothing else knows it; the rest runs as it is."""
 
-    def __init__(self, *tables: Table) -> None:
+    def __init__(self) -> None:
         self.db = duckdb.connect()
         self.db.execute("SET TimeZone = 'UTC'")
-        for table in tables:
-            columns = ", ".join(f'"{column.name}" {_TYPES.get(column.type, column.type)}' for column in table.columns)
-            self.db.execute(f'CREATE TABLE "{table.name}" ({columns})')
+        self.db.execute(redshift.script())
 
     def take(self, sql: str) -> None:
         """A script; where it fails, nothing of it has happened."""
@@ -82,7 +79,7 @@ class Warehouse:
             raise
 
     def rows(self, name: str) -> list[tuple[Any, ...]]:
-        return sorted(self.db.execute(f'FROM "{name}"').fetchall(), key=str)
+        return sorted(self.db.execute(f'FROM {redshift.SCHEMA}."{name}"').fetchall(), key=str)
 
 
 def _listed(manifest: Path) -> list[str]:

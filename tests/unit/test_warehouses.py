@@ -1,6 +1,6 @@
-"""What Snowflake is told: the committed scripts are what the tables say."""
+"""What Redshift and Snowflake are told: the committed scripts are what the tables say."""
 
-from jobs.exports import snowflake
+from jobs.exports import redshift, snowflake
 from jobs.exports.files import SUFFIX
 from jobs.exports.layouts import LAYOUTS
 from jobs.tables import TABLES
@@ -10,6 +10,18 @@ from tests.support.project import HOME
 def test_the_committed_scripts_are_what_the_tables_say():
     folder = HOME / "conf/snowflake"
     assert {path.name: path.read_text() for path in folder.iterdir()} == snowflake.scripts(), "`make docs` writes them again"
+    assert (HOME / "conf/redshift/exports.sql").read_text() == redshift.script(), "`make docs` writes it again"
+
+
+def test_redshift_has_the_columns_of_the_files_in_their_order():
+    told = {"STRING": "VARCHAR(256)", "INT": "INTEGER"}
+    for name in LAYOUTS["redshift"].forms:
+        body = redshift.script().partition(f'ticklake_exports."{name}" (\n')[2].partition("\n);")[0]
+        columns = [tuple(line.strip().rstrip(",").split(" ")) for line in body.splitlines()]
+        assert columns == [
+            (f'"{column.name}"', "VARCHAR(1024)" if column.name == "object" else told.get(column.type, column.type))
+            for column in TABLES[name].columns
+        ]
 
 
 def test_each_exported_table_has_all_its_columns_and_the_file():
