@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from jobs.tables.bars import BARS
 from jobs.tables.klines import KLINES
 from jobs.tables.order_books import ORDER_BOOKS
-from tests.support.exports import NOON, Shop
+from tests.support.exports import NOON, Shop, Warehouse, scaled, tuples
 from tests.support.fills import book
 from tests.support.lines import moment
 from tests.support.written import Row, Written
@@ -176,6 +176,31 @@ def test_candles_as_an_exchange_writes_them(shop: Shop):
     told = shop.run("s4", NOON + timedelta(days=1))  # today's candle is of a day that is over
     assert (told["files"], told["written"]) == (3, 1)
     assert shop.files("s4")["binance/spot/BTCUSDT_1h.csv"].decode().splitlines() == [S4, *LINES]
+
+
+def test_a_warehouse_has_candles_and_bars_by_months(shop: Shop):
+    """The open month, too: its days that are over, and again when another one is."""
+    klines, bars = Written(shop.spark, shop.lake, KLINES), Written(shop.spark, shop.lake, BARS)
+    klines.append([*(kline(line) for line in LINES), kline(LINES[0].replace("1777593600000", "1777589999999"), width="1m")])
+    bars.append([bar("00:00", "trade", updated_at=NOON, revision=1)])
+    told = shop.run("redshift")
+    assert (told["tables"], told["files"], told["loads"]) == (2, 3, 2)
+    below = "files/pair=BTC-USDT/year=2026/month={}/2026-{:02}.{:06}.*.parquet"
+    assert [name for name in shop.names("redshift/klines") if "files" in name] == [below.format(4, 4, 1), below.format(5, 5, 1)]
+    warehouse = Warehouse()
+    for table in ("klines", "bars"):
+        warehouse.take(shop.files(f"redshift/{table}")["loads/000001.sql"].decode())
+    today = NOON.replace(hour=0)
+    over = [row for row in klines.rows.values() if row["open_time"] < today]
+    assert len(over) == 3
+    assert warehouse.rows("klines") == tuples("klines", scaled("klines", over))
+    assert warehouse.rows("bars") == tuples("bars", scaled("bars", bars.rows.values()))
+    assert shop.run("redshift", NOON + timedelta(days=1), table="klines")["written"] == 1
+    assert [name for name in shop.names("redshift/klines") if "2026-05" in name] == [
+        below.format(5, 5, number) for number in (1, 2)
+    ]
+    warehouse.take(shop.files("redshift/klines")["loads/000002.sql"].decode())
+    assert warehouse.rows("klines") == tuples("klines", scaled("klines", klines.rows.values()))
 
 
 @pytest.mark.long
