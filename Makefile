@@ -89,7 +89,7 @@ fmt: $(VENV) ## Format, and fix what ruff can fix
 	@$(BIN)/ruff check --fix
 
 .PHONY: docs
-docs: $(VENV) ## Write the generated pages again: docs/tables.md
+docs: $(VENV) ## Write the generated files again: docs/tables.md, conf/snowflake, conf/redshift/exports.sql
 	@$(PY) -m setup.docs
 
 .PHONY: hooks

@@ -22,7 +22,8 @@ from jobs.history.files import CHECKSUM, ROOT, Files, Inbox, Month, inbox, sha25
 from jobs.history.lines import is_lines
 from jobs.history.minutes import Held, put, rows, wanted
 from jobs.history.register import Register, register
-from jobs.runtime import changes, cli, history
+from jobs.history.replaced import Replaced
+from jobs.runtime import changes, cli, frozen, history
 from jobs.runtime.changes import At, Taken, Untold
 from jobs.runtime.frames import told_by_workers
 from jobs.runtime.lake import Place
@@ -93,7 +94,9 @@ class Run:
         seen = {name: changes.there(self.spark, self.where, name) for name in FILED}
         at = {name: version for name, version in seen.items() if version is not None}
         found = inbox(self.where.store.keys(ROOT), self.epochs)
-        new, gone = unpublished(found, checksums(self.where.store, found), self.register.sources())
+        sums, replaced = checksums(self.where.store, found), Replaced(self.where.store)
+        new, gone = unpublished(found, sums, self.register.sources(), replaced.read())
+        frozen.refuse(self.where, JOB, [file.key for one in new for file in (*one.taken, *one.beside)])
         done = self._load(new, at)
         taken = Taken(self.where.store, JOB)
         withdrawn = self._withdraw(taken, at)
@@ -101,6 +104,7 @@ class Run:
         self._sweep()
         self.register.tell(self.where.store)
         taken.save(RULE, at)
+        replaced.tell(found, sums, self.register.sources())
         published = [one for one in done if one.verdict == "published"]
         refused = [f"{one.month.key}: {one.detail}" for one in done if one.verdict != "published"]
         differing = [
@@ -203,12 +207,12 @@ def checksums(store: Store, found: Inbox) -> Sums:
         there = store.get(key + CHECKSUM)
         return sha256_in(there[0]) if there else ""
 
-    files = [file.key for month in found.months.values() for file in month.taken]
+    files = [file.key for month in found.months.values() for file in (*month.taken, *month.beside)]
     with ThreadPoolExecutor(ASKING) as pool:
         return dict(zip(files, pool.map(read, files), strict=True))
 
 
-def unpublished(found: Inbox, sums: Sums, was: Mapping[Month, Sums]) -> tuple[list[Files], list[str]]:
+def unpublished(found: Inbox, sums: Sums, was: Mapping[Month, Sums], replaced: Sums) -> tuple[list[Files], list[str]]:
     """The months whose files are not those that they were published from; those of which files are gone, and what is said of that."""
     new, gone = list[Files](), list[str]()
     for month, files in found.months.items():
@@ -217,7 +221,7 @@ def unpublished(found: Inbox, sums: Sums, was: Mapping[Month, Sums]) -> tuple[li
             continue
         absent = sorted(before.keys() - here.keys())
         if absent and not any(file.period == "monthly" for file in files.taken):
-            if here.items() <= before.items():
+            if here.items() <= {**replaced, **before}.items():
                 continue  # history has all that is left, and more
             gone.append(
                 f"{month.key}: {len(absent)} files that it was made of are gone, such as {absent[0]}; with them, or with the month's, "

@@ -1,10 +1,11 @@
-"""The generated pages of docs/."""
+"""The generated pages of docs/, and the generated scripts of conf/."""
 
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.exports import redshift, snowflake
 from jobs.tables import IMPORTED, TABLES
 from jobs.tables.gaps import STATES
 from jobs.tables.loads import VERDICTS as LOADED
@@ -13,7 +14,10 @@ from jobs.tables.reconciliation import COUNTED, UNEXPLAINED
 from jobs.tables.rejects import REASONS as REJECTED
 from jobs.tables.table import Table
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
+HOME = Path(__file__).resolve().parent.parent
+PAGE = HOME / "docs" / "tables.md"
+SNOWFLAKE = HOME / "conf" / "snowflake"
+REDSHIFT = HOME / "conf" / "redshift" / "exports.sql"
 HEAD = """# Tables
 
 Written by `make docs` from the values in `jobs/tables/`; do not edit. All are Delta tables below `<lake>/tables/`, reader 1 and
@@ -340,7 +344,10 @@ def _cell(text: str) -> str:
 def main() -> int:
     """Write them."""
     PAGE.write_text(tables_page([*TABLES.values(), *IMPORTED.values()]), encoding="utf-8")
-    print(f"written: {PAGE.name}")
+    for name, text in snowflake.scripts().items():
+        (SNOWFLAKE / name).write_text(text, encoding="utf-8")
+    REDSHIFT.write_text(redshift.script(), encoding="utf-8")
+    print(f"written: {PAGE.name}, {SNOWFLAKE.name}/ and redshift/{REDSHIFT.name}")
     return 0
 
 

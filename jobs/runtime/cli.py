@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ingest.landing import FrozenError
 from ingest.settings import Settings, SettingsError, load
 from jobs.runtime.lake import LakeError, Place, place
 from jobs.runtime.lease import LeaseHeld, LeaseLost
@@ -17,7 +18,7 @@ from jobs.runtime.session import SessionError
 
 log = logging.getLogger(__name__)
 DONE, FAILED, USAGE, WRONG = 0, 1, 2, 3
-EXPECTED = (LakeError, LeaseHeld, LeaseLost, Foreign, TableError, SessionError)
+EXPECTED = (LakeError, LeaseHeld, LeaseLost, Foreign, TableError, SessionError, FrozenError)
 
 Summary = Mapping[str, Any]
 Run = Callable[[Settings, Place, argparse.Namespace], Summary]
