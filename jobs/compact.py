@@ -1,47 +1,48 @@
 """Files of the inbox into history: the months whose files are not those that they were published from."""
 
 import argparse
-import json
 import logging
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import SparkSession, Window
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from ingest import landing
 from ingest.landing import Store
 from ingest.settings import Lake, Settings
+from jobs.history import live
 from jobs.history.files import CHECKSUM, ROOT, Files, Inbox, Month, inbox, sha256_in
-from jobs.runtime import cli
-from jobs.runtime.frames import frame, keys, told_by_workers
+from jobs.history.minutes import put, rows, wanted
+from jobs.history.register import Register, register
+from jobs.runtime import changes, cli, history
+from jobs.runtime.changes import At, Taken, Untold
+from jobs.runtime.frames import told_by_workers
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import held
-from jobs.runtime.live import Foreign, Live, snapshot
 from jobs.runtime.session import SessionError, session
-from jobs.tables.loads import LOADS
-from jobs.tables.published import PUBLISHED
-from jobs.tables.rejects import REJECTS
+from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.tables.trades import TRADES
+from jobs.transforms.ranges import Ranges
+from jobs.transforms.spans import Spans
+from jobs.transforms.spans import month as month_of
 
 if TYPE_CHECKING:
-    from jobs.history.load import Loaded, Seen
+    from jobs.history.load import Loaded
 
 JOB = "compact"
-LISTED = "control/loads.json"  # what `backfill` need not fetch again
+RULE = {"runs": 1}
 PORTION = 64  # months between two commits: what a run that was killed does again at most
 ASKING = 16  # checksums that are read at a time
 NAMED = 5  # refusals that the command line names
 log = logging.getLogger(__name__)
 Sums = Mapping[str, str]  # of files, by key
-Tables = Mapping[str, Live]
-TABLES = (LOADS, PUBLISHED, REJECTS)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,43 +69,101 @@ def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping
     except ModuleNotFoundError as error:
         raise SessionError(f"{error.name} is not here: `make setup` installs it; see docs/operations.md") from error
     with held(where.store, JOB, settings.jobs.lease.ttl) as lease:
-        spark = session(settings.lake, JOB)
-        tables = {table.name: Live(spark, where.store, lease, table, where.table(table.name)) for table in TABLES}
-        for live in tables.values():
-            _open(live)
-        return _made(spark, where, settings.lake, tables, datetime.now(UTC))
+        spark, now = session(settings.lake, JOB), datetime.now(UTC)
+        return Run(spark, where, settings.lake, register(spark, where, lease, now), now).made()
 
 
-def _open(live: Live) -> None:
-    """Whoever else has written it: what is published is compared with the inbox anyway."""
-    try:
-        live.open()
-    except Foreign as found:
-        log.error("event=foreign_commit detail=%s", found)  # noqa: TRY400 - no trace: it is not this program that went wrong
-        live.open(accept=True)
+@dataclass
+class Run:
+    """One run, under its lease."""
+
+    spark: SparkSession
+    where: Place
+    lake: Lake
+    register: Register
+    now: datetime
+
+    def made(self) -> Mapping[str, Any]:
+        """First the months of trades, then what the live table has outgrown of them, then the minutes of all that is left."""
+        at = changes.there(self.spark, self.where, TRADES.name)
+        found = inbox(self.where.store.keys(ROOT))
+        new, gone = unpublished(found, checksums(self.where.store, found), self.register.sources())
+        done = self._load(new, at)
+        taken = Taken(self.where.store, JOB)
+        withdrawn = self._withdraw(taken, at)
+        minutes_made = self._make_minutes()
+        self._sweep()
+        self.register.tell(self.where.store)
+        taken.save(RULE, {} if at is None else {TRADES.name: at})
+        published = [one for one in done if one.verdict == "published"]
+        refused = [f"{one.month.key}: {one.detail}" for one in done if one.verdict != "published"]
+        refused += [*gone, *withdrawn, *found.odd.values()]
+        return {
+            "months": sum(month.dataset == TRADES.name for month in found.months),
+            "published": len(published),
+            "rows": sum(one.found.rows for one in published),
+            "rejected": sum(len(one.found.rejects) for one in published),
+            "minutes": minutes_made,
+            "withdrawn": len(withdrawn),
+            "refused": len(refused),
+            "refusals": refused,
+        }
+
+    def _load(self, new: Sequence[Files], at: At | None) -> list["Loaded"]:
+        done: list[Loaded] = []
+        for start in range(0, len(new), PORTION):
+            files = new[start : start + PORTION]
+            there = live.ids(self.spark, self.where, [one.month for one in files], at)
+            tasks = [(one, there.get(one.month, ())) for one in files]
+            portion = told_by_workers(self.spark, partial(work, self.lake), tasks)
+            self.register.loaded(portion)
+            done += portion
+        return done
+
+    def _withdraw(self, taken: Taken, at: At | None) -> list[str]:
+        """The months that lack ids which have come to the live table since: what lies there of them goes last, see `_sweep`."""
+        if at is None:
+            return []
+        try:
+            changed = changes.since(self.where.store, TRADES.name, "ts", taken.load(RULE, TRADES.name)[TRADES.name], at)
+        except Untold as why:
+            log.info("event=all_of_it job=%s why=%s", JOB, why)
+            changed = None
+        there = [one for one in self.register.trades() if changed is None or _is_in(one.month, changed)]
+        ids = live.ids(self.spark, self.where, [one.month for one in there], at)
+        lost = [(one, Ranges(list(one.runs)).without(ids.get(one.month, ()))) for one in there if one.runs is not None]
+        outgrown = [(one, live.worse(absent)) for one, absent in lost if absent]
+        self.register.withdraw(outgrown)
+        return [f"{one.object}: withdrawn, for {why}" for one, why in outgrown]
+
+    def _make_minutes(self) -> int:
+        """Of the months whose trades, or whose neighbours, are not those that theirs were made with."""
+        trades, have = self.register.trades(), self.register.minutes()
+        there = live.live_minutes(self.spark, self.where)
+        beside = live.ends(there, [one.month for one in trades]) if there is not None else {}
+        new = [one for one in wanted(trades, beside) if have.get(one.month) != one.made_with]
+        made = 0
+        for start in range(0, len(new), PORTION):
+            portion = {one.month: one for one in new[start : start + PORTION]}
+            read = history.read(self.spark, self.where, TRADES, [one.trades.object for one in portion.values()])
+            told = put(rows(read, list(portion.values()), self.now), self.lake)
+            self.register.with_minutes([(portion[one.month], one) for one in told])
+            made += sum(one.rows for one in told)
+        return made
+
+    def _sweep(self) -> None:
+        """What lies below history and is not published: withdrawn, or of a run that was cut short."""
+        known = self.register.objects()
+        for table in (TRADES, MINUTE_AGGREGATES):
+            for key in self.where.store.keys(f"history/{table.name}/"):
+                if key not in known:
+                    log.warning("event=swept object=%s", key)
+                    self.where.store.delete(key)
 
 
-def _made(spark: SparkSession, where: Place, lake: Lake, tables: Tables, now: datetime) -> Mapping[str, Any]:
-    found = inbox(where.store.keys(ROOT))
-    new = list(unpublished(found, checksums(where.store, found), sources(tables[PUBLISHED.name])))
-    done: list[Loaded] = []
-    for start in range(0, len(new), PORTION):
-        files = new[start : start + PORTION]
-        live = live_ids(spark, where, [one.month for one in files])
-        portion = told_by_workers(spark, partial(work, lake), [(one, live.get(one.month, ())) for one in files])
-        _commit(spark, tables, portion, now)
-        done += portion
-    _list(where.store, tables[LOADS.name])
-    published = [one for one in done if one.verdict == "published"]
-    refused = [f"{one.month.key}: {one.detail}" for one in done if one.verdict != "published"]
-    return {
-        "months": sum(month.dataset == "trades" for month in found.months),
-        "published": len(published),
-        "rows": sum(one.found.rows for one in published),
-        "rejected": sum(len(one.found.rejects) for one in published),
-        "refused": len(refused) + len(found.odd),
-        "refusals": [*refused, *found.odd.values()],
-    }
+def _is_in(month: Month, changed: Spans) -> bool:
+    low, high = month_of(month.year, month.month)
+    return any(first <= high and last >= low for first, last in changed.get(month.pair, ()))
 
 
 def checksums(store: Store, found: Inbox) -> Sums:
@@ -119,35 +178,24 @@ def checksums(store: Store, found: Inbox) -> Sums:
         return dict(zip(files, pool.map(read, files), strict=True))
 
 
-def sources(live: Live) -> Mapping[Month, Sums]:
-    """The files that each month of history was published from."""
-    rows = keys(live.read().select(*PUBLISHED.key, "sources"))
-    return {
-        Month(*(row[name] for name in PUBLISHED.key)): {one["object"]: one["sha256"] for one in row["sources"]} for row in rows
-    }
-
-
-def unpublished(found: Inbox, sums: Sums, was: Mapping[Month, Sums]) -> Iterable[Files]:
-    """The months whose files are not those that they were published from."""
+def unpublished(found: Inbox, sums: Sums, was: Mapping[Month, Sums]) -> tuple[list[Files], list[str]]:
+    """The months whose files are not those that they were published from; those of which files are gone, and what is said of that."""
+    new, gone = list[Files](), list[str]()
     for month, files in found.months.items():
-        if month.dataset == "trades" and {file.key: sums[file.key] for file in files.taken} != was.get(month):
-            yield files
-
-
-def live_ids(spark: SparkSession, where: Place, months: Sequence[Month]) -> Mapping[Month, Sequence[tuple[int, int]]]:
-    """The ids that the live table has of these months, as ranges."""
-    if snapshot(spark, where.table(TRADES.name)).version() < 0:
-        return {}
-    parts = {(month.pair, month.year, month.month) for month in months}
-    within = " OR ".join(f"(pair = '{pair}' AND year = {year} AND month = {number})" for pair, year, number in sorted(parts))
-    feed = ["venue", "market", "feed", "pair", "year", "month"]
-    rows = spark.read.format("delta").load(where.table(TRADES.name)).where(within)
-    place = F.row_number().over(Window.partitionBy(*feed).orderBy("trade_id"))
-    runs = rows.select(*feed, "trade_id", (F.col("trade_id") - place).alias("run")).groupBy(*feed, "run")
-    found: dict[Month, list[tuple[int, int]]] = {}
-    for row in keys(runs.agg(F.min("trade_id").alias("low"), F.max("trade_id").alias("high"))):
-        found.setdefault(Month("trades", *(row[name] for name in feed)), []).append((row["low"], row["high"]))
-    return found
+        here, before = {file.key: sums[file.key] for file in files.taken}, was.get(month, {})
+        if month.dataset != TRADES.name or here == before:
+            continue
+        absent = sorted(before.keys() - here.keys())
+        if absent and not any(file.period == "monthly" for file in files.taken):
+            if here.items() <= before.items():
+                continue  # history has all that is left, and more
+            gone.append(
+                f"{month.key}: {len(absent)} files that it was made of are gone, such as {absent[0]}; with them, or with the month's, "
+                "it can be made of those that are new"
+            )
+        else:
+            new.append(files)
+    return new, gone
 
 
 def work(lake: Lake, task: tuple[Files, Sequence[tuple[int, int]]]) -> "Loaded":
@@ -158,47 +206,6 @@ def work(lake: Lake, task: tuple[Files, Sequence[tuple[int, int]]]) -> "Loaded":
 
     pa.set_cpu_count(1)  # Spark has as many workers as cores
     return load(Task(*task), landing.store(lake), Path(gettempdir()))
-
-
-def _commit(spark: SparkSession, tables: Tables, done: Sequence["Loaded"], now: datetime) -> None:
-    """What was found, then what is published: a run that dies between the two finds the same again."""
-    rejects, loads, published = [], [], []
-    for one in done:
-        feed = (one.month.venue, one.month.market, one.month.feed, one.month.pair)
-        sums = {seen.file.key: seen.sha256 for seen in one.files}
-        rejects += [(key, sums[key], reject.line, *feed, reject.reason, reject.raw, now) for key, reject in one.found.rejects]
-        loads += [_load(one, seen, now) for seen in one.files]
-        if one.verdict == "published":
-            missing = sum(high - low + 1 for low, high in one.found.holes)
-            made = [{"object": seen.file.key, "sha256": seen.sha256} for seen in one.files]
-            ends = (one.found.rows, one.found.first_id, one.found.last_id, missing, one.found.duplicates)
-            month = ("trades", *feed, one.month.year, one.month.month)
-            published.append((*month, one.month.key, one.sha256, one.bytes, *ends, made, now))
-    for table, rows in ((REJECTS, rejects), (LOADS, loads), (PUBLISHED, published)):
-        if rows:
-            schema = ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
-            tables[table.name].merge(frame(spark, rows, schema), "TRUE")
-
-
-def _load(one: "Loaded", seen: "Seen", now: datetime) -> tuple[Any, ...]:
-    verdict = "not_published" if seen.verdict == "loaded" and one.verdict != "published" else seen.verdict
-    file, told = seen.file, seen.told
-    was_read = one.found.rows or one.verdict == "published"
-    counts = (told.rows, told.first_id, told.last_id, told.rejects) if was_read else (None, None, None, None)
-    feed = (one.month.venue, one.month.market, one.month.feed, one.month.pair)
-    detail = seen.detail or one.detail
-    return (file.key, seen.sha256, "trades", *feed, file.first, file.last, seen.bytes, *counts, verdict, detail, now)
-
-
-def _list(store: Store, loads: Live) -> None:
-    """For `backfill`: the newest version of each file that history was made of."""
-    newest = Window.partitionBy("object").orderBy(F.col("loaded_at").desc())
-    rows = loads.read().where("verdict = 'loaded'").withColumn("place", F.row_number().over(newest)).where("place = 1")
-    files = {row["object"]: row["sha256"] for row in keys(rows.select("object", "sha256").orderBy("object"))}
-    told = json.dumps({"v": 1, "files": files}).encode()
-    there = store.get(LISTED)
-    if there is None or there[0] != told:
-        store.replace(LISTED, told, there[1] if there else None)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The columns of history: those of the live tables, as Arrow types. Partitions are in the path and not in the file."""
 
 import re
+from typing import Any
 
 import pyarrow as pa
 
@@ -24,6 +25,12 @@ def schema(table: Table) -> pa.Schema:
     """Of an object of a table's history."""
     columns = [column for column in table.columns if column.name not in table.partitioned_by]
     return pa.schema([pa.field(column.name, type_of(column.type)) for column in columns])
+
+
+def writing(of: pa.Schema) -> dict[str, Any]:
+    """How an object is written: with statistics of each page, so that a reader leaves out what it need not see."""
+    words = [column.name for column in of if column.type == WORDS]
+    return {"compression": "zstd", "use_dictionary": words, "write_page_index": True, "store_schema": False}
 
 
 TRADE_SCHEMA = schema(TRADES)

@@ -12,6 +12,7 @@ from ingest.exchanges import EXCHANGES
 from ingest.landing import Store
 from ingest.packed import UnreadableError, opened
 from jobs.history.files import CHECKSUM, File, Files, Month, dump_of, sha256_in
+from jobs.history.live import worse
 from jobs.history.month import Found, Part, Source, Span, Told, write
 from jobs.history.rows import DAY, Batch, Form, batches, midnight
 
@@ -68,31 +69,11 @@ def load(task: Task, store: Store, scratch: Path) -> Loaded:
         except UnreadableError as error:
             return Loaded(month, "refused", str(error), [_unreadable(one, str(error)) for one in seen])
         told = [Seen(one.file, one.sha256, one.bytes, "loaded", told=found.files.get(one.file.key, Told())) for one in seen]
-        lost = beyond(task.live, found)
+        lost = found.runs.without(task.live)
         if lost:
-            detail = (
-                f"the live table has {sum(high - low + 1 for low, high in lost)} ids that are not in it, such as {lost[0][0]}"
-            )
-            return Loaded(month, "refused_worse_than_live", detail, told, found)
+            return Loaded(month, "refused_worse_than_live", worse(lost), told, found)
         store.put(month.key, into)
         return Loaded(month, "published", "", told, found, _sha256(into), into.stat().st_size)
-
-
-def beyond(live: Sequence[Span], found: Found) -> Sequence[Span]:
-    """The ids of the live table that are not among those of the month."""
-    lost: list[Span] = []
-    if found.first_id is None or found.last_id is None:
-        return list(live)
-    absent = [(-(10**18), found.first_id - 1), *found.holes, (found.last_id + 1, 10**18)]
-    place = 0
-    for low, high in sorted(live):
-        while place < len(absent) and absent[place][1] < low:
-            place += 1
-        at = place
-        while at < len(absent) and absent[at][0] <= high:
-            lost.append((max(low, absent[at][0]), min(high, absent[at][1])))
-            at += 1
-    return lost
 
 
 def _fetched(files: Sequence[File], store: Store, folder: Path) -> tuple[list[Seen], dict[str, Path]]:

@@ -6,6 +6,7 @@ Where they are not, the rows are put by days on the disk and each day is sorted:
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple, Self
@@ -15,11 +16,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingest.packed import UnreadableError
-from jobs.history.columns import TRADE_SCHEMA, WORDS
+from jobs.history.columns import TRADE_SCHEMA, writing
 from jobs.history.files import Month
 from jobs.history.rows import DAY, Batch, Reject, midnight
+from jobs.transforms.ranges import Mark, Range, Ranges
 
 GROUP = 131_072  # rows: an hour or two of a busy pair, so that a question for an hour reads little
+HOLES = 100_000  # of a month: one with more is not what it says it is
 SAID = ("price", "quantity", "taker_side", "ts")  # by the exchange of a trade: two copies of one say the same
 Span = tuple[int, int]  # ids, both included
 
@@ -60,16 +63,46 @@ class Found:
     rows: int = 0
     first_id: int | None = None
     last_id: int | None = None
-    holes: list[Span] = field(default_factory=list)  # ids that are absent between the first and the last
+    runs: Ranges = field(default_factory=Ranges)  # of ids that are there, and of those that the venue gave no trade
     duplicates: int = 0
     rejects: list[tuple[str, Reject]] = field(default_factory=list)  # key of the file, row
     is_sorted: bool = True  # as they stood in the files
     files: dict[str, Told] = field(default_factory=dict)  # by key
 
+    @property
+    def holes(self) -> list[Span]:
+        """Ids that are absent between the first and the last."""
+        return [(before.high + 1, after.low - 1) for before, after in pairwise(self.runs.all)]
+
     def take(self, source: Source, batch: Batch) -> None:
         """Count what a file says."""
         self.rejects += [(source.object, reject) for reject in batch.rejects]
         self.files.setdefault(source.object, Told()).take(batch)
+
+    def span(self, ids: pa.Array, at: pa.Array) -> None:
+        """Take in ids in their order, with their times: those without a break are a run."""
+        breaks = pc.indices_nonzero(pc.greater(pc.fill_null(pc.pairwise_diff(ids), 2), 1)).to_pylist()
+        for start, end in pairwise([*breaks, len(ids)]):
+            first, last = (Mark(ids[place].as_py(), at[place].as_py()) for place in (start, end - 1))
+            self._join(Range(first.id, last.id, first, last))
+        if len(self.runs.all) > HOLES:
+            raise UnreadableError(f"more than {HOLES} holes: files of all trades would be right")
+
+    def _join(self, run: Range) -> None:
+        newest = self.runs.all[-1] if self.runs.all else None
+        if newest is not None and newest.high + 1 == run.low:  # as of nearly every batch
+            self.runs.all[-1] = Range(newest.low, run.high, newest.first, run.last)
+        else:
+            self.runs.add(run)
+
+    def done(self) -> "Found":
+        """When all has been taken in."""
+        if self.runs.all:
+            self.first_id, self.last_id = self.runs.all[0].low, self.runs.all[-1].high
+        for _, reject in self.rejects:
+            if reject.trade_id is not None:
+                self.runs.add(Range(reject.trade_id, reject.trade_id, None, None))
+        return self
 
 
 class _OrderError(Exception):
@@ -95,7 +128,7 @@ def _as_they_stand(month: Month, parts: Iterable[Part], into: Path) -> Found:
                 if len(batch.line):
                     before = _in_order(batch, before, found)
                     writer.write(_table(month, source, batch))
-    return found
+    return found.done()
 
 
 def _by_days(month: Month, parts: Iterable[Part], into: Path, folder: Path) -> Found:
@@ -112,16 +145,25 @@ def _by_days(month: Month, parts: Iterable[Part], into: Path, folder: Path) -> F
                     if day not in days:
                         days[day] = stack.enter_context(pa.ipc.new_stream(folder / f"{day:02}", TRADE_SCHEMA))
                     days[day].write_table(table.filter(pc.equal(number, day)))
-    ids = []
     with _Writer(into) as writer:
         for day in sorted(days):
             with pa.ipc.open_stream(folder / f"{day:02}") as stream:
                 table = _once(stream.read_all(), found)
+            _span_day(table, month, found)
             writer.write(table.sort_by([("ts", "ascending"), ("trade_id", "ascending")]))
-            ids.append(table.column("trade_id").combine_chunks())
-    if ids:
-        _count(pa.concat_arrays(ids), month, found)
-    return found
+    return found.done()
+
+
+def _span_day(table: pa.Table, month: Month, found: Found) -> None:
+    """Of a day in the order of its ids. Days may lie within each other by a few ids, but have none in common."""
+    ids, of_day = table.column("trade_id").combine_chunks(), Found()
+    of_day.span(ids, table.column("ts").combine_chunks().cast(pa.int64()))
+    for run in of_day.runs.all:
+        twice = found.runs.shared(run)
+        if twice is not None:
+            raise UnreadableError(f"{month.key}: trade {twice} is in the files of two days")
+        found.runs.add(run)
+    found.rows += len(ids)
 
 
 def _once(table: pa.Table, found: Found) -> pa.Table:
@@ -142,21 +184,6 @@ def _once(table: pa.Table, found: Found) -> pa.Table:
     return table.filter(pc.invert(again)).drop_columns(["place"])
 
 
-def _count(ids: pa.Array, month: Month, found: Found) -> None:
-    ids = ids.take(pc.sort_indices(ids))
-    steps = pc.pairwise_diff(ids)
-    for place in pc.indices_nonzero(pc.fill_null(pc.equal(steps, 0), False)).to_pylist():
-        raise UnreadableError(f"{month.key}: trade {ids[place].as_py()} is in the files of two days")
-    _add_holes(ids, steps, found)
-    found.rows, found.first_id, found.last_id = len(ids), ids[0].as_py(), ids[-1].as_py()
-
-
-def _add_holes(ids: pa.Array, steps: pa.Array, found: Found) -> None:
-    if (pc.max(steps).as_py() or 1) > 1:
-        for place in pc.indices_nonzero(pc.fill_null(pc.greater(steps, 1), False)).to_pylist():
-            found.holes.append((ids[place - 1].as_py() + 1, ids[place].as_py() - 1))
-
-
 def _in_order(batch: Batch, before: tuple[int, int] | None, found: Found) -> tuple[int, int]:
     ids, at = batch.trade_id, batch.ts
     if before is not None:
@@ -165,10 +192,8 @@ def _in_order(batch: Batch, before: tuple[int, int] | None, found: Found) -> tup
     is_sorted = (pc.min(pc.pairwise_diff(at)).as_py() or 0) >= 0 and (pc.min(steps).as_py() or 1) >= 1
     if not is_sorted:
         raise _OrderError
-    _add_holes(ids, steps, found)
     found.rows += len(batch.line)
-    found.first_id = ids[0].as_py() if found.first_id is None else found.first_id
-    found.last_id = ids[-1].as_py()
+    found.span(batch.trade_id, batch.ts)
     return at[-1].as_py(), ids[-1].as_py()
 
 
@@ -176,10 +201,7 @@ class _Writer:
     """Row groups of one size."""
 
     def __init__(self, into: Path) -> None:
-        words = [column.name for column in TRADE_SCHEMA if column.type == WORDS]
-        self._writer = pq.ParquetWriter(
-            into, TRADE_SCHEMA, compression="zstd", use_dictionary=words, write_page_index=True, store_schema=False
-        )
+        self._writer = pq.ParquetWriter(into, TRADE_SCHEMA, **writing(TRADE_SCHEMA))
         self._waiting: list[pa.Table] = []
         self._rows = 0
 

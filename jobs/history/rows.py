@@ -27,6 +27,7 @@ ID, PRICE, QUANTITY, AMOUNT = pa.int64(), pa.decimal128(20, 10), pa.decimal128(2
 _NARROW = pa.decimal128(19, 10), pa.decimal128(18, 8)  # the product of these is an AMOUNT
 _WIDE = pa.decimal256(20, 10), pa.decimal256(22, 8)
 _EXACT = Context(prec=60)
+SEEN = ("void", "overflow")  # reasons that tell of an id: it is not missing
 _WORDS = {"true": True, "false": False}
 _SIGN = {True: ("True", "true"), False: ("False", "false")}
 _ID = re.compile(r"[0-9]{1,18}")
@@ -39,6 +40,7 @@ class Reject(NamedTuple):
     line: int  # of the file; the first one is 1
     reason: str
     raw: str
+    trade_id: int | None = None  # of one that the venue gave an id and no trade: nothing is missing there
 
 
 class Batch(NamedTuple):
@@ -183,7 +185,8 @@ def _judged(text: bytes, line: int, form: Form) -> Batch:
         values = {name: _value(row[place], types[name]) for name, place in places.items()}
         wrong = _wrong(values, form)
         if wrong is not None:
-            rejects.append(Reject(number, wrong, raw))
+            id_ = values[reading.trade_id] if wrong in SEEN else None
+            rejects.append(Reject(number, wrong, raw, id_ if isinstance(id_, int) else None))
             continue
         lines.append(number)
         for name, value in values.items():
@@ -210,23 +213,25 @@ def _value(text: str, kind: pa.DataType) -> object:
 def _wrong(values: dict[str, object], form: Form) -> str | None:
     """Why a row is not believed; None: it is."""
     reading = form.reading
-    for told, name in (
-        ("trade_id", reading.trade_id),
-        ("price", reading.price),
-        ("quantity", reading.quantity),
+    for told, name in (("trade_id", reading.trade_id), ("price", reading.price), ("quantity", reading.quantity)):
+        if values[name] is None:
+            return told
+    price, quantity = values[reading.price], values[reading.quantity]
+    assert isinstance(price, Decimal)
+    assert isinstance(quantity, Decimal)
+    if price <= 0 or quantity <= 0:
+        return "void"
+    more = (
         ("ts", reading.time),
         ("taker_side", reading.taker),
         ("aggregate", reading.first_id),
         ("aggregate", reading.last_id),
-    ):
-        if name is not None and values[name] is None:
+    )
+    for told, place in more:
+        if place is not None and values[place] is None:
             return told
-    price, quantity, at = values[reading.price], values[reading.quantity], values[reading.time]
-    assert isinstance(price, Decimal)
-    assert isinstance(quantity, Decimal)
+    at = values[reading.time]
     assert isinstance(at, int)
-    if price <= 0 or quantity <= 0:
-        return "void"
     if not form.since <= (at if at >= MICROSECONDS_FROM else at * 1000) < form.until:
         return "ts"
     return None if _EXACT.multiply(price, quantity) < Decimal(10) ** 20 else "overflow"

@@ -37,6 +37,27 @@ class Ranges:
         place = bisect_right(self.all, id_, key=lambda r: r.low) - 1
         return place >= 0 and self.all[place].high >= id_
 
+    def shared(self, other: Range) -> int | None:
+        """The least id that a range has in common with these."""
+        place = bisect_left(self.all, other.low, key=lambda r: r.high)
+        is_shared = place < len(self.all) and self.all[place].low <= other.high
+        return max(self.all[place].low, other.low) if is_shared else None
+
+    def without(self, ids: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Those of these ids, given from and to, that no range holds."""
+        found: list[tuple[int, int]] = []
+        for low, high in sorted(ids):
+            start = low
+            for held in self.all[bisect_left(self.all, low, key=lambda r: r.high) :]:
+                if held.low > high:
+                    break
+                if held.low > start:
+                    found.append((start, held.low - 1))
+                start = held.high + 1
+            if start <= high:
+                found.append((start, high))
+        return found
+
     def add(self, new: Range) -> None:
         """Take in a range; where it overlaps or touches others, they become one."""
         start = bisect_left(self.all, new.low - 1, key=lambda r: r.high)

@@ -1,73 +1,24 @@
 """The job: what lies in the inbox becomes history, once; what cannot be believed is told, and changes nothing."""
 
-import argparse
-import hashlib
 import json
-import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
-from ingest.settings import Settings, settings
 from jobs import compact
-from jobs.runtime.lake import place
 from jobs.tables.published import PUBLISHED
 from jobs.tables.trades import TRADES
-from tests.support.dumps import microseconds, zipped
+from tests.support.dumps import microseconds
 from tests.support.history import agg_csv, meant
+from tests.support.inbox import OBJECT, Inbox
 from tests.support.lines import Collector, micros, put
 from tests.support.stream import driver, take
 
-BELOW = "inbox/binance/spot"
-OBJECT = "history/trades/pair=BTC-USDT/year=2024/month={}/binance-spot-agg_trade.parquet"
 APRIL = "history/trades/pair=BTC-USDT/year=2026/month=4/binance-spot-agg_trade.parquet"
-T, DAY, CAME = 1704067200000, 86_400_000, 1_706_000_000
-Rows = list[dict[str, Any]]
-
-
-class Inbox:
-    """A lake with files in its inbox."""
-
-    def __init__(self, spark: SparkSession, lake: Path) -> None:
-        self.spark = spark
-        self.lake = lake
-        self.settings: Settings = settings({"lake": str(lake), "ingest": {"collector": "test"}})
-
-    def put(self, name: str, text: str, *, told: str | None = None) -> str:
-        """A file with its checksum; the key."""
-        period = "monthly" if len(name.rpartition("aggTrades-")[2]) == len("2024-01") else "daily"
-        key = f"{BELOW}/{period}/aggTrades/{name.partition('-')[0]}/{name}.zip"
-        path = self.lake / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        data = zipped(f"{name}.csv", text)
-        path.write_bytes(data)
-        os.utime(path, (CAME, CAME))
-        Path(f"{path}.CHECKSUM").write_text(f"{told or hashlib.sha256(data).hexdigest()}  {path.name}\n")
-        return key
-
-    def sha256(self, key: str) -> str:
-        return hashlib.sha256((self.lake / key).read_bytes()).hexdigest()
-
-    def run(self) -> dict[str, Any]:
-        return dict(compact.run(self.settings, place(self.settings.lake), argparse.Namespace()))
-
-    def table(self, name: str, *order: str) -> Rows:
-        return [
-            row.asDict(recursive=True)
-            for row in self.spark.read.format("delta").load(f"{self.lake}/tables/{name}").orderBy(*order).collect()
-        ]
-
-    def version(self, name: str) -> int:
-        return len(list((self.lake / f"tables/{name}/_delta_log").glob("*.json")))
-
-    def rows(self, month: int) -> list[tuple[Any, ...]]:
-        with duckdb.connect() as connection:
-            told = connection.read_parquet(str(self.lake / OBJECT.format(month)))
-            return told.select("trade_id, price, quantity, quote_quantity, taker_side, epoch_us(ts), object, seq").fetchall()
+T, DAY = 1704067200000, 86_400_000
 
 
 @pytest.fixture
@@ -85,7 +36,13 @@ def plain(key: str, text: str, day: datetime, until: datetime) -> list[tuple[Any
     return [(*(row[name] for name in names), microseconds(row["ts"]), key, row["seq"]) for row in found]
 
 
+def run(low: int, high: int, at: datetime) -> dict[str, Any]:
+    """Ids without a break, of which the first one alone has a trade."""
+    return {"low": low, "high": high, "first_id": low, "first_ts": at, "last_id": low, "last_ts": at}
+
+
 JANUARY = datetime(2024, 1, 1, tzinfo=UTC)
+FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC).replace(tzinfo=None)  # as Spark gives a time
 
 
 def test_files_become_months_and_what_became_of_each_is_told(there: Inbox):
@@ -94,7 +51,7 @@ def test_files_become_months_and_what_became_of_each_is_told(there: Inbox):
         [(101, "1", "2", T + 31 * DAY, True), (104, "1", "2", T + 32 * DAY, False), (105, "0", "0", T, True)]
     )
     keys = {name: there.put(name, text) for name, text in texts.items()}
-    assert there.run() == {"months": 2, "published": 2, "rows": 102, "rejected": 1, "refused": 0, "refusals": []}
+    assert there.run() == there.told(2, published=2, rows=102, rejected=1, minutes=4)
     expected = []
     for number, (name, text) in enumerate(list(texts.items())[:2]):
         day = JANUARY + timedelta(days=number)
@@ -108,7 +65,11 @@ def test_files_become_months_and_what_became_of_each_is_told(there: Inbox):
     )
     assert there.rows(2) == february
     feed = {"dataset": "trades", "venue": "binance", "market": "spot", "feed": "agg_trade", "pair": "BTC-USDT"}
-    (first, second) = there.table("published", "month")
+    published = there.table("published", "dataset", "month")
+    assert [(row["dataset"], row["month"]) for row in published] == [
+        *(("minute_aggregates", 1), ("minute_aggregates", 2), ("trades", 1), ("trades", 2)),
+    ]
+    (first, second) = published[2:]
     assert {name: second[name] for name in second if name != "published_at"} == {
         **feed,
         "year": 2024,
@@ -122,6 +83,8 @@ def test_files_become_months_and_what_became_of_each_is_told(there: Inbox):
         "missing": 2,
         "duplicates": 0,
         "sources": [{"object": keys["BTCUSDT-aggTrades-2024-02"], "sha256": there.sha256(keys["BTCUSDT-aggTrades-2024-02"])}],
+        "runs": [run(101, 101, FEBRUARY), run(104, 105, FEBRUARY + timedelta(days=1))],
+        "made_with": None,
     }
     assert [one["object"] for one in first["sources"]] == list(keys.values())[:2]
     *_, load = there.table("loads", "first_day")
@@ -170,12 +133,12 @@ def test_a_second_run_changes_nothing_and_a_file_that_was_replaced_changes_its_m
     there.run()
     before = [there.version(name) for name in ("loads", "published", "rejects")]
     stamp = (there.lake / OBJECT.format(1)).stat().st_mtime_ns
-    assert there.run() == {"months": 2, "published": 0, "rows": 0, "rejected": 0, "refused": 0, "refusals": []}
+    assert there.run() == there.told(2)
     assert [there.version(name) for name in ("loads", "published", "rejects")] == before
     key = there.put("BTCUSDT-aggTrades-2024-01-01", january(1, 7))
-    assert there.run() == {"months": 2, "published": 1, "rows": 7, "rejected": 0, "refused": 0, "refusals": []}
+    assert there.run() == there.told(2, published=1, rows=7, minutes=2)  # February misses fewer below its first trade
     assert (len(there.rows(1)), (there.lake / OBJECT.format(1)).stat().st_mtime_ns > stamp) == (7, True)
-    assert [row["rows"] for row in there.table("published", "month")] == [7, 1]
+    assert [row["rows"] for row in there.table("published", "dataset", "month")] == [1, 1, 7, 1]
     assert json.loads((there.lake / "control/loads.json").read_text())["files"][key] == there.sha256(key)
     assert len(there.table("loads", "object")) == 3
 
@@ -201,7 +164,8 @@ def test_a_file_that_fails_is_refused_and_the_others_go_on(there: Inbox, capsys:
         assert compact.main(["--conf", str(conf), "--run", run]) == 3
         said = capsys.readouterr()
         published = 1 if run == "first" else 0
-        assert said.out == f"compact: 2 months, {published} published, {5 * published} rows, 0 rejected, 1 refused\n"
+        figures = f"{published} published, {5 * published} rows, 0 rejected, {published} minutes, 0 withdrawn, 1 refused"
+        assert said.out == f"compact: 2 months, {figures}\n"
         detail = f"BTCUSDT-aggTrades-2024-01-02.zip: has the sha256 {there.sha256(bad)}, and its checksum says '{'0' * 64}'"
         assert f"compact: {OBJECT.format(1)}: {detail}\n" in said.err
     assert {row["object"]: row["verdict"] for row in there.table("loads", "object")} == {
@@ -253,5 +217,5 @@ def test_a_month_that_has_less_than_the_live_table_is_not_published(there: Inbox
 
 
 def test_an_empty_inbox_is_no_fault(there: Inbox):
-    assert there.run() == {"months": 0, "published": 0, "rows": 0, "rejected": 0, "refused": 0, "refusals": []}
+    assert there.run() == there.told(0)
     assert there.table(PUBLISHED.name, "pair") == []

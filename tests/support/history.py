@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
+from jobs.transforms.ranges import Mark, Range, Ranges
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # written out here, and not by way of the exchange's value: places of id, price, quantity, first, last, time, is the buyer the maker
 PLACES = {
@@ -22,7 +24,7 @@ class Meant:
     """What a file says."""
 
     rows: Sequence[dict[str, Any]]
-    rejects: Sequence[tuple[int, str, str]]  # line, reason, text
+    rejects: Sequence[tuple[int, str, str, int | None]]  # line, reason, text, the id where it is one that has no trade
 
 
 def at(microseconds: int) -> datetime:
@@ -38,7 +40,8 @@ def meant(text: str, kind: str, columns: int, since: datetime, until: datetime, 
             continue
         found = _row(raw.replace('"', "").split(","), kind, columns, since, until)
         if isinstance(found, str):
-            rejects.append((number, found, line))
+            id_ = int(raw.replace('"', "").split(",")[0]) if found in ("void", "overflow") else None
+            rejects.append((number, found, line, id_))
         else:
             rows.append({**found, "seq": number})
     return Meant(rows, rejects)
@@ -55,10 +58,10 @@ def _row(values: Sequence[str], kind: str, columns: int, since: datetime, until:
         ("trade_id", _is_whole(number)),
         ("price", prices is not None),
         ("quantity", quantities is not None),
+        ("void", bool(prices and quantities and prices > 0 and quantities > 0)),
         ("ts", _is_whole(time)),
         ("taker_side", str(maker).lower() in ("true", "false")),
         ("aggregate", all(one is None or _is_whole(one) for one in (first, last))),
-        ("void", bool(prices and quantities and prices > 0 and quantities > 0)),
     )
     for reason, is_right in checks:
         if not is_right:
@@ -84,6 +87,22 @@ def _row(values: Sequence[str], kind: str, columns: int, since: datetime, until:
         "taker_side": "sell" if str(maker).lower() == "true" else "buy",
         "ts": exact.replace(microsecond=exact.microsecond // 1000 * 1000),
     }
+
+
+def runs(trades: Iterable[tuple[int, int]], void: Iterable[int] = ()) -> Ranges:
+    """The runs of ids without a break, of (id, time) and of ids that are seen and no trades: one after the other."""
+    at: dict[int, int | None] = {**dict.fromkeys(void), **dict(trades)}
+    found: list[list[int]] = []
+    for id_ in sorted(at):
+        if found and found[-1][-1] + 1 == id_:
+            found[-1].append(id_)
+        else:
+            found.append([id_])
+    made = []
+    for ids in found:
+        marks = [Mark(id_, time) for id_ in ids if (time := at[id_]) is not None]
+        made.append(Range(ids[0], ids[-1], *((marks[0], marks[-1]) if marks else (None, None))))
+    return Ranges(made)
 
 
 def _is_whole(text: str | None) -> bool:

@@ -9,7 +9,7 @@ import deltalake
 import duckdb
 
 from jobs.tables.order_books import LEVELS
-from jobs.tables.published import SOURCES
+from jobs.tables.published import RUNS, SOURCES
 from jobs.tables.table import Table
 
 # where it has another word
@@ -18,6 +18,8 @@ DUCKDB = {
     "INT": "INTEGER",
     "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
     SOURCES: "STRUCT(object VARCHAR, sha256 VARCHAR)[]",
+    RUNS: "STRUCT(low BIGINT, high BIGINT, first_id BIGINT, first_ts TIMESTAMP WITH TIME ZONE, last_id BIGINT, "
+    "last_ts TIMESTAMP WITH TIME ZONE)[]",
     LEVELS: "STRUCT(price DECIMAL(20,10), quantity DECIMAL(22,8))[]",
 }
 HIVE = {"pair": "VARCHAR", "year": "BIGINT", "month": "BIGINT"}  # what a folder's name does not tell

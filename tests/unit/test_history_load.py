@@ -11,10 +11,10 @@ import pytest
 
 from ingest.landing import Files as Lake
 from jobs.history.files import Files, Month, file_of
-from jobs.history.load import Loaded, Seen, Task, beyond, load
+from jobs.history.load import Loaded, Seen, Task, load
 from jobs.history.month import Found, Told
 from tests.support.dumps import microseconds, zipped
-from tests.support.history import agg_csv, meant
+from tests.support.history import agg_csv, meant, runs
 
 MONTH = Month("trades", "binance", "spot", "agg_trade", "BTC-USDT", 2024, 1)
 BELOW = "inbox/binance/spot/daily/aggTrades/BTCUSDT/BTCUSDT-aggTrades-2024-01-0"
@@ -74,6 +74,18 @@ def expected(lake, **texts):
     return found
 
 
+def of(*texts):
+    """The runs of the ids of these texts, of the first day and the next."""
+    told = [
+        (row["trade_id"], microseconds(row["ts"]))
+        for number, one in enumerate(texts, 1)
+        for row in meant(
+            one, "agg_trade", 8, datetime(2024, 1, number, tzinfo=UTC), datetime(2024, 1, number + 1, tzinfo=UTC)
+        ).rows
+    ]
+    return runs(told)
+
+
 def test_days_become_a_month(lake):
     one, two = text(1, 1, 50), text(2, 51, 50)
     first, second = put(lake, 1, one), put(lake, 2, two)
@@ -81,7 +93,9 @@ def test_days_become_a_month(lake):
     data = lake.get(MONTH.key)[0]
     assert rows(lake) == expected(lake, _1=one, _2=two)
     told = seen(lake, first, told=Told(50, 1, 50)), seen(lake, second, told=Told(50, 51, 100))
-    counts = Found(rows=100, first_id=1, last_id=100, files={first.key: told[0].told, second.key: told[1].told})
+    counts = Found(
+        rows=100, first_id=1, last_id=100, runs=of(one, two), files={first.key: told[0].told, second.key: told[1].told}
+    )
     assert found == Loaded(MONTH, "published", "", list(told), counts, hashlib.sha256(data).hexdigest(), len(data))
 
 
@@ -133,21 +147,6 @@ def test_rows_of_another_day_than_the_name_says_are_told(lake):
     assert [(key, reject.line, reject.reason) for key, reject in found.found.rejects] == [(day.key, 6, "ts")]
 
 
-@pytest.mark.parametrize(
-    ("live", "lost"),
-    [
-        ([(10, 12), (15, 15), (18, 20)], []),
-        ([(9, 21)], [(9, 9), (13, 14), (16, 17), (21, 21)]),
-        ([(12, 13), (16, 18)], [(13, 13), (16, 17)]),
-        ([(13, 13), (14, 14)], [(13, 13), (14, 14)]),
-        ([(1, 2), (30, 31)], [(1, 2), (30, 31)]),
-    ],
-)
-def test_ids_that_only_the_live_table_has(live, lost):
-    assert beyond(live, Found(rows=7, first_id=10, last_id=20, holes=[(13, 14), (16, 17)])) == lost
-    assert beyond(live, Found()) == live
-
-
 def test_a_published_file_of_the_exchange(lake, recordings):
     """Its first rows, as a repository keeps them; the figures were counted there, and the rows by the plain computation."""
     content = gzip.decompress((recordings / "dumps/BTCUSDT-aggTrades-2026-01-01.first2500.csv.gz").read_bytes()).decode()
@@ -157,8 +156,8 @@ def test_a_published_file_of_the_exchange(lake, recordings):
     lake.create(f"{key}.CHECKSUM", f"{hashlib.sha256(data).hexdigest()}  x\n".encode())
     file = file_of(key)
     found = load(Task(Files(file.month, [file])), lake, lake.root)
-    counts = Found(2500, 3800397495, 3800399994, files={key: Told(2500, 3800397495, 3800399994)})
-    assert (found.verdict, found.found) == ("published", counts)
+    counts = Found(2500, 3800397495, 3800399994, found.found.runs, files={key: Told(2500, 3800397495, 3800399994)})
+    assert (found.verdict, found.found, found.found.holes) == ("published", counts, [])
     with duckdb.connect() as connection:
         object_ = connection.read_parquet(str(lake.root / file.month.key))
         sums = "sum(quantity), sum(quote_quantity), count(*) FILTER (taker_side = 'buy'), count(*) FILTER (taker_side = 'sell')"

@@ -16,7 +16,7 @@ from jobs.history.month import Found, Source, Told, write
 from jobs.history.rows import Form, Reject, batches, midnight
 from jobs.tables.trades import TRADES
 from tests.support.dumps import microseconds
-from tests.support.history import agg_csv, meant
+from tests.support.history import agg_csv, meant, runs
 
 JANUARY = Month("trades", "binance", "spot", "agg_trade", "BTC-USDT", 2024, 1)
 SINCE, UNTIL = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC)
@@ -75,6 +75,10 @@ def expected(*texts):
     return sorted(rows.values(), key=lambda row: (row[10], row[3]))
 
 
+def of(rows, void=()):
+    return runs(((row[3], row[10]) for row in rows), void)
+
+
 def day(first, count, number=0, step=MINUTE):
     """So many trades of a day of January, beginning with an id."""
     return agg_csv((first + n, f"61000.{n % 10}", "0.5", T + number * DAY + n * step, n % 3 == 0) for n in range(count))
@@ -84,22 +88,25 @@ def test_files_that_stand_in_order_are_written_as_they_are_read(tmp_path):
     texts = day(1, 100), day(101, 50, 1), day(151, 10, 2)
     found, rows, _ = made(tmp_path, *texts)
     assert rows == expected(*texts)
-    assert found == Found(rows=160, first_id=1, last_id=160)
+    assert found == Found(rows=160, first_id=1, last_id=160, runs=of(rows))
+    assert found.holes == []
 
 
 def test_ids_that_are_absent_are_told_inside_a_file_and_between_two(tmp_path):
     texts = day(1, 10) + day(13, 5, 1), day(20, 5, 2)
     found, rows, _ = made(tmp_path, *texts)
     assert rows == expected(*texts)
-    assert found == Found(rows=20, first_id=1, last_id=24, holes=[(11, 12), (18, 19)])
+    assert found == Found(rows=20, first_id=1, last_id=24, runs=of(rows))
+    assert found.holes == [(11, 12), (18, 19)]
 
 
 def test_a_row_that_is_not_believed_is_told_with_its_file(tmp_path):
     texts = day(1, 3), agg_csv([(4, "0", "0", T + DAY, True)]) + day(5, 2, 1)
     found, rows, _ = made(tmp_path, *texts)
     assert rows == expected(*texts)
-    reject = Reject(1, "void", f"4,0,0,8,9,{T + DAY},True,True")
-    assert found == Found(rows=5, first_id=1, last_id=6, holes=[(4, 4)], rejects=[("inbox/1.zip", reject)])
+    reject = Reject(1, "void", f"4,0,0,8,9,{T + DAY},True,True", 4)
+    assert found == Found(rows=5, first_id=1, last_id=6, runs=of(rows, [4]), rejects=[("inbox/1.zip", reject)])
+    assert found.holes == []  # the exchange gave the id to nothing
 
 
 def test_files_in_no_order_are_sorted(tmp_path):
@@ -108,7 +115,8 @@ def test_files_in_no_order_are_sorted(tmp_path):
     texts = day(300, 20, 5), "".join(lines)
     found, rows, _ = made(tmp_path, *texts)
     assert rows == expected(*texts)
-    assert found == Found(rows=220, first_id=1, last_id=319, holes=[(201, 299)], is_sorted=False)
+    assert found == Found(rows=220, first_id=1, last_id=319, runs=of(rows), is_sorted=False)
+    assert found.holes == [(201, 299)]
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
 
 
@@ -118,7 +126,7 @@ def test_a_time_that_goes_back_by_a_millisecond_is_an_order_too(tmp_path):
     )
     found, rows, _ = made(tmp_path, text)
     assert [row[3] for row in rows] == [2, 3, 1, 4]
-    assert (rows, found) == (expected(text), Found(rows=4, first_id=1, last_id=4, is_sorted=False))
+    assert (rows, found) == (expected(text), Found(rows=4, first_id=1, last_id=4, runs=of(rows), is_sorted=False))
 
 
 def test_of_copies_the_first_counts_and_one_that_says_something_else_is_a_conflict(tmp_path):
@@ -132,6 +140,7 @@ def test_of_copies_the_first_counts_and_one_that_says_something_else_is_a_confli
         rows=4,
         first_id=1,
         last_id=4,
+        runs=of(rows),
         duplicates=1,
         rejects=[("inbox/1.zip", Reject(3, "conflict", "trade 3")), ("inbox/1.zip", Reject(2, "conflict", "trade 4"))],
         is_sorted=False,

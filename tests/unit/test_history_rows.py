@@ -85,7 +85,7 @@ def test_microseconds_are_told_by_their_digits_and_floored_to_what_the_stream_te
 
 ODD = [
     ("NA,0,0,-1,-1,0,False,True", "trade_id"),
-    ("9,0.00000000,0.00000000,-1,-1,{T},False,True", "aggregate"),
+    ("9,0.00000000,0.00000000,-1,-1,{T},False,True", "void"),
     ("9,0.00000000,0.00000000,1,1,{T},False,True", "void"),
     ("9,1,-1,1,1,{T},False,True", "void"),
     ("9,NA,1,1,1,{T},False,True", "price"),
@@ -119,7 +119,7 @@ def test_a_row_that_cannot_be_believed_is_told_and_the_others_are_read(odd, reas
         return
     found = read(text)
     assert found == meant(text, "agg_trade", 8, SINCE, UNTIL)
-    assert (len(found.rows), [(line, why) for line, why, _ in found.rejects]) == (3, [(place + 1, reason)])
+    assert (len(found.rows), [(line, why) for line, why, *_ in found.rejects]) == (3, [(place + 1, reason)])
 
 
 @pytest.mark.parametrize(

@@ -75,3 +75,16 @@ def test_nobody_knows_what_is_missing_before_the_first_trade_also_where_a_void_l
     found.add(Range(1, 1, None, None))
     found.add(Range(5, 5, Mark(5, 0), Mark(5, 0)))
     assert found.flags() == {0: 0}
+
+
+@given(world, islands, islands)
+def test_what_of_some_ids_is_in_no_range_or_in_one(times, parts, others):
+    found, seen = filled(times, parts)
+    asked, ids = filled(times, others)
+    spans = [(one.low, one.high) for one in asked.all]
+    lost = found.without(reversed(spans))
+    assert [id_ for low, high in lost for id_ in range(low, high + 1)] == sorted(ids - seen)
+    assert lost == sorted(lost)
+    for one in asked.all:
+        shared = seen.intersection(range(one.low, one.high + 1))
+        assert found.shared(one) == min(shared, default=None)

@@ -1,0 +1,75 @@
+"""Live and history as one: a published month of a feed is read from history, every other one from the live table."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.runtime import changes
+from jobs.runtime.changes import At, Untold
+from jobs.runtime.frames import keys
+from jobs.runtime.lake import Place
+from jobs.tables.published import PUBLISHED
+from jobs.tables.table import Table
+from jobs.transforms import spans
+from jobs.transforms.published import Month, is_live, is_published
+from jobs.transforms.spans import Spans
+
+NAME = PUBLISHED.name
+
+
+class Object(NamedTuple):
+    """A published month, and what holds it."""
+
+    month: Month
+    object: str
+    sha256: str
+
+
+def objects(spark: SparkSession, where: Place, dataset: str, at: At | None) -> list[Object]:
+    """The published months of a table, at a version of `published`. None: there is none of that."""
+    if at is None:
+        return []
+    told = changes.read(spark, where, NAME, at).where(F.col("dataset") == dataset)
+    return [
+        Object(Month(*(row[name] for name in Month._fields)), row["object"], row["sha256"])
+        for row in keys(told.select(*Month._fields, "object", "sha256").orderBy("object"))
+    ]
+
+
+def read(spark: SparkSession, where: Place, table: Table, found: Sequence[str]) -> DataFrame:
+    """The rows of some objects of history, as those of the table."""
+    schema = ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
+    reader = spark.read.schema(schema).option("basePath", f"{where.root}/history/{table.name}")
+    return reader.parquet(*(f"{where.root}/{name}" for name in found)).select(*table.names)
+
+
+def both(spark: SparkSession, where: Place, table: Table, live: DataFrame, published: At | None) -> DataFrame:
+    """History in the place of the live rows of the months that are published."""
+    there = objects(spark, where, table.name, published)
+    if not there:
+        return live
+    months = [one.month for one in there]
+    history = read(spark, where, table, [one.object for one in there]).where(is_published(months))
+    return live.where(is_live(months)).select(*table.names).unionByName(history)
+
+
+def since(spark: SparkSession, where: Place, dataset: str, was: At | None, now: At | None) -> Spans:
+    """Pair -> the minutes of the months that were published, withdrawn or replaced between two versions of `published`."""
+    if was is None or now is None:
+        before: Mapping[Month, str] = {}
+    else:
+        changes.check(where.store, NAME, was, now)
+        if was == now:
+            return {}
+        try:
+            before = {one.month: one.sha256 for one in objects(spark, where, dataset, was)}
+        except Exception as error:  # Spark's own, by whatever name: files of that version are gone
+            raise Untold(f"version {was.version} of {NAME} cannot be read any more") from error
+    after = {one.month: one.sha256 for one in objects(spark, where, dataset, now)}
+    found: dict[str, list[spans.Span]] = {}
+    for month in before.keys() | after.keys():
+        if before.get(month) != after.get(month):
+            found.setdefault(month.pair, []).append(spans.month(month.year, month.month))
+    return {pair: spans.joined(all_) for pair, all_ in found.items()}
