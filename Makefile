@@ -30,12 +30,18 @@ demo: setup ## A simulated market, collected and turned into minute bars before 
 demo-gaps: setup ## Trades lost on purpose, missed, fetched back; the ledger tells how. Takes two to three minutes
 	@$(PY) -m setup.demo_gaps
 
+.PHONY: athena
+athena: setup ## A small lake in SQL, as Athena shows it: S3, Glue and Trino on this machine until you leave
+	@$(PY) -m setup.trino
+	@$(PY) -m tests.athena
+
 .PHONY: test
 test: setup ## All tests but the long ones
 	@$(BIN)/pytest $(PARALLEL)
 
 .PHONY: test-long
 test-long: setup ## All tests, with more seeds and bigger data
+	@$(PY) -m setup.trino
 	@$(BIN)/pytest $(PARALLEL) -m "long or not long" --hypothesis-profile=long
 
 .PHONY: faults
@@ -85,7 +91,7 @@ fmt: $(VENV) ## Format, and fix what ruff can fix
 	@$(BIN)/ruff check --fix
 
 .PHONY: docs
-docs: $(VENV) ## Write the generated pages again: docs/tables.md
+docs: $(VENV) ## Write what is generated again: docs/tables.md, SQL in conf/athena and conf/redshift
 	@$(PY) -m setup.docs
 
 .PHONY: hooks

@@ -19,7 +19,7 @@ usage: ./spark-submit.sh JOB --conf FILE [--once] [--dry-run] [--target emr-serv
 
   JOB          one of: $(jobs | paste -sd' ' -)
   --conf FILE  the configuration; relative to where you stand
-  --dry-run    print the command and do nothing
+  --dry-run    print the command and do nothing; of catalog: print what it would register
   --target emr-serverless  with --dry-run: the sparkSubmitParameters of a job run there, of files that were copied
                to TICKLAKE_ARTIFACTS, such as s3://bucket/ticklake. Never tried
   Whatever else stands before -- goes to the job; ./spark-submit.sh JOB --help asks it.
@@ -88,6 +88,9 @@ if [[ -n $target ]]; then
   [[ -n ${TICKLAKE_ARTIFACTS:-} ]] || fail "--target $target: TICKLAKE_ARTIFACTS is missing; it says where the files are, such as s3://bucket/ticklake"
   master="" mode=cluster
 fi
+if [[ $job == catalog && -n $dry && -z $target ]]; then # its own word: it shows more than a command
+  dry="" arguments+=(--dry-run)
+fi
 python=$home/.venv/bin/python
 [[ -x $python ]] || python=python3
 
@@ -137,6 +140,12 @@ if [[ $mode == cluster ]]; then
     [[ -d $suites ]] || suites=$home/conf/expectations
     travels+=("$suites"/*.json)
     arguments=(--expectations . ${arguments[@]+"${arguments[@]}"})
+  fi
+  if [[ $job == catalog ]]; then
+    views=${conf%/*}/views
+    [[ -d $views ]] || views=$home/conf/views
+    travels+=("$views"/*.sql)
+    arguments=(--views . ${arguments[@]+"${arguments[@]}"})
   fi
   [[ -z $target ]] || travels=("${travels[@]/#*\//$there/}")
   command+=(--files "$(printf '%s\n' "${travels[@]}" | paste -sd, -)")

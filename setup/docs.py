@@ -1,10 +1,14 @@
-"""The generated pages of docs/."""
+"""The generated pages of docs/, and the copies of generated SQL in conf/."""
 
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.settings import Catalog
+from jobs.readers import ddl
+from jobs.readers.names import HISTORY, delta_name, history_name
+from jobs.readers.views import in_order, read, unions
 from jobs.tables import TABLES
 from jobs.tables.gaps import STATES
 from jobs.tables.loads import VERDICTS as LOADED
@@ -13,7 +17,9 @@ from jobs.tables.reconciliation import COUNTED, UNEXPLAINED
 from jobs.tables.rejects import REASONS as REJECTED
 from jobs.tables.table import Table
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
+HOME = Path(__file__).resolve().parent.parent
+PAGE = HOME / "docs" / "tables.md"
+DATABASE, LAKE = Catalog().database, "s3://bucket/ticklake"
 HEAD = """# Tables
 
 Written by `make docs` from the values in `jobs/tables/`; do not edit. All are Delta tables below `<lake>/tables/`, reader 1 and
@@ -311,10 +317,21 @@ def _cell(text: str) -> str:
     return text.replace("|", r"\|")
 
 
+def statements() -> Mapping[Path, str]:
+    """The copies of what `catalog --ddl` says, of all tables and of nothing published."""
+    names = [*map(delta_name, TABLES.values()), *map(history_name, HISTORY)]
+    made, _ = in_order([*unions({}, TABLES), *read(HOME / "conf/views")], names)
+    return {
+        HOME / "conf/athena/lake.sql": ddl.text(ddl.athena(DATABASE, LAKE, TABLES.values(), made, {})),
+        HOME / "conf/redshift/lake.sql": ddl.text(ddl.redshift(DATABASE, TABLES.values(), {})),
+    }
+
+
 def main() -> int:
     """Write them."""
-    PAGE.write_text(tables_page(TABLES.values()), encoding="utf-8")
-    print(f"written: {PAGE.name}")
+    for path, text in {PAGE: tables_page(TABLES.values()), **statements()}.items():
+        path.write_text(text, encoding="utf-8")
+        print(f"written: {path.relative_to(HOME)}")
     return 0
 
 
