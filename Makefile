@@ -109,7 +109,7 @@ lock-jars: $(VENV) ## Write conf/jars.lock from conf/jars.yaml
 
 .PHONY: clean
 clean: ## Remove what runs leave: lake, spool, demos, dist, caches of tools
-	rm -rf lake spool demo demo-gaps dist build spark-warehouse .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf lake spool demo demo-gaps athena dist build spark-warehouse .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .PHONY: distclean
 distclean: clean ## Remove what set-up made, too

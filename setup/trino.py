@@ -14,7 +14,6 @@ LOCK = HOME / "conf" / "trino.lock"
 FOLDER = CACHE / "trino"
 KEPT = ("hive", "delta-lake", "memory", "tpch")  # of its plugins; all of them are 3 GB
 PARTS = ("bin", "lib")
-_PIECE = 1 << 20
 
 
 def server(folder: Path = FOLDER) -> Path:
@@ -49,35 +48,22 @@ def fetch(lock: Path = LOCK, folder: Path = FOLDER) -> str:
     shutil.rmtree(fresh, ignore_errors=True)
     retrieve(ask(archive), fresh, "[artifact].[ext]", types=["tar.gz"], poms=False)
     (packed,) = fresh.glob("*.tar.gz")
-    if (found := sha256(packed)) != archive.sha256:
-        raise JarsError(f"{archive.coordinate} has sha256 {found}, {lock.name} says {archive.sha256}: somebody changed it")
-    unpack(packed, fresh)
-    packed.unlink()
-    (whole,) = fresh.iterdir()
-    keep(whole)
-    whole.rename(target)
+    unpacked(packed, archive).rename(target)
     shutil.rmtree(fresh)
     shutil.rmtree(CACHE / "ivy" / "cache" / "io.trino", ignore_errors=True)  # the archive once more
     return f"{target.name} fetched and verified\n"
 
 
-def sha256(file: Path) -> str:
-    """Of a file that is not read into memory."""
-    found = hashlib.sha256()
-    with file.open("rb") as source:
-        while piece := source.read(_PIECE):
-            found.update(piece)
-    return found.hexdigest()
-
-
-def unpack(packed: Path, into: Path) -> None:
-    """All of it: its plugins share files, by links to whichever came first."""
-    with tarfile.open(packed) as archive:
-        archive.extractall(into, filter="tar")
-
-
-def keep(whole: Path) -> None:
-    """Remove what is not asked here."""
+def unpacked(packed: Path, archive: Jar) -> Path:
+    """The folder beside it, of what is asked here; the archive itself goes."""
+    with packed.open("rb") as source:
+        found = hashlib.file_digest(source, "sha256").hexdigest()
+    if found != archive.sha256:
+        raise JarsError(f"{archive.coordinate} has sha256 {found}, {LOCK.name} says {archive.sha256}: somebody changed it")
+    with tarfile.open(packed) as all_:
+        all_.extractall(packed.parent, filter="tar")  # all: its plugins share files, by links to whichever came first
+    packed.unlink()
+    (whole,) = packed.parent.iterdir()
     for part in whole.iterdir():
         if part.name == "plugin":
             for plugin in part.iterdir():
@@ -85,6 +71,7 @@ def keep(whole: Path) -> None:
                     shutil.rmtree(plugin)
         elif part.is_dir() and part.name not in PARTS:
             shutil.rmtree(part)
+    return whole
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

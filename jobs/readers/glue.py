@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 100  # partitions that Glue takes in one request …
 DROPPED_AT_ONCE = 25  # … and forgets in one
+BY_OTHERS = ("AlreadyExistsException", "EntityNotFoundException")  # somebody else did it at the same moment
 One = TypeVar("One")
 Values = tuple[str, ...]
 
@@ -98,6 +99,8 @@ class Glue:
     def _refuse(self, errors: Sequence[Any] | None) -> None:
         for error in errors or ():
             detail = error["ErrorDetail"]
+            if detail["ErrorCode"] in BY_OTHERS:
+                continue
             raise GlueError(
                 f"Glue, {self.database}: partition {error['PartitionValues']}: {detail['ErrorCode']}: {detail['ErrorMessage']}"
             )

@@ -11,6 +11,7 @@ from jobs.transforms.published import Month, is_live, is_published
 
 FOLDER = "views"  # beside the configuration
 _COMMENT = re.compile(r"--[^\n]*\n?")
+_PART = re.compile(r"\bEXTRACT\(\w+ FROM ")  # of a time: what follows is no table
 _READ = re.compile(r"\b(?:FROM|JOIN)\s+([a-z_]+)")
 _NAMED = re.compile(r"\b([a-z_]+) AS \(")
 
@@ -24,7 +25,7 @@ class View(NamedTuple):
     @property
     def reads(self) -> set[str]:
         """The tables and views that it reads."""
-        sql = _COMMENT.sub("", self.sql).replace('"', "")
+        sql = _PART.sub("", _COMMENT.sub("", self.sql).replace('"', ""))
         return set(_READ.findall(sql)) - set(_NAMED.findall(sql))
 
 

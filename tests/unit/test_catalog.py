@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.support.project import HOME
 from tests.support.questions import TABLES as ROWS
 from tests.support.receivers import Answer, no_proxy, receiver  # noqa: F401 - one is a fixture
 from tests.support.tables import assert_rows
-from tests.support.views import of_duckdb
+from tests.support.views import VIEWS, of_duckdb
 from tests.support.warehouse import halves, month_of
 from tests.support.written import Row
 
@@ -186,18 +187,20 @@ def test_whoever_publishes_a_month_may_register_it_where_there_is_a_catalog(ther
     assert list(there.partitions("trades")) == [("BTC-USDT", "2024", "1")]
 
 
-def test_what_glue_refuses_is_one_sentence(there: Glue):
+SORRY = r"partition \['BTC-USDT'\]: InternalServiceException: sorry"
+
+
+def test_what_glue_refuses_is_one_sentence_and_what_is_done_already_none(there: Glue):
     with pytest.raises(GlueError, match=r"^EntityNotFoundException: .*trades_history"), spoken():
         there.partitions("trades")
-    errors = [
-        {"PartitionValues": ["BTC-USDT"], "ErrorDetail": {"ErrorCode": "InternalServiceException", "ErrorMessage": "sorry"}}
-    ]
-    answers = [Answer(text=json.dumps({"Partitions": []})), Answer(text=json.dumps({"Errors": errors}))]
-    with (
-        receiver(*answers) as server,
-        pytest.raises(GlueError, match=r"partition \['BTC-USDT'\]: InternalServiceException: sorry"),
+    for code, right in (
+        ("InternalServiceException", pytest.raises(GlueError, match=SORRY)),
+        ("AlreadyExistsException", nullcontext()),
     ):
-        glue(Lake(LAKE, region="us-east-1"), Catalog(endpoint=server.address)).add_partitions("trades", [JANUARY])
+        errors = [{"PartitionValues": ["BTC-USDT"], "ErrorDetail": {"ErrorCode": code, "ErrorMessage": "sorry"}}]
+        answers = [Answer(text=json.dumps({"Partitions": []})), Answer(text=json.dumps({"Errors": errors}))]
+        with receiver(*answers) as server, right:
+            glue(Lake(LAKE, region="us-east-1"), Catalog(endpoint=server.address)).add_partitions("trades", [JANUARY])
 
 
 def athena(address: str, waited: list[float], output: str | None = "s3://bucket/athena") -> Athena:
@@ -296,7 +299,8 @@ def test_every_view_that_is_shipped_can_be_made_of_all_tables():
     names = [*map(delta_name, TABLES.values()), *map(history_name, HISTORY)]
     made, left = in_order([*unions({}, TABLES), *read(HOME / "conf/views")], names)
     assert not left
-    assert {view.name for view in made} > {"trades", "minute_aggregates", "klines", "spreads", "minute_rows"}
+    assert {view.name for view in made} == {*HISTORY, *VIEWS}
+    assert next(view for view in made if view.name == "candles").reads == {"minute_aggregates"}
 
 
 def test_nothing_published_is_nothing_of_history():
