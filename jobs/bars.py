@@ -43,7 +43,7 @@ def _made(spark: SparkSession, where: Place, lease: Lease, widths: Mapping[str, 
     live, taken = Live(spark, where.store, lease, BARS, where.table(BARS.name)), Taken(where.store, BARS.name)
     minutes = derived.source(live, where, MINUTE_AGGREGATES.name, "minute")
     rule = {"widths": sorted(widths)}
-    changed = derived.changed(live, taken, rule, [minutes], full=full)
+    changed = derived.changed(live, where, taken, rule, [minutes], full=full)
     counts = _written(live, where, minutes, widths, changed) if changed != {} else []
     derived.save(live, taken, rule, [minutes])
     totals = {name: sum(row[name] for row in counts) for name in ("bars", "written", "removed", "unfit")}

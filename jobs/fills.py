@@ -45,7 +45,7 @@ def _made(spark: SparkSession, where: Place, lease: Lease, notionals: Sequence[D
     live, taken = Live(spark, where.store, lease, FILLS, where.table(FILLS.name)), Taken(where.store, FILLS.name)
     books = derived.source(live, where, ORDER_BOOKS.name, "recv_ts")
     rule = {"notionals": texts(notionals)}
-    changed = derived.changed(live, taken, rule, [books], full=full)
+    changed = derived.changed(live, where, taken, rule, [books], full=full)
     counts = _written(live, where, books, notionals, changed) if changed != {} else []
     derived.save(live, taken, rule, [books])
     totals = {name: sum(row[name] for row in counts) for name in ("fills", "written", "removed", "cut", "unfit")}
@@ -57,7 +57,7 @@ def _written(live: Live, where: Place, books: Source, notionals: Sequence[Decima
     seen = EVERYTHING if changed is None else predicate(changed, "recv_ts")
     found = derived.rows(live, where, books).where(seen)
     rows = compared(fills(found, notionals), live.read().where(seen)).persist()
-    version = {books.name: books.at.version}
+    version = {books.name: books.version}
     try:
         counts = keys(partition_counts(rows))
         mine = {(row["pair"], row["year"], row["month"]): row for row in counts if row["written"] or row["removed"]}

@@ -16,16 +16,16 @@ from ingest.exchanges import EXCHANGES
 from ingest.settings import Settings
 from jobs.queries.holes import EVENTS, MINUTES, Holes, Suspect, dense_markets, placed, with_zone
 from jobs.runtime import changes, cli, derived
-from jobs.runtime.changes import At, Taken
+from jobs.runtime.changes import Taken
 from jobs.runtime.frames import frame, keys
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import held
 from jobs.runtime.live import Live
 from jobs.runtime.session import session
-from jobs.tables.gaps import GAPS, HALT, IMPLAUSIBLE, OPEN, UNRECOVERABLE
+from jobs.tables.gaps import GAPS, HALT, IMPLAUSIBLE, NOT_COLLECTED, OPEN, UNRECOVERABLE
 from jobs.transforms import gaps, ledger, spans
 from jobs.transforms.feeds import Feed
-from jobs.transforms.ledger import Evidence, Gap, Ids, Rules, Word
+from jobs.transforms.ledger import Evidence, Gap, Ids, Rules, Run, Word
 from jobs.transforms.spans import Span
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ KEY = "control/open-gaps.json"  # read by `ingest repair`
 VERSION = 1
 SCHEMA = ", ".join(f"`{column.name}` {column.type}" for column in GAPS.columns)
 BEYOND = (IMPLAUSIBLE, UNRECOVERABLE)
+GIVEN_UP = (*BEYOND, NOT_COLLECTED)  # states in which something is missing, and nobody is asked to fill it
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,11 +57,17 @@ def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping
     """What is new, what follows from it, its commit, the list, and last how far we have come."""
     with held(where.store, GAPS.name, settings.jobs.lease.ttl) as lease:
         spark = session(settings.lake, GAPS.name)
-        here = {MINUTES: changes.newest(spark, where, MINUTES), EVENTS: changes.there(spark, where, EVENTS)}
-        at = {name: version for name, version in here.items() if version is not None}
         live = Live(spark, where.store, lease, GAPS, where.table(GAPS.name))
+        minutes, events = derived.source(live, where, MINUTES, "minute"), changes.there(spark, where, EVENTS)
+        at = {**minutes.tables, **({EVENTS: events} if events else {})}
         taken, rule = Taken(where.store, GAPS.name), {"halt_after": str(settings.jobs.gaps.halt_after), "tables": sorted(at)}
-        news = derived.news(live, GAPS.name, lambda: _since(live, derived.left(live, taken, rule, *at), at), full=chosen.full)
+
+        def since() -> News:
+            was = derived.left(live, taken, rule, *at)
+            added = changes.added(live.store, EVENTS, was[EVENTS], at[EVENTS]) if EVENTS in at else ()
+            return News(derived.since(live, where, was, [minutes]), added)
+
+        news = derived.news(live, GAPS.name, since, full=chosen.full)
         news = news or News()
         counts = _follow(live, Holes(spark, where, at, settings.ingest.epochs), settings, news)
         taken.save(rule, {**at, GAPS.name: derived.now(live)})
@@ -75,23 +82,20 @@ class News:
     events: Sequence[str] | None = None
 
 
-def _since(live: Live, was: Mapping[str, At], at: Mapping[str, At]) -> News:
-    """Minutes that changed, and files with events that were added."""
-    events = changes.added(live.store, EVENTS, was[EVENTS], at[EVENTS]) if EVENTS in at else ()
-    return News(changes.since(live.store, MINUTES, "minute", was[MINUTES], at[MINUTES]), events)
-
-
 def _follow(live: Live, holes: Holes, settings: Settings, news: News) -> Mapping[str, int]:
     """Look, judge, write, publish. The counts of it."""
     now = datetime.now(UTC)
     words = holes.words(news.events)
     near = holes.near(news.minutes) if news.minutes != {} else None
-    unsettled = _standing(live, F.col("state").isin(OPEN, *BEYOND))
+    unsettled = _standing(live, F.col("state").isin(OPEN, *GIVEN_UP))
+    borders = holes.borders(near) if near is not None else []
     suspects = holes.suspects(near, [gap for gap in unsettled if gap.state != OPEN]) if near is not None else []
-    pairs = {feed.pair for feed in [*(one.feed for one in suspects), *(word.feed for word in words)]}
-    settled = _standing(live, ~F.col("state").isin(OPEN, *BEYOND, HALT) & F.col("pair").isin(sorted(pairs))) if pairs else []
+    pairs = {
+        feed.pair for feed in [*(one.feed for one in suspects), *(word.feed for word in words), *(one.feed for one in borders)]
+    }
+    settled = _standing(live, ~F.col("state").isin(OPEN, *GIVEN_UP, HALT) & F.col("pair").isin(sorted(pairs))) if pairs else []
     standing = [*unsettled, *settled]
-    changed = judged(holes, words, suspects, standing, now)
+    changed = judged(holes, Seen(words, suspects, borders), standing, now)
     halted = 0
     if near is not None:
         told = gaps.halts(near, settings.jobs.gaps.halt_after, F.lit(now))
@@ -119,9 +123,18 @@ def _standing(live: Live, which: Column) -> list[Gap]:
     return [_gap(row) for row in keys(live.read().where(which))]
 
 
-def judged(holes: Holes, words: Sequence[Word], suspects: Sequence[Suspect], standing: Sequence[Gap], now: datetime) -> list[Gap]:
+@dataclass(frozen=True)
+class Seen:
+    """What one run has heard and seen of holes."""
+
+    words: Sequence[Word]
+    suspects: Sequence[Suspect]
+    borders: Sequence[Run] = ()
+
+
+def judged(holes: Holes, seen: Seen, standing: Sequence[Gap], now: datetime) -> list[Gap]:
     """The rows that are new, or other ones than those that stand."""
-    rules = _rules()
+    rules, words, suspects = _rules(), seen.words, seen.suspects
     told = ledger.suspected(placed(words, holes), standing, rules)
     looked_at = _intervals(suspects)
     touched = [gap for gap in (*standing, *told) if _matters(gap, words, looked_at)]
@@ -134,7 +147,8 @@ def judged(holes: Holes, words: Sequence[Word], suspects: Sequence[Suspect], sta
         gone = ledger.absent(gap, mine.get(gap.feed, ()), found.ends.get(gap.feed))
         return ledger.judged(gap, Evidence(gone, found.fillings.get(gap.key), heard), rules, now)
 
-    new = ledger.found(ledger.cut(ledger.inside(found.absent, looked_at), (*standing, *told)), now)
+    new = ledger.found(ledger.cut(ledger.inside(found.absent, looked_at), (*standing, *told)), now, holes.is_unasked)
+    new += ledger.found(ledger.cut(seen.borders, (*standing, *told)), now, lambda *_: True)
     rows = [*(judge(gap, words) for gap in touched), *new]
     before = {gap.key: gap for gap in standing}
     anew = {gap.key for gap in rows if gap.state == OPEN and (gap.key not in before or before[gap.key].state != OPEN)}

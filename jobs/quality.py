@@ -18,7 +18,7 @@ from jobs.expectations import days, records, suites
 from jobs.expectations.days import DAY
 from jobs.expectations.records import Count, Marks
 from jobs.expectations.suites import CLOSED_DAY, NEWEST, Suite
-from jobs.runtime import changes, cli, deltalog, derived
+from jobs.runtime import cli, deltalog, derived
 from jobs.runtime.changes import Taken
 from jobs.runtime.derived import Source
 from jobs.runtime.frames import frame, keys
@@ -153,13 +153,13 @@ class Run:
         names = {suite.table.name: suites.time_of(suite.table) or "" for suite in self.known}
         absent = []
         for name, time in sorted(names.items()):
-            at = changes.there(self.spark, self.where, name)
-            if at is None:
+            one = derived.there(self.spark, self.where, name, time)
+            if one is None:
                 absent.append(name)
                 log.warning("event=not_there table=%s", name)
                 continue
-            one = self.sources[name] = Source(name, time, at)
-            spans = derived.changed(self.live, self.taken, RULE, [one], full=False)
+            self.sources[name] = one
+            spans = derived.changed(self.live, self.where, self.taken, RULE, [one], full=False)
             if spans is None:
                 self.owed[name] = days.days_there(derived.rows(self.live, self.where, one), time)
             else:
@@ -230,7 +230,7 @@ class Run:
             "unexpected_count": outcome.unexpected,
             "unexpected_pct": _percent(outcome.unexpected, outcome.checked),
             "examples": outcome.examples,
-            "table_version": one.at.version,
+            "table_version": one.version,
             "checked_at": self.began,
         }
 

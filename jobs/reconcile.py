@@ -60,7 +60,7 @@ def _made(spark: SparkSession, where: Place, lease: Lease, *, full: bool) -> Map
         derived.source(live, where, MINUTE_AGGREGATES.name, "minute"),
         derived.source(live, where, KLINES.name, "open_time"),
     ]
-    changed = derived.changed(live, taken, RULE, sources, full=full)
+    changed = derived.changed(live, where, taken, RULE, sources, full=full)
     minutes = derived.rows(live, where, sources[0])
     covers, changed = _covered(minutes, taken, changed)
     counts = _written(live, taken, where, sources, covers, changed) if changed != {} else []

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -66,13 +66,7 @@ class Register:
 
     def loaded(self, done: Sequence["Loaded"]) -> None:
         """What was found, then what is published: a run that dies between the two finds the same again."""
-        rejects: list[Values] = []
-        for one in done:
-            sums = {seen.file.key: seen.sha256 for seen in one.files}
-            feed = feed_of(one.month)
-            rejects += [
-                (key, sums[key], reject.line, *feed, reject.reason, reject.raw, self.now) for key, reject in one.found.rejects
-            ]
+        rejects = [row for one in done for row in _rejects(one, self.now)]
         self._put(REJECTS, rejects)
         self._put(LOADS, [_load(one, seen, self.now) for one in done for seen in one.files])
         self._put(PUBLISHED, [_of_trades(one, self.now) for one in done if one.verdict == "published"])
@@ -136,6 +130,12 @@ def _trades(row: Row) -> Trades:
 
 def _mark(id_: int | None, at: int | None) -> Mark | None:
     return None if id_ is None or at is None else Mark(id_, at)
+
+
+def _rejects(one: "Loaded", now: datetime) -> Iterator[Values]:
+    sums = {seen.file.key: seen.sha256 for seen in one.files}
+    for key, reject in one.found.rejects:
+        yield (key, sums[key], reject.line, *feed_of(one.month), reject.trade_id, reject.reason, reject.raw, now)
 
 
 def _load(one: "Loaded", seen: "Seen", now: datetime) -> Values:

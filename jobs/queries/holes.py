@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
@@ -10,20 +11,22 @@ from pyspark.sql import functions as F
 
 from ingest.exchanges import EXCHANGES
 from ingest.settings import Epoch
-from jobs.runtime import changes
+from jobs.runtime import changes, history
 from jobs.runtime.changes import At
 from jobs.runtime.frames import frame, keys
 from jobs.runtime.lake import Place
-from jobs.tables import COLLECTOR_EVENTS, MINUTE_AGGREGATES, QUARANTINE, TRADES
+from jobs.tables import COLLECTOR_EVENTS, MINUTE_AGGREGATES, PUBLISHED, QUARANTINE, REJECTS, TRADES
 from jobs.transforms import feeds, gaps, spans
 from jobs.transforms.feeds import Feed
 from jobs.transforms.gaps import SERIES
 from jobs.transforms.ledger import Filling, Gap, Ids, Run, Word
+from jobs.transforms.published import Month
 from jobs.transforms.spans import Span, predicate
 
 MINUTES, EVENTS = MINUTE_AGGREGATES.name, COLLECTOR_EVENTS.name
 NEAR = 7 * 24 * 60  # minutes; so far back the minute before one is looked for first
 SLACK = 1  # minutes on each side of a hole: ids and times may disagree by so much
+SEEN = "venue STRING, market STRING, feed STRING, pair STRING, trade_id BIGINT, reason STRING"
 BOUNDS = "venue STRING, market STRING, feed STRING, pair STRING, before_id BIGINT, low BIGINT, high BIGINT"
 
 
@@ -93,6 +96,25 @@ class Holes:
         far = gaps.found_before(edges, minutes.where(F.col("pair").isin(pairs)))
         return found.where("before IS NOT NULL").unionByName(far)
 
+    @cached_property
+    def published(self) -> frozenset[Month]:
+        """The months of trades that history has."""
+        return frozenset(one.month for one in history.objects(self.spark, self.where, TRADES.name, self.at.get(PUBLISHED.name)))
+
+    def borders(self, near: DataFrame) -> list[Run]:
+        """What nobody was to have, between history and the first live minutes after it."""
+        names = [name for name in Run._fields if name != "feed"]
+        found = keys(gaps.borders(near, sorted(self.published))) if self.published else []
+        return [Run(_feed(row), **_values(row, names)) for row in found]
+
+    def is_unasked(self, first: Run, last: Run) -> bool:
+        """Does it lie between two months of history that do not adjoin?"""
+        if first.before_ts is None or last.after_ts is None:
+            return False
+        before, after = (Month(*first.feed, at.year, at.month) for at in (first.before_ts, last.after_ts))
+        months = (after.year - before.year) * 12 + after.month - before.month
+        return months > 1 and {before, after} <= self.published
+
     def suspects(self, near: DataFrame, closed: Sequence[Gap]) -> list[Suspect]:
         """The minutes of these that miss something, and those that may have filled a gap that was given up. Bounded by the holes."""
         found = []
@@ -121,8 +143,8 @@ class Holes:
             return NOTHING
         is_dense, columns = gaps.of_feeds(dense_markets()), (*SERIES, "trade_id", "ts", "source", "recv_ts")
         when = predicate({pair: spans.joined(all_) for pair, all_ in found.items()}, "ts")
-        trades = self._delta(TRADES.name).where(when).where(is_dense).select(*columns).persist()
-        seen = self._delta(QUARANTINE.name).where(F.col("pair").isin(sorted(found))).where(is_dense)
+        trades = self._both(TRADES.name, self._newest(TRADES.name)).where(when).where(is_dense).select(*columns).persist()
+        seen = self._seen().where(F.col("pair").isin(sorted(found))).where(is_dense)
         there, names = gaps.present(trades, seen).persist(), [name for name in Run._fields if name != "feed"]
         try:
             return Located(
@@ -141,10 +163,24 @@ class Holes:
         return frame(self.spark, [(*gap.feed, gap.before_id, *gap.inside) for gap in rows], BOUNDS)
 
     def _read(self, name: str) -> DataFrame:
+        if name in history.TABLES:
+            return self._both(name, self.at.get(name))
         return changes.read(self.spark, self.where, name, self.at[name])
 
-    def _delta(self, name: str) -> DataFrame:
-        return self.spark.read.format("delta").load(self.where.table(name))
+    def _both(self, name: str, live: At | None) -> DataFrame:
+        return history.both(self.spark, self.where, name, live, self.at.get(PUBLISHED.name))
+
+    def _newest(self, name: str) -> At | None:
+        return changes.there(self.spark, self.where, name)
+
+    def _seen(self) -> DataFrame:
+        """What is kept out of the tables, of lines and of files."""
+        columns, found = (*SERIES, "trade_id", "reason"), frame(self.spark, (), SEEN)
+        for name in (QUARANTINE.name, REJECTS.name):
+            at = self._newest(name)
+            if at is not None:
+                found = found.unionByName(changes.read(self.spark, self.where, name, at).select(*columns))
+        return found
 
 
 def span(gap: Gap) -> Span:

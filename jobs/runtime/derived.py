@@ -5,15 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 
-from jobs.runtime import changes
+from jobs.runtime import changes, history
 from jobs.runtime.changes import At, Taken, Untold
 from jobs.runtime.frames import keys
 from jobs.runtime.lake import Place
 from jobs.runtime.live import Foreign, Live
+from jobs.tables.published import PUBLISHED
 from jobs.transforms.compared import compared, partition_counts, partitions
-from jobs.transforms.spans import Span, Spans, joined
+from jobs.transforms.spans import Spans, together
 
 log = logging.getLogger(__name__)
 EVERYTHING = "TRUE"
@@ -25,23 +26,53 @@ class Source(NamedTuple):
 
     name: str
     time: str  # a column whose ranges its files tell
-    at: At
+    at: At | None  # None: there is history alone
+    published: At | None = None  # of `published`, where the table has months in history
+
+    @property
+    def version(self) -> int | None:
+        """Of the live table."""
+        return None if self.at is None else self.at.version
+
+    @property
+    def tables(self) -> Mapping[str, At]:
+        """The versions that make it up."""
+        found = {self.name: self.at, PUBLISHED.name: self.published}
+        return {name: at for name, at in found.items() if at is not None}
+
+
+def there(spark: SparkSession, where: Place, name: str, time: str) -> Source | None:
+    """The newest version of it, if there is any."""
+    published = history.version(spark, where) if name in history.TABLES else None
+    found = Source(name, time, changes.there(spark, where, name), published)
+    return found if found.tables else None
 
 
 def source(live: Live, where: Place, name: str, time: str) -> Source:
     """The newest version of it."""
-    return Source(name, time, changes.newest(live.spark, where, name))
+    return there(live.spark, where, name, time) or Source(name, time, changes.newest(live.spark, where, name))
 
 
 def rows(live: Live, where: Place, source: Source) -> DataFrame:
-    """All of it."""
+    """All of it, live and history."""
+    if source.published is not None:
+        return history.both(live.spark, where, source.name, source.at, source.published)
+    assert source.at is not None, f"{source.name} is nowhere"
     return changes.read(live.spark, where, source.name, source.at)
 
 
-def changed(live: Live, taken: Taken, rule: Any, sources: Sequence[Source], *, full: bool) -> Spans | None:  # noqa: ANN401 - a JSON value
+def changed(  # noqa: PLR0913 - a run and what it looks at
+    live: Live,
+    where: Place,
+    taken: Taken,
+    rule: Any,  # noqa: ANN401 - a JSON value
+    sources: Sequence[Source],
+    *,
+    full: bool,
+) -> Spans | None:
     """Open the table. The minutes in which a source changed since the last run; None: everything has to be looked at."""
-    names = [one.name for one in sources]
-    return news(live, taken.job, lambda: _since(live, left(live, taken, rule, *names), sources), full=full)
+    names = {name for one in sources for name in one.tables}
+    return news(live, taken.job, lambda: since(live, where, left(live, taken, rule, *sorted(names)), sources), full=full)
 
 
 def news(live: Live, job: str, since: Callable[[], News], *, full: bool) -> News | None:
@@ -66,12 +97,15 @@ def left(live: Live, taken: Taken, rule: Any, *names: str) -> Mapping[str, At]: 
     return was
 
 
-def _since(live: Live, was: Mapping[str, At], sources: Sequence[Source]) -> Spans:
-    found: dict[str, list[Span]] = {}
+def since(live: Live, where: Place, was: Mapping[str, At], sources: Sequence[Source]) -> Spans:
+    """The minutes in which these changed since the versions that the last run took in."""
+    found = []
     for one in sources:
-        for pair, all_ in changes.since(live.store, one.name, one.time, was[one.name], one.at).items():
-            found.setdefault(pair, []).extend(all_)
-    return {pair: joined(all_) for pair, all_ in found.items()}
+        if one.at is not None:
+            found.append(changes.since(live.store, one.name, one.time, was[one.name], one.at))
+        if one.published is not None:
+            found.append(history.since(live.spark, where, one.name, was[PUBLISHED.name], one.published))
+    return together(found)
 
 
 def now(live: Live) -> At:
@@ -81,7 +115,7 @@ def now(live: Live) -> At:
 
 def save(live: Live, taken: Taken, rule: Any, sources: Sequence[Source], kept: Any = None) -> None:  # noqa: ANN401 - JSON values
     """Tell the next run what this one has taken in."""
-    taken.save(rule, {**{one.name: one.at for one in sources}, live.table.name: now(live)}, kept)
+    taken.save(rule, {**{name: at for one in sources for name, at in one.tables.items()}, live.table.name: now(live)}, kept)
 
 
 def replaced(live: Live, made: DataFrame, mine: str, more: Mapping[str, Column], sources: Sequence[Source]) -> Sequence[Row]:
@@ -97,7 +131,7 @@ def replaced(live: Live, made: DataFrame, mine: str, more: Mapping[str, Column],
         if spoilt:
             kept = stood.where(f"NOT {mine}").select(*live.table.names)
             new = found.where("is_made").select(*live.table.names).unionByName(kept).where(spoilt)
-            versions = {one.name: one.at.version for one in sources}
+            versions = {name: at.version for one in sources for name, at in one.tables.items()}
             live.overwrite(new.repartition(*live.table.partitioned_by), spoilt, **versions)
         return counts
     finally:

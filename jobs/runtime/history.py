@@ -1,22 +1,28 @@
 """Live and history as one: a published month of a feed is read from history, every other one from the live table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.runtime import changes
 from jobs.runtime.changes import At, Untold
-from jobs.runtime.frames import keys
+from jobs.runtime.frames import frame, keys
 from jobs.runtime.lake import Place
+from jobs.tables.klines import KLINES
+from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.tables.published import PUBLISHED
 from jobs.tables.table import Table
+from jobs.tables.trades import TRADES
 from jobs.transforms import spans
 from jobs.transforms.published import Month, is_live, is_published
 from jobs.transforms.spans import Spans
 
 NAME = PUBLISHED.name
+TABLES = {table.name: table for table in (TRADES, MINUTE_AGGREGATES, KLINES)}  # of which there is history
+FEEDS = {KLINES.name: "width"}  # what tells the series of a venue, a market and a pair apart, where it is not the feed
 
 
 class Object(NamedTuple):
@@ -40,36 +46,43 @@ def objects(spark: SparkSession, where: Place, dataset: str, at: At | None) -> l
 
 def read(spark: SparkSession, where: Place, table: Table, found: Sequence[str]) -> DataFrame:
     """The rows of some objects of history, as those of the table."""
-    schema = ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
-    reader = spark.read.schema(schema).option("basePath", f"{where.root}/history/{table.name}")
+    reader = spark.read.schema(_schema(table)).option("basePath", f"{where.root}/history/{table.name}")
     return reader.parquet(*(f"{where.root}/{name}" for name in found)).select(*table.names)
 
 
-def both(spark: SparkSession, where: Place, table: Table, live: DataFrame, published: At | None) -> DataFrame:
-    """History in the place of the live rows of the months that are published."""
-    there = objects(spark, where, table.name, published)
+def version(spark: SparkSession, where: Place) -> At | None:
+    """The newest version of `published`; None: nothing has ever been."""
+    return changes.there(spark, where, NAME)
+
+
+def both(spark: SparkSession, where: Place, name: str, live: At | None, published: At | None) -> DataFrame:
+    """All rows of a table: history in the place of the live rows of the months that are published."""
+    table = TABLES[name]
+    rows = None if live is None else changes.read(spark, where, name, live)
+    there = objects(spark, where, name, published)
     if not there:
-        return live
-    months = [one.month for one in there]
-    history = read(spark, where, table, [one.object for one in there]).where(is_published(months))
-    return live.where(is_live(months)).select(*table.names).unionByName(history)
+        return frame(spark, (), _schema(table)) if rows is None else rows
+    months, feed = [one.month for one in there], FEEDS.get(name, "feed")
+    history = read(spark, where, table, [one.object for one in there]).where(is_published(months, feed))
+    return history if rows is None else rows.where(is_live(months, feed)).select(*table.names).unionByName(history)
 
 
-def since(spark: SparkSession, where: Place, dataset: str, was: At | None, now: At | None) -> Spans:
+def since(spark: SparkSession, where: Place, dataset: str, was: At, now: At) -> Spans:
     """Pair -> the minutes of the months that were published, withdrawn or replaced between two versions of `published`."""
-    if was is None or now is None:
-        before: Mapping[Month, str] = {}
-    else:
-        changes.check(where.store, NAME, was, now)
-        if was == now:
-            return {}
-        try:
-            before = {one.month: one.sha256 for one in objects(spark, where, dataset, was)}
-        except Exception as error:  # Spark's own, by whatever name: files of that version are gone
-            raise Untold(f"version {was.version} of {NAME} cannot be read any more") from error
+    changes.check(where.store, NAME, was, now)
+    if was == now:
+        return {}
+    try:
+        before = {one.month: one.sha256 for one in objects(spark, where, dataset, was)}
+    except PySparkException as error:
+        raise Untold(f"version {was.version} of {NAME} cannot be read any more") from error
     after = {one.month: one.sha256 for one in objects(spark, where, dataset, now)}
     found: dict[str, list[spans.Span]] = {}
     for month in before.keys() | after.keys():
         if before.get(month) != after.get(month):
             found.setdefault(month.pair, []).append(spans.month(month.year, month.month))
     return {pair: spans.joined(all_) for pair, all_ in found.items()}
+
+
+def _schema(table: Table) -> str:
+    return ", ".join(f"`{column.name}` {column.type}" for column in table.columns)

@@ -3,6 +3,7 @@
 from jobs.tables.table import FEED, MARKET, PAIR, VENUE, Column, Table
 
 OPEN, HALT, VOID, IMPLAUSIBLE, UNRECOVERABLE = "open", "exchange_halt", "void", "implausible", "unrecoverable"
+NOT_COLLECTED = "not_collected"
 FILLED = {"rest": "repaired_rest", "dump": "repaired_dump"}  # by the source of the row that came last
 LATE = "repaired_late"  # any other source
 STATES = {
@@ -12,6 +13,8 @@ STATES = {
     LATE: "Everything is there; what came last was a late spool, or a second collector had it.",
     HALT: "Nothing is missing: the ids go on, and the time jumps by more than jobs.gaps.halt_after. The exchange stood still.",
     VOID: "Nothing was missing: the ids were no trades, or the suspicion was unfounded.",
+    NOT_COLLECTED: "Nobody was to have it: between history and the first live trade, or a month that history leaves out. It is repaired by "
+    "nobody unasked; `python -m ingest backfill` and compact fill it.",
     IMPLAUSIBLE: "Ten million ids and more, or ids that began anew: for a person to judge. Nobody repairs it unasked.",
     UNRECOVERABLE: "Something is missing, and the exchange has not got it either.",
 }

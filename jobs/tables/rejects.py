@@ -27,6 +27,7 @@ REJECTS = Table(
         MARKET,
         FEED,
         PAIR,
+        Column("trade_id", "BIGINT", "Of a row that has an id and is no trade: nothing is missing there. NULL: of any other."),
         Column("reason", "STRING", f"One of {', '.join(REASONS)}."),
         Column("raw", "STRING", "The line as it stands there; of a conflict the id."),
         Column("loaded_at", "TIMESTAMP", "When the run began that found it."),

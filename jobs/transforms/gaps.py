@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from jobs.tables.gaps import GAPS, HALT
 from jobs.tables.quarantine import SEEN
+from jobs.transforms.published import Month, is_published
 
 SERIES = ("venue", "market", "feed", "pair")
 NEIGHBOUR = ("first_id", "last_id", "last_ts", "minute")  # of the minute before
@@ -76,6 +77,17 @@ def halts(minutes: DataFrame, after: timedelta, now: Column) -> DataFrame:
     }
     columns = [told.get(c.name, F.lit(None)).cast(c.type).alias(c.name) for c in GAPS.columns]
     return minutes.where(is_halt).select(*columns)
+
+
+def borders(minutes: DataFrame, months: Sequence[Month]) -> DataFrame:
+    """The first live minutes after history, where ids lie between: the stream knows of nothing before, so it misses none."""
+    of_before = {"year": F.year("before.minute"), "month": F.month("before.minute")}
+    told = minutes.where("before IS NOT NULL").withColumn("is_history", F.expr(is_published(months))).withColumns(of_before)
+    is_first = ~F.col("is_history") & F.expr(is_published(months)) & (F.col("missing_trades") == 0)
+    low, high = F.col("before.last_id") + 1, F.col("first_id") - 1
+    ends = (F.col("before.last_id").alias("before_id"), F.col("before.last_ts").alias("before_ts"))
+    after = (F.col("first_id").alias("after_id"), F.col("first_ts").alias("after_ts"))
+    return told.where(is_first & (low <= high)).select(*SERIES, low.alias("low"), high.alias("high"), *ends, *after)
 
 
 def present(trades: DataFrame, seen: DataFrame) -> DataFrame:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from jobs.tables.gaps import FILLED, HALT, IMPLAUSIBLE, LATE, OPEN, UNRECOVERABLE, VOID
+from jobs.tables.gaps import FILLED, HALT, IMPLAUSIBLE, LATE, NOT_COLLECTED, OPEN, UNRECOVERABLE, VOID
 from jobs.transforms.feeds import Feed
 
 LEAP = 10_000_000  # ids; a hole of more is believed by nobody
@@ -184,8 +184,8 @@ def _without(ids: Ids, low: int, high: int) -> list[Ids]:
     return [part for part in ((ids[0], low - 1), (high + 1, ids[1])) if part[0] <= part[1]]
 
 
-def found(runs: Iterable[Run], now: datetime) -> list[Gap]:
-    """New rows, one for all that is absent between two trades."""
+def found(runs: Iterable[Run], now: datetime, is_unasked: Callable[[Run, Run], bool]) -> list[Gap]:
+    """New rows, one for all that is absent between two trades. `is_unasked`: was nobody to have what lies from the one run to the other?"""
     rows: dict[tuple[Feed, int], list[Run]] = {}
     for run in runs:
         if run.before_id is not None:  # what lies below a feed's first trade is not missing
@@ -194,7 +194,7 @@ def found(runs: Iterable[Run], now: datetime) -> list[Gap]:
     for (feed, before_id), parts in rows.items():
         first, last = parts[0], parts[-1]
         missing = sum(run.high - run.low + 1 for run in parts)
-        state = OPEN if missing < LEAP else IMPLAUSIBLE
+        state = NOT_COLLECTED if is_unasked(first, last) else OPEN if missing < LEAP else IMPLAUSIBLE
         times = first.before_ts, last.after_ts
         ids = before_id, last.after_id, first.low, last.high, missing
         made.append(Gap(feed, *ids, *times, "minutes", state, 0, now, None if state == OPEN else now))
@@ -226,6 +226,8 @@ def _counted(gap: Gap, known: Evidence, rules: Rules, now: datetime) -> Gap:
     count = sum(high - low + 1 for low, high in gone)
     if not count:
         state = FILLED.get(filling.source, LATE) if filling else VOID
+    elif gap.state == NOT_COLLECTED:
+        state = NOT_COLLECTED
     elif count >= LEAP:
         state = IMPLAUSIBLE
     elif gap.state == UNRECOVERABLE or any(_is_final(word, rules) for word in known.words):

@@ -21,6 +21,15 @@ def joined(spans: Iterable[Span], gap: int = 0) -> list[Span]:
     return found
 
 
+def together(all_: Iterable[Spans]) -> Spans:
+    """The spans of several."""
+    found: dict[str, list[Span]] = {}
+    for spans in all_:
+        for pair, mine in spans.items():
+            found.setdefault(pair, []).extend(mine)
+    return {pair: joined(mine) for pair, mine in found.items()}
+
+
 def widened(spans: Iterable[Span], by: int) -> list[Span]:
     """So many minutes more on both sides."""
     return joined((low - by, high + by) for low, high in spans)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jobs.gaps import judged
+from jobs.gaps import Seen, judged
 from jobs.queries.holes import Located, Suspect, span
 from jobs.transforms import spans
 from jobs.transforms.feeds import Feed
@@ -77,6 +77,9 @@ class World:
     def _trade(self, ids: Sequence[int]) -> tuple[int | None, datetime | None]:
         return (ids[0], time_of(ids[0])) if ids else (None, None)
 
+    def is_unasked(self, *_: Run) -> bool:
+        return False  # there is no history
+
     def last_below(self, word: Word) -> int | None:
         return max((id_ for id_ in self.there if id_ < (word.after_id or 0)), default=None)
 
@@ -100,7 +103,7 @@ class World:
                 suspects.append(Suspect(self.feed, (low, ids[-1]), [at] if before is None else [at, before]))
         standing = [gap for gap in self.rows.values() if gap.state == "open" or gap in unsettled or suspects or words]
         self.now += timedelta(minutes=1)
-        changed = judged(self, words, suspects, standing, self.now)  # type: ignore[arg-type]  # stands in for the tables
+        changed = judged(self, Seen(words, suspects), standing, self.now)  # type: ignore[arg-type]  # stands in for the tables
         self.before = minutes
         self.rows |= {gap.key: gap for gap in changed}
         return changed
@@ -318,12 +321,16 @@ def test_ten_million_ids_are_believed_by_nobody():
     world = World()
     world.take([1, 2, 3])
     told = Run(FEED, 4, 10_000_004, 3, time_of(3), 10_000_005, time_of(4))
-    tables = SimpleNamespace(words=lambda *_: [], located=lambda *_: Located([told], {FEED: (1, 10_000_005)}, {}))
-    (gap,) = judged(tables, [], [Suspect(FEED, (1, 10_000_005), [0])], [], NOW)  # type: ignore[arg-type]  # stands in for the tables
+    tables = SimpleNamespace(
+        is_unasked=lambda *_: False, words=lambda *_: [], located=lambda *_: Located([told], {FEED: (1, 10_000_005)}, {})
+    )
+    (gap,) = judged(tables, Seen([], [Suspect(FEED, (1, 10_000_005), [0])]), [], NOW)  # type: ignore[arg-type]  # stands in for the tables
     assert (gap.missing, gap.state, gap.closed_at) == (10_000_001, "implausible", NOW)
     smaller = told._replace(high=10_000_002, after_id=10_000_003)
-    tables = SimpleNamespace(words=lambda *_: [], located=lambda *_: Located([smaller], {FEED: (1, 10_000_003)}, {}))
-    (gap,) = judged(tables, [], [Suspect(FEED, (1, 10_000_003), [0])], [], NOW)  # type: ignore[arg-type]  # stands in for the tables
+    tables = SimpleNamespace(
+        is_unasked=lambda *_: False, words=lambda *_: [], located=lambda *_: Located([smaller], {FEED: (1, 10_000_003)}, {})
+    )
+    (gap,) = judged(tables, Seen([], [Suspect(FEED, (1, 10_000_003), [0])]), [], NOW)  # type: ignore[arg-type]  # stands in for the tables
     assert (gap.missing, gap.state) == (9_999_999, "open")
 
 
