@@ -30,12 +30,18 @@ demo: setup ## A simulated market, collected and turned into minute bars before 
 demo-gaps: setup ## Trades lost on purpose, missed, fetched back; the ledger tells how. Takes two to three minutes
 	@$(PY) -m setup.demo_gaps
 
+.PHONY: athena
+athena: setup ## A small lake in SQL, as Athena shows it: S3, Glue and Trino on this machine until you leave
+	@$(PY) -m setup.trino
+	@$(PY) -m tests.athena
+
 .PHONY: test
 test: setup ## All tests but the long ones
 	@$(BIN)/pytest $(PARALLEL)
 
 .PHONY: test-long
 test-long: setup ## All tests, with more seeds and bigger data
+	@$(PY) -m setup.trino
 	@$(BIN)/pytest $(PARALLEL) -m "long or not long" --hypothesis-profile=long
 
 .PHONY: faults
@@ -89,7 +95,7 @@ fmt: $(VENV) ## Format, and fix what ruff can fix
 	@$(BIN)/ruff check --fix
 
 .PHONY: docs
-docs: $(VENV) ## Write the generated files again: docs/tables.md, conf/snowflake, conf/redshift/exports.sql
+docs: $(VENV) ## Write what is generated again: docs/tables.md, SQL in conf/athena, conf/redshift and conf/snowflake
 	@$(PY) -m setup.docs
 
 .PHONY: hooks
@@ -107,7 +113,7 @@ lock-jars: $(VENV) ## Write conf/jars.lock from conf/jars.yaml
 
 .PHONY: clean
 clean: ## Remove what runs leave: lake, spool, demos, dist, caches of tools
-	rm -rf lake spool demo demo-gaps dist build spark-warehouse .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf lake spool demo demo-gaps athena dist build spark-warehouse .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .PHONY: distclean
 distclean: clean ## Remove what set-up made, too

@@ -145,6 +145,12 @@ if [[ $mode == cluster ]]; then
     travels+=("$suites"/*.json)
     arguments=(--expectations . ${arguments[@]+"${arguments[@]}"})
   fi
+  if [[ $job == catalog ]]; then
+    views=${conf%/*}/views
+    [[ -d $views ]] || views=$home/conf/views
+    travels+=("$views"/*.sql)
+    arguments=(--views . ${arguments[@]+"${arguments[@]}"})
+  fi
   [[ -z $target ]] || travels=("${travels[@]/#*\//$there/}")
   command+=(--files "$(printf '%s\n' "${travels[@]}" | paste -sd, -)")
   conf=${conf##*/}

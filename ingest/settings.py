@@ -19,6 +19,7 @@ __all__ = ["SettingsError", "Size"]  # they belong to the configuration, whoever
 PAIR = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
 PAIR_PATTERN = re.compile(r"[A-Z0-9*]+-[A-Z0-9*]+")
 COLLECTOR = re.compile(r"[a-z0-9][a-z0-9_]{0,30}")  # part of object names, where a dash ends it
+_DATABASE = re.compile(r"[a-z][a-z0-9_]{0,127}")  # as Athena and Redshift take it without quotes
 _PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/.*)?|(?!\w+:/).+")
 
 
@@ -216,6 +217,15 @@ class Upkeep:
 
 
 @dataclass(frozen=True)
+class Catalog:
+    """Where readers of SQL find the tables."""
+
+    database: str = "ticklake"
+    athena_output: str | None = None  # where Athena leaves what it answers
+    endpoint: str | None = None  # of Glue and Athena
+
+
+@dataclass(frozen=True)
 class Jobs:
     """The Spark side."""
 
@@ -225,6 +235,7 @@ class Jobs:
     gaps: Gaps = Gaps()
     fills: Fills = Fills()
     upkeep: Upkeep = Upkeep()
+    catalog: Catalog = Catalog()
 
 
 @dataclass(frozen=True)
@@ -365,6 +376,17 @@ def _job_rules(jobs: Jobs) -> Iterator[Rule]:
     yield from _width_rules("jobs.bars.widths", jobs.bars.widths)
     yield _at_least("jobs.gaps.halt_after", jobs.gaps.halt_after, timedelta(minutes=1), "1m")
     yield from _notional_rules("jobs.fills.notionals", jobs.fills.notionals)
+    yield from _catalog_rules(jobs.catalog)
+
+
+def _catalog_rules(catalog: Catalog) -> Iterator[Rule]:
+    right = f"letters, digits and underscores, small ones, such as ticklake: {_DATABASE.pattern}"
+    yield "jobs.catalog.database", catalog.database, right, bool(_DATABASE.fullmatch(catalog.database))
+    output, endpoint = catalog.athena_output, catalog.endpoint
+    is_place = output is None or bool(output.startswith("s3://") and _PLACE.fullmatch(output))
+    yield "jobs.catalog.athena_output", output, "s3://bucket/prefix", is_place
+    is_address = endpoint is None or endpoint.startswith(("https://", "http://"))
+    yield "jobs.catalog.endpoint", endpoint, "an address that begins with https:// or http://", is_address
 
 
 def _width_rules(where: str, widths: Sequence[str]) -> Iterator[Rule]:

@@ -1,11 +1,15 @@
-"""The generated pages of docs/, and the generated scripts of conf/."""
+"""The generated pages of docs/, and the copies of generated SQL in conf/."""
 
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.settings import Catalog
 from jobs.exports import redshift, snowflake
+from jobs.readers import ddl
+from jobs.readers.names import HISTORY, delta_name, history_name
+from jobs.readers.views import in_order, read, unions
 from jobs.tables import IMPORTED, TABLES
 from jobs.tables.gaps import STATES
 from jobs.tables.loads import VERDICTS as LOADED
@@ -16,8 +20,7 @@ from jobs.tables.table import Table
 
 HOME = Path(__file__).resolve().parent.parent
 PAGE = HOME / "docs" / "tables.md"
-SNOWFLAKE = HOME / "conf" / "snowflake"
-REDSHIFT = HOME / "conf" / "redshift" / "exports.sql"
+DATABASE, LAKE = Catalog().database, "s3://bucket/ticklake"
 HEAD = """# Tables
 
 Written by `make docs` from the values in `jobs/tables/`; do not edit. All are Delta tables below `<lake>/tables/`, reader 1 and
@@ -341,13 +344,27 @@ def _cell(text: str) -> str:
     return text.replace("|", r"\|")
 
 
+def statements() -> Mapping[Path, str]:
+    """The copies of what `catalog --ddl` says, of all tables and of nothing published."""
+    names = [*map(delta_name, TABLES.values()), *map(history_name, HISTORY)]
+    made, _ = in_order([*unions({}, TABLES), *read(HOME / "conf/views")], names)
+    return {
+        HOME / "conf/athena/lake.sql": ddl.text(ddl.athena(DATABASE, LAKE, TABLES.values(), made, {})),
+        HOME / "conf/redshift/lake.sql": ddl.text(ddl.redshift(DATABASE, TABLES.values(), {})),
+    }
+
+
 def main() -> int:
     """Write them."""
-    PAGE.write_text(tables_page([*TABLES.values(), *IMPORTED.values()]), encoding="utf-8")
-    for name, text in snowflake.scripts().items():
-        (SNOWFLAKE / name).write_text(text, encoding="utf-8")
-    REDSHIFT.write_text(redshift.script(), encoding="utf-8")
-    print(f"written: {PAGE.name}, {SNOWFLAKE.name}/ and redshift/{REDSHIFT.name}")
+    pages = {
+        PAGE: tables_page([*TABLES.values(), *IMPORTED.values()]),
+        **statements(),
+        **{HOME / "conf/snowflake" / name: text for name, text in snowflake.scripts().items()},
+        HOME / "conf/redshift/exports.sql": redshift.script(),
+    }
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8")
+        print(f"written: {path.relative_to(HOME)}")
     return 0
 
 

@@ -79,11 +79,12 @@ def _names(coordinate: str) -> str:
     return f"org={quoteattr(group)} name={quoteattr(artifact)} rev={quoteattr(version)} force='true'"
 
 
-def mirror_settings(root: str) -> str:
-    """Ivy's settings where the environment names a mirror, by the variable that Spark itself obeys."""
+def mirror_settings(root: str, *, poms: bool = True) -> str:
+    """Ivy's settings where the environment names a mirror, by the variable that Spark itself obeys; or where no pom is to be read."""
+    named = f" root={quoteattr(root)}" if root else ""
     return (
         "<ivysettings><settings defaultResolver='mirror'/><resolvers>"
-        f"<ibiblio name='mirror' m2compatible='true' root={quoteattr(root)}/></resolvers></ivysettings>"
+        f"<ibiblio name='mirror' m2compatible='true' usepoms='{str(poms).lower()}'{named}/></resolvers></ivysettings>"
     )
 
 
@@ -104,7 +105,7 @@ def sums(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.jar"))}
 
 
-def retrieve(request: str, into: Path, pattern: str) -> None:
+def retrieve(request: str, into: Path, pattern: str, *, types: Sequence[str] = ("jar", "bundle"), poms: bool = True) -> None:
     """Let ivy put what is asked for into a folder. Its cache is the project's own: a broken ~/.m2 would break it."""
     import pyspark  # noqa: PLC0415 - only here; the rest works before Spark is installed
 
@@ -114,12 +115,13 @@ def retrieve(request: str, into: Path, pattern: str) -> None:
     into.mkdir(parents=True, exist_ok=True)
     (ivy / "ivy.xml").write_text(request, encoding="utf-8")
     settings = []
-    if root := os.environ.get("DEFAULT_ARTIFACT_REPOSITORY"):
-        (ivy / "ivysettings.xml").write_text(mirror_settings(root), encoding="utf-8")
+    root = os.environ.get("DEFAULT_ARTIFACT_REPOSITORY", "")
+    if root or not poms:
+        (ivy / "ivysettings.xml").write_text(mirror_settings(root, poms=poms), encoding="utf-8")
         settings = ["-settings", f"{ivy}/ivysettings.xml"]
     command = [
         *("java", f"-Divy.default.ivy.user.dir={ivy}", "-cp", f"{bundled}/*", "org.apache.ivy.Main", *settings),
-        *("-ivy", f"{ivy}/ivy.xml", "-cache", f"{ivy}/cache", "-confs", "default", "-types", "jar", "bundle"),
+        *("-ivy", f"{ivy}/ivy.xml", "-cache", f"{ivy}/cache", "-confs", "default", "-types", *types),
         *("-retrieve", f"{into}/{pattern}"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -5,6 +5,6 @@ WITH newest AS (
   GROUP BY venue, market, pair
 )
 SELECT f.venue, f.market, f.pair, f.side, f.notional, f.average_price, f.worst_price, f.levels, f.cost, f.filled, f.slippage_pct,
-       f.is_full, f.is_cut, f.state, f.recv_ts, f.year, f.month
+       f.is_full, f.is_cut, f.state, CAST(f.recv_ts AS TIMESTAMP) AS recv_ts, f.year, f.month
 FROM fills f
 JOIN newest n ON n.venue = f.venue AND n.market = f.market AND n.pair = f.pair AND n.recv_ts = f.recv_ts

@@ -23,7 +23,8 @@ SELECT base,
        CAST(row_number() OVER (
          PARTITION BY base ORDER BY CASE WHEN is_full THEN 0 ELSE 1 END, average_price DESC NULLS LAST, venue, market, pair
        ) AS INT) AS place,
-       venue, market, pair, notional, average_price, worst_price, levels, cost, filled, slippage_pct, is_full, is_cut, state, recv_ts
+       venue, market, pair, notional, average_price, worst_price, levels, cost, filled, slippage_pct, is_full, is_cut, state,
+       CAST(recv_ts AS TIMESTAMP) AS recv_ts
 FROM sized
 WHERE choice = 1
 ORDER BY base, place

@@ -18,7 +18,13 @@ from jobs.runtime.session import SessionError
 
 log = logging.getLogger(__name__)
 DONE, FAILED, USAGE, WRONG = 0, 1, 2, 3
-EXPECTED = (LakeError, LeaseHeld, LeaseLost, Foreign, TableError, SessionError, FrozenError)
+
+
+class JobError(Exception):
+    """A job cannot go on, for a reason that its message tells in full."""
+
+
+EXPECTED = (JobError, LakeError, LeaseHeld, LeaseLost, Foreign, TableError, SessionError, FrozenError)
 
 Summary = Mapping[str, Any]
 Run = Callable[[Settings, Place, argparse.Namespace], Summary]
@@ -59,7 +65,8 @@ def main(
 ) -> int:
     """Run a job and say how it went: 0 done, 1 failed, 2 the command or the configuration is wrong, 3 the data is.
 
-    `verdict` says by a summary what is wrong with the data, or None.
+    `verdict` says by a summary what is wrong with the data, or None. What a job was asked to print is `printed` in its summary: it
+    stands alone on the standard output.
     """
     chosen = made.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="time=%(asctime)s level=%(levelname)s %(message)s")
@@ -90,12 +97,17 @@ def main(
         # nobody foresaw it: its trace is for the log, its name for the record
         log.exception("event=failed job=%s", job)
         summary, code = {"error": f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"}, FAILED
+    printed = summary.get("printed")
+    summary = {key: value for key, value in summary.items() if key != "printed"}
     told = {"job": job, "run": name, "started": f"{started:%Y-%m-%dT%H:%M:%SZ}", "code": code, **summary}
     if not is_dry:
         _record(where, job, name, told)
     if code in (DONE, WRONG):
         figures = {key: value for key, value in summary.items() if not isinstance(value, list)}  # a list is for the record
-        print(f"{job}: " + ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in figures.items()))
+        if printed is not None:
+            print(printed, end="")
+        line = f"{job}: " + ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in figures.items())
+        print(line, file=sys.stdout if printed is None else sys.stderr)
     if wrong is not None:
         print(f"{job}: {wrong}", file=sys.stderr)
     return code

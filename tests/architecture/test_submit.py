@@ -129,6 +129,17 @@ def test_what_quality_needs_beside_spark_travels_where_its_driver_is_far_away(pr
     assert far[script + 1 :] == ["--conf", "local.yaml", "--expectations", ".", "--table", "trades"]
 
 
+def test_the_dry_run_of_catalog_is_its_own_and_its_views_travel(project: Path):
+    conf = ("catalog", "--conf", f"{project}/conf/local.yaml", "--dry-run")
+    begun = submit(project, *conf, JAVA_HOME="/nowhere")
+    assert (begun.returncode, begun.stdout) == (1, "")
+    far = (*conf[:-1], "--show", "--target", "emr-serverless")
+    words = shlex.split(submit(project, *far, TICKLAKE_ARTIFACTS="s3://bucket/ticklake").stdout)
+    views = sorted(path.name for path in (HOME / "conf/views").iterdir())
+    assert value(words, "--files").split(",") == [f"s3://bucket/ticklake/{name}" for name in ("local.yaml", *views)]
+    assert words[-4:] == ["--conf", "local.yaml", "--views", "."]
+
+
 def test_emr_serverless_is_shown_what_it_would_be_asked_for(project: Path):
     conf = ("quality", "--conf", f"{project}/conf/local.yaml", "--target", "emr-serverless")
     words = shlex.split(submit(project, *conf, "--dry-run", TICKLAKE_ARTIFACTS="s3://bucket/ticklake/").stdout)

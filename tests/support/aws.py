@@ -4,6 +4,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
+import boto3
 from moto.server import ThreadedMotoServer
 
 ACCOUNT = "123456789012"
@@ -27,3 +28,11 @@ def aws() -> Iterator[str]:
         yield f"http://{host}:{port}"
     finally:
         server.stop()
+
+
+def asked_of_athena(address: str, database: str) -> list[str]:
+    """The statements that Athena was asked to run in a database, in their order: it says of all that they succeeded, and runs none."""
+    athena = boto3.client("athena", region_name="us-east-1", endpoint_url=address)
+    ids = (id_ for page in athena.get_paginator("list_query_executions").paginate() for id_ in page["QueryExecutionIds"])
+    told = (athena.get_query_execution(QueryExecutionId=id_)["QueryExecution"] for id_ in ids)
+    return [one["Query"] for one in told if one["QueryExecutionContext"]["Database"] == database]

@@ -72,7 +72,7 @@ def seaweedfs(folder: Path) -> Iterator[S3]:
     keys.write_text(json.dumps({"identities": [identity]}))
     data = folder / "data"
     data.mkdir()
-    ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+    ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     command = [str(WEED), "mini", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.config={keys}"]
     command += ["-webdav=false", "-admin.ui=false", *(f"-{name}={port}" for name, port in ports.items())]
     log = folder / "weed.log"
@@ -105,7 +105,7 @@ def _wait(s3: S3, process: "subprocess.Popen[bytes]", log: Path) -> None:
             return
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that were free a moment ago."""
     with contextlib.ExitStack() as stack:
         return [stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(count)]

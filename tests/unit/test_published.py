@@ -53,11 +53,16 @@ def test_the_text():
     told = [
         Month("binance", "spot", "1m", pair, 2023 + n // 12, n % 12 + 1) for pair in ("BTC-USDT", "ETH-USDT") for n in range(14)
     ]
-    told += [Month("binance", "spot", "1m", "SOL-USDT", 2023, number) for number in (2, 3, 5, 12)]
+    told += [Month("binance", "spot", "1m", "SOL-USDT", 2023, number) for number in range(2, 13) if number != 4]
+    told += [Month("binance", "spot", "1m", "XRP-USDT", 2023, number) for number in (3, 7)]
+    told += [one._replace(feed="1h") for one in told]
     assert is_live(told, "width") == (
-        "NOT coalesce((venue = 'binance' AND market = 'spot' AND width = '1m' AND ("
-        "(pair IN ('BTC-USDT', 'ETH-USDT') AND year * 100 + month BETWEEN 202301 AND 202402) OR (pair IN ('SOL-USDT') AND ("
-        "(year * 100 + month BETWEEN 202302 AND 202305 AND year * 100 + month NOT IN (202304)) OR year * 100 + month = 202312)))), FALSE)"
+        "NOT coalesce((venue = 'binance' AND market = 'spot' AND width IN ('1h', '1m') "
+        "AND year * 100 + month BETWEEN 202301 AND 202402 "
+        "AND (pair || ' ' || CAST(year AS VARCHAR(4)) IN "
+        "('BTC-USDT 2023', 'BTC-USDT 2024', 'ETH-USDT 2023', 'ETH-USDT 2024', 'SOL-USDT 2023') "
+        "AND pair || ' ' || CAST(year * 100 + month AS VARCHAR(6)) NOT IN ('SOL-USDT 202301', 'SOL-USDT 202304') "
+        "OR pair || ' ' || CAST(year * 100 + month AS VARCHAR(6)) IN ('XRP-USDT 202303', 'XRP-USDT 202307'))), FALSE)"
     )
 
 

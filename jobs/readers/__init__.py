@@ -1,0 +1,1 @@
+"""What readers other than Spark are told of the lake: records of Glue, and SQL."""
