@@ -345,23 +345,20 @@ def _cell(text: str) -> str:
 
 
 def statements() -> Mapping[Path, str]:
-    """The copies of what `catalog --ddl` says, of all tables and of nothing published."""
+    """The copies of SQL that is generated; of what `catalog --ddl` says those of all tables and of nothing published."""
     names = [*map(delta_name, TABLES.values()), *map(history_name, HISTORY)]
     made, _ = in_order([*unions({}, TABLES), *read(HOME / "conf/views")], names)
     return {
         HOME / "conf/athena/lake.sql": ddl.text(ddl.athena(DATABASE, LAKE, TABLES.values(), made, {})),
         HOME / "conf/redshift/lake.sql": ddl.text(ddl.redshift(DATABASE, TABLES.values(), {})),
+        HOME / "conf/redshift/exports.sql": redshift.script(),
+        **{HOME / "conf/snowflake" / name: text for name, text in snowflake.scripts().items()},
     }
 
 
 def main() -> int:
     """Write them."""
-    pages = {
-        PAGE: tables_page([*TABLES.values(), *IMPORTED.values()]),
-        **statements(),
-        **{HOME / "conf/snowflake" / name: text for name, text in snowflake.scripts().items()},
-        HOME / "conf/redshift/exports.sql": redshift.script(),
-    }
+    pages = {PAGE: tables_page([*TABLES.values(), *IMPORTED.values()]), **statements()}
     for path, text in pages.items():
         path.write_text(text, encoding="utf-8")
         print(f"written: {path.relative_to(HOME)}")
