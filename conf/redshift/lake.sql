@@ -1111,6 +1111,7 @@ CREATE TABLE IF NOT EXISTS ticklake."rejects" (
   "market" VARCHAR(65535),
   "feed" VARCHAR(65535),
   "pair" VARCHAR(65535),
+  "trade_id" BIGINT,
   "reason" VARCHAR(65535),
   "raw" VARCHAR(65535),
   "loaded_at" TIMESTAMP
@@ -1131,6 +1132,8 @@ COMMENT ON COLUMN ticklake."rejects"."market" IS 'The exchange''s market: spot o
 COMMENT ON COLUMN ticklake."rejects"."feed" IS 'The series: trade or agg_trade (the exchange''s aggregates); .2, .3 … after an id reset that a person confirmed.';
 
 COMMENT ON COLUMN ticklake."rejects"."pair" IS 'The pair as BASE-QUOTE, such as BTC-USDT.';
+
+COMMENT ON COLUMN ticklake."rejects"."trade_id" IS 'Of a row that has an id and is no trade: nothing is missing there. NULL: of any other.';
 
 COMMENT ON COLUMN ticklake."rejects"."reason" IS 'One of columns, trade_id, price, quantity, ts, taker_side, aggregate, void, overflow, conflict.';
 
