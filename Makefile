@@ -39,6 +39,11 @@ athena: setup ## A small lake in SQL, as Athena shows it: S3, Glue and Trino on 
 test: setup ## All tests but the long ones
 	@$(BIN)/pytest $(PARALLEL)
 
+.PHONY: test-readers
+test-readers: setup ## Twelve questions to one lake, answered alike by Trino, Spark, DuckDB and delta-rs; takes some minutes
+	@$(PY) -m setup.trino
+	@$(BIN)/pytest -m "long or not long" tests/e2e/test_athena.py
+
 .PHONY: test-long
 test-long: setup ## All tests, with more seeds and bigger data
 	@$(PY) -m setup.trino

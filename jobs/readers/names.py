@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from jobs.tables import IMPORTED, KLINES, LIVE, MINUTE_AGGREGATES, TABLES, TRADES
+from jobs.runtime import history
+from jobs.tables import IMPORTED, TABLES
 from jobs.tables.table import Table
 
 
@@ -11,14 +12,12 @@ class Past(NamedTuple):
     """A dataset of history: the table whose columns it has, and the column that `published` calls feed."""
 
     table: Table
-    feed: str = "feed"
+    feed: str
 
 
 HISTORY: Mapping[str, Past] = {
-    TRADES.name: Past(TRADES),
-    MINUTE_AGGREGATES.name: Past(MINUTE_AGGREGATES),
-    KLINES.name: Past(KLINES, "width"),
-    **{name: Past(table) for name, table in IMPORTED.items()},
+    **{name: Past(table, history.FEEDS.get(name, "feed")) for name, table in history.TABLES.items()},
+    **{name: Past(table, "feed") for name, table in IMPORTED.items()},
 }
 
 
@@ -34,4 +33,4 @@ def history_name(dataset: str) -> str:
 
 def joined() -> Mapping[str, Past]:
     """The datasets that are one with a live table: each a view."""
-    return {name: past for name, past in HISTORY.items() if name in LIVE}
+    return {name: past for name, past in HISTORY.items() if name in TABLES}

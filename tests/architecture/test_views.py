@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from jobs.tables import IMPORTED, TABLES
+from tests.support.asking import QUESTIONS
 from tests.support.project import HOME
 from tests.support.views import VIEWS, in_duckdb
 
@@ -54,3 +55,9 @@ def test_a_view_is_one_select_behind_a_comment_that_explains_its_columns(columns
     assert not re.search(r"[;\"`]|--", statement)
     assert not {column for column in columns[name] if column not in OF_TABLES and not re.search(rf"\b{column}\b", comment[0])}
     assert max(map(len, VIEWS[name].splitlines())) <= 140
+
+
+def test_the_page_of_readers_has_the_questions_that_are_asked():
+    rows = re.findall(r"^\| (.*\?) \| yes \| yes \| yes \| yes \|$", (HOME / "docs/readers.md").read_text(), re.MULTILINE)
+    assert rows == list(QUESTIONS)
+    assert len(rows) == 12

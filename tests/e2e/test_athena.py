@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -18,6 +19,7 @@ from jobs.readers.views import union
 from jobs.tables import TABLES
 from jobs.transforms.published import Month
 from tests.support import warehouse
+from tests.support.asking import QUESTIONS, alike, delta_rs_reads, duckdb_reads, spark_reads
 from tests.support.aws import asked_of_athena, aws
 from tests.support.lines import moment
 from tests.support.project import HOME
@@ -64,12 +66,18 @@ BIG = [
 
 
 @pytest.fixture(scope="module")
-def engine(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trino]:
+def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With the lake in it."""
+    found = tmp_path_factory.mktemp("athena")
+    warehouse.make(spark, found / "lake", ROWS, PUBLISHED)
+    return found
+
+
+@pytest.fixture(scope="module")
+def engine(spark: SparkSession, folder: Path) -> Iterator[Trino]:
     """The lake on S3, cataloged by the job, the views made of the very statements that Athena is asked for."""
-    folder = tmp_path_factory.mktemp("athena")
     for name in ("weed", "trino"):
         (folder / name).mkdir()
-    warehouse.make(spark, folder / "lake", ROWS, PUBLISHED)
     with seaweedfs(folder / "weed") as s3, aws() as glue, known_to(spark, s3, s3.endpoint):
         s3.client().create_bucket(Bucket="lake")
         warehouse.upload(folder / "lake", s3, "lake", "data")
@@ -182,3 +190,17 @@ def test_a_month_that_is_withdrawn_is_read_live_again(engine: Trino):
     engine.rows(ddl.create_view(union("trades", kept)._replace(name="fewer"), DATABASE))
     prices = {row["price"] for row in engine.rows("SELECT price FROM fewer WHERE pair = 'BTC-MXN'")}
     assert prices == {warehouse.WRONG}  # what lies in the live half of that month
+
+
+def test_four_readers_answer_twelve_questions_alike(engine: Trino, spark: SparkSession, folder: Path):
+    lake = folder / "lake"
+    readers = {
+        "Spark": spark_reads(spark, lake),
+        "DuckDB": duckdb_reads(lake, PUBLISHED),
+        "delta-rs": delta_rs_reads(lake, PUBLISHED),
+    }
+    for question, sql in QUESTIONS.items():
+        right = alike(engine.rows(sql))
+        assert right, question
+        for name, ask in readers.items():
+            assert alike(ask(sql)) == right, f"{name}: {question}"
