@@ -354,7 +354,8 @@ def test_a_file_that_a_person_says_is_something_else_is_another(there: Lake):
 def test_a_dry_run_says_what_each_file_is_and_makes_no_lake(there: Lake, capsys: pytest.CaptureFixture[str]):
     assert there.adopt("--dry-run", SAMPLES, "--market", "spot") == 3
     assert list(there.folder.iterdir()) == []
-    said = capsys.readouterr().out.splitlines()
+    found = capsys.readouterr()
+    said = found.out.splitlines()
     by_live = "landing where trades has that month, else inbox, for compact"
     expected = f"""
         file format venue market pair rows rejected first last goes to
@@ -365,9 +366,9 @@ def test_a_dry_run_says_what_each_file_is_and_makes_no_lake(there: Lake, capsys:
         minutes.csv minutes - - - - - - - refused
         spreads.csv spreads bitso spot BTC-MXN,ETH-MXN 2 0 2024-04-11T17:22:39Z 2024-04-11T17:22:41Z history/imported_spreads
         trades_quoted.csv ticks binance spot BTC-USDT 2 0 2021-05-08T10:26:06Z 2021-05-08T10:27:06Z {by_live}
-        adopt: 7 files, 8 rows, 1 rejected, 3 refused
     """
     assert [line.split() for line in said] == [line.split() for line in expected.strip().splitlines()]
+    assert "adopt: 7 files, 8 rows, 1 rejected, 3 refused\nadopt: binance.json: " in found.err
 
 
 @pytest.mark.parametrize(
