@@ -343,6 +343,7 @@ def test_a_run_that_is_killed_before_it_has_told_is_gone_on_with(there: Lake, mo
     assert len(there.table("published", "pair")) == 2
 
 
+@pytest.mark.long
 def test_a_file_that_a_person_says_is_something_else_is_another(there: Lake):
     aggregates = SAMPLES / "aggregates.csv"
     assert [there.adopt("--market", market, aggregates) for market in ("spot", "spot", "usdm")] == [0, 0, 0]
