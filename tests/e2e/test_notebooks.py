@@ -9,8 +9,9 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import jupytext
@@ -22,6 +23,7 @@ from ingest.settings import settings
 from jobs import adopt, bars, compact, fills, gaps, quality, reconcile
 from jobs.runtime.lake import place
 from tests.support import channels
+from tests.support.aws import ENVIRONMENT, aws
 from tests.support.lines import Collector, micros, put
 from tests.support.project import HOME
 from tests.support.stream import driver, take
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 NOTEBOOK = HOME / "notebooks/01_first_look.py"
+HISTORY = HOME / "notebooks/02_history_and_athena.py"
 PNG = b"\x89PNG\r\n\x1a\n"
 SAVED = ["first_look_candles.png", "first_look_completeness.png", "first_look_venues.png"]
 
@@ -120,7 +123,7 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_no_notebook_is_committed_with_its_output():
-    assert [path.name for path in sorted((HOME / "notebooks").iterdir()) if path.is_file()] == [NOTEBOOK.name]
+    assert [path.name for path in sorted((HOME / "notebooks").iterdir()) if path.is_file()] == [NOTEBOOK.name, HISTORY.name]
 
 
 def test_the_first_look_runs_and_shows_what_is_in_the_lake(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -245,6 +248,53 @@ def test_the_page_shows_what_is_there_while_a_table_is_not(lake: Path, tmp_path:
         ]
 
 
-def script(lake: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "TICKLAKE_LAKE": str(lake), "MPLBACKEND": "agg"}
-    return subprocess.run([sys.executable, NOTEBOOK], env=environment, capture_output=True, text=True, check=False)
+def test_history_is_shown_beside_what_came_live(with_all: Path, tmp_path: Path):
+    said = script(with_all, HISTORY, TICKLAKE_PICTURES=str(tmp_path))
+    assert (said.returncode, said.stderr) == (0, "")
+    assert (tmp_path / "history_days.png").read_bytes()[:8] == PNG
+    told = rows(said.stdout)
+    binance = ["binance", "spot", "agg_trade", "BTC-USDT"]
+    # months, first, last, rows, missing
+    assert [row[5:10] for row in told if row[:5] == ["trades", *binance]] == [["1", "202603", "202603", "1", "0"]]
+    assert [row[1:] for row in told if row[1:3] in (["trades", "checksum"], ["trades", "loaded"])] == [
+        ["trades", "checksum", "1", "NaN"],
+        ["trades", "loaded", "1", "1.0"],
+    ]
+    # day, minutes, trades, missing, amount: March from history, April live
+    assert [row[5:] for row in told if row[1:5] == binance] == [
+        ["2026-03-01", "1", "2.0", "0.0", "223.0"],
+        ["2026-04-30", "5", "14.0", "5.0", "816.5"],
+    ]
+
+
+def test_history_says_what_makes_it_where_there_is_none(lake: Path):
+    said = script(lake, HISTORY)
+    assert said.returncode == 1
+    assert said.stderr.startswith(f"There is no history in {lake} yet: `python -m ingest backfill`")
+
+
+def test_with_athena_the_questions_go_there(monkeypatch: pytest.MonkeyPatch):
+    """Its part that asks, against a server that answers as Athena does: all pages, texts that are numbers, the row of names."""
+    cell = HISTORY.read_text().split("# %% [markdown]\n# ## What of the past is there")[0]
+    answer = [["a", "b"], *([str(n), f"x{n}"] for n in range(1500))]
+    with aws() as address:
+        for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "us-east-1"}.items():
+            monkeypatch.setenv(name, value)
+        for name, value in {"TICKLAKE_ATHENA": "ticks", "TICKLAKE_ATHENA_OUTPUT": "s3://bucket/athena"}.items():
+            monkeypatch.setenv(name, value)
+        told = {
+            "Rows": [{"Data": [{"VarCharValue": cell} for cell in row]} for row in answer],
+            "ResultSetMetadata": {"ColumnInfo": [{"Name": "a", "Type": "bigint"}, {"Name": "b", "Type": "varchar"}]},
+        }
+        body = json.dumps({"results": [{"rows": told["Rows"], "column_info": told["ResultSetMetadata"]["ColumnInfo"]}]}).encode()
+        urllib.request.urlopen(f"{address}/moto-api/static/athena/query-results", data=body).close()  # noqa: S310 - our own server
+        known: dict[str, Any] = {"__file__": str(HISTORY)}
+        exec(cell, known)  # noqa: S102 - our own notebook
+        found = known["ask"]("SELECT a, b FROM t")
+    assert found["a"].tolist() == list(range(1500))
+    assert found["b"].tolist() == [f"x{n}" for n in range(1500)]
+
+
+def script(lake: Path, notebook: Path = NOTEBOOK, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "TICKLAKE_LAKE": str(lake), "MPLBACKEND": "agg", **more}
+    return subprocess.run([sys.executable, notebook], env=environment, capture_output=True, text=True, check=False)
