@@ -65,6 +65,10 @@ bench: setup ## How fast the stream is, beside DuckDB; writes docs/benchmarks.md
 bench-costs: setup ## What a batch of the stream costs: a batch, a tick, an object, a file; writes its part of docs/benchmarks.md
 	@$(PY) -m tests.benchmarks --only costs
 
+.PHONY: bench-history
+bench-history: setup ## How fast `compact` is, beside DuckDB and polars; writes its part of docs/benchmarks.md
+	@$(PY) -m tests.benchmarks.history
+
 .PHONY: bench-ingest
 bench-ingest: $(VENV) ## How fast the collector is, beside others; CRYPTOFEED=PYTHON names one that has cryptofeed
 	@$(PY) -m tests.benchmarks.receive $(if $(CRYPTOFEED),--cryptofeed $(CRYPTOFEED))
@@ -96,7 +100,7 @@ fmt: $(VENV) ## Format, and fix what ruff can fix
 	@$(BIN)/ruff check --fix
 
 .PHONY: docs
-docs: $(VENV) ## Write what is generated again: docs/tables.md, SQL in conf/athena and conf/redshift
+docs: $(VENV) ## Write what is generated again: docs/tables.md, SQL in conf/athena, conf/redshift and conf/snowflake
 	@$(PY) -m setup.docs
 
 .PHONY: hooks

@@ -9,9 +9,13 @@ jobs() { # one name a line
   (cd "$home/jobs" && for file in [a-z]*.py; do echo "${file%.py}"; done)
 }
 
+jobs_with_dry_run() { # a job that has one says so in a line of its file
+  (cd "$home/jobs" && grep -l '^DRY_RUN = ' [a-z]*.py | sed 's/\.py$//')
+}
+
 usage() {
   cat <<HELP
-usage: ./spark-submit.sh JOB --conf FILE [--once] [--dry-run] [--target emr-serverless] [-- OPTIONS OF spark-submit]
+usage: ./spark-submit.sh JOB --conf FILE [--once] [--show] [--dry-run] [--target emr-serverless] [-- OPTIONS OF spark-submit]
 
   ./spark-submit.sh stream --conf conf/local.yaml --once
   ./spark-submit.sh stream --conf conf/local.yaml -- --driver-memory 6g
@@ -19,8 +23,10 @@ usage: ./spark-submit.sh JOB --conf FILE [--once] [--dry-run] [--target emr-serv
 
   JOB          one of: $(jobs | paste -sd' ' -)
   --conf FILE  the configuration; relative to where you stand
-  --dry-run    print the command and do nothing; of catalog: print what it would register
-  --target emr-serverless  with --dry-run: the sparkSubmitParameters of a job run there, of files that were copied
+  --show       print the command and do nothing
+  --dry-run    the same, but of a job that has a dry run of its own: $(jobs_with_dry_run | paste -sd' ' -). That one is run,
+               says what it would do, and does nothing
+  --target emr-serverless  with --show: the sparkSubmitParameters of a job run there, of files that were copied
                to TICKLAKE_ARTIFACTS, such as s3://bucket/ticklake. Never tried
   Whatever else stands before -- goes to the job; ./spark-submit.sh JOB --help asks it.
 
@@ -64,11 +70,12 @@ job=$1
 shift
 [[ $job =~ ^[a-z][a-z_]*$ && -f "$home/jobs/$job.py" ]] || fail "no job is called '$job'; there are: $(jobs | paste -sd' ' -)"
 
-conf="" dry="" asks_help="" target="" arguments=()
+conf="" show="" asks_help="" target="" arguments=()
 while (($#)); do
   case $1 in
     --) shift; break ;;
-    --dry-run) dry=yes ;;
+    --show) show=yes ;;
+    --dry-run) if grep -q '^DRY_RUN = ' "$home/jobs/$job.py"; then arguments+=("$1"); else show=yes; fi ;;
     --help | -h) asks_help=yes ;;
     --conf) [[ $# -gt 1 ]] || fail "--conf wants a file, such as conf/local.yaml"; conf=$2; shift ;;
     --conf=*) conf=${1#--conf=} ;;
@@ -84,12 +91,9 @@ mode=${DEPLOY_MODE:-client}
 [[ $mode == client || $mode == cluster ]] || fail "DEPLOY_MODE is '$mode'; right is client or cluster"
 [[ -z $target || $target == emr-serverless ]] || fail "--target is '$target'; right is emr-serverless"
 if [[ -n $target ]]; then
-  [[ -n $dry ]] || fail "--target $target can only be shown so far: add --dry-run"
+  [[ -n $show ]] || fail "--target $target can only be shown so far: add --show"
   [[ -n ${TICKLAKE_ARTIFACTS:-} ]] || fail "--target $target: TICKLAKE_ARTIFACTS is missing; it says where the files are, such as s3://bucket/ticklake"
   master="" mode=cluster
-fi
-if [[ $job == catalog && -n $dry && -z $target ]]; then # its own word: it shows more than a command
-  dry="" arguments+=(--dry-run)
 fi
 python=$home/.venv/bin/python
 [[ -x $python ]] || python=python3
@@ -167,7 +171,7 @@ submit=$home/.venv/bin/spark-submit
 [[ -x $submit ]] || submit=spark-submit
 command=("$submit" "${command[@]}" ${spark_options[@]+"${spark_options[@]}"} "$there/$job.py" --conf "$conf" ${arguments[@]+"${arguments[@]}"})
 
-if [[ -n $dry ]]; then
+if [[ -n $show ]]; then
   shown ${environment[@]+env "${environment[@]}"} "${command[@]}"
   exit 0
 fi

@@ -26,7 +26,9 @@ COMMANDS: Mapping[str, Command] = {
     "simulate": Command("an exchange on this machine", "ingest.simulator.command"),
     "status": Command("how a collector is", "ingest.watch.status"),
     "alerts": Command("test the channels that alerts go to", "ingest.alerts.command"),
-    "backfill": Command("published files of the past into the lake's inbox", "ingest.backfill.command", drains=True),
+    "backfill": Command(
+        "the past into the lake's inbox: published files, or pages where there are none", "ingest.backfill.command", drains=True
+    ),
     "repair": Command("open gaps, filled over REST and from published files", "ingest.repair.command", drains=True),
 }
 _EPILOG = "example: python -m ingest collect --conf conf/local.yaml --for 60s. Each command has its own --help."

@@ -7,7 +7,7 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 PIECE = 1 << 20  # bytes of a file that are in memory at a time
 REFUSED = (401, 403)
 EXPIRED = ("ExpiredToken", "RequestExpired", "TokenRefreshRequired")  # with 400
+FROZEN = ("GLACIER", "DEEP_ARCHIVE")  # storage classes that an object has to be fetched back from before anybody can read it
 PRECONDITION_FAILED = (409, 412)  # 409: another conditional write of the key was under way; nothing was written, ask again
+
+
+class FrozenError(Exception):
+    """An object lies where it cannot be read before it is restored."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"object {key} lies in Glacier: restore it first, see docs/operations.md")
 
 
 class Store(Protocol):
@@ -57,6 +65,18 @@ class Store(Protocol):
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         """The same, with the bytes of each."""
+        ...
+
+    def frozen(self, keys: Collection[str]) -> Iterator[tuple[str, int]]:
+        """Those of these objects that cannot be read before they are restored, with the bytes of each."""
+        ...
+
+    def thaw(self, key: str, days: int) -> None:
+        """Ask for such an object; hours later it can be read for so many days. Where it is asked for or there already: nothing."""
+        ...
+
+    def tag(self, key: str, tags: Mapping[str, str | None]) -> None:
+        """Put these on an object, or take them off (None); others stay. For rules that know objects by tags: a folder has none."""
         ...
 
 
@@ -130,6 +150,15 @@ class Files:
             with contextlib.suppress(FileNotFoundError):  # removed since
                 yield key, (self.root / key).stat().st_size
 
+    def frozen(self, keys: Collection[str]) -> Iterator[tuple[str, int]]:  # noqa: ARG002 - a bucket wants it
+        return iter(())
+
+    def thaw(self, key: str, days: int) -> None:
+        pass
+
+    def tag(self, key: str, tags: Mapping[str, str | None]) -> None:
+        pass
+
     def _part(self, source: IO[bytes]) -> Path:
         """A complete, fsynced file in a folder that nothing reads."""
         parts = self.root / "control" / "parts"
@@ -172,6 +201,8 @@ class Bucket:
             answer = self.client.get_object(Bucket=self.bucket, Key=self.prefix + key)
         except self.client.exceptions.NoSuchKey:
             return None
+        except self.client.exceptions.InvalidObjectState:
+            raise FrozenError(key) from None
         return answer["Body"].read(), answer["ETag"]
 
     def replace(self, key: str, data: bytes, version: str | None) -> str | None:
@@ -186,6 +217,8 @@ class Bucket:
             answer = self.client.get_object(Bucket=self.bucket, Key=self.prefix + key)
         except self.client.exceptions.NoSuchKey:
             raise FileNotFoundError(f"object {key}: not there") from None
+        except self.client.exceptions.InvalidObjectState:
+            raise FrozenError(key) from None
         with path.open("wb") as file:
             for piece in answer["Body"].iter_chunks(PIECE):
                 file.write(piece)
@@ -203,6 +236,51 @@ class Bucket:
         for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
             for found in page.get("Contents", []):
                 yield found["Key"].removeprefix(self.prefix), found["Size"]
+
+    def frozen(self, keys: Collection[str]) -> Iterator[tuple[str, int]]:
+        wanted = set(keys)
+        pages = self.client.get_paginator("list_objects_v2")
+        for folder in sorted(
+            {key.rpartition("/")[0] for key in wanted}
+        ):  # a request a folder, and one more an object that is frozen
+            for page in pages.paginate(Bucket=self.bucket, Prefix=f"{self.prefix}{folder}/"):
+                for found in page.get("Contents", []):
+                    key = found["Key"].removeprefix(self.prefix)
+                    if key in wanted and found.get("StorageClass") in FROZEN and not self._is_restored(key):
+                        yield key, found["Size"]
+
+    def _is_restored(self, key: str) -> bool:
+        told = self.client.head_object(Bucket=self.bucket, Key=self.prefix + key).get("Restore", "")
+        return 'ongoing-request="false"' in told
+
+    def thaw(self, key: str, days: int) -> None:
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - see `_put`
+
+        if self._is_restored(key):
+            return
+        try:
+            self.client.restore_object(
+                Bucket=self.bucket,
+                Key=self.prefix + key,
+                RestoreRequest={"Days": days, "GlacierJobParameters": {"Tier": "Bulk"}},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "RestoreAlreadyInProgress":
+                raise
+
+    def tag(self, key: str, tags: Mapping[str, str | None]) -> None:
+        name = self.prefix + key
+        try:
+            told = self.client.get_object_tagging(Bucket=self.bucket, Key=name)["TagSet"]
+        except self.client.exceptions.NoSuchKey:
+            return
+        there = {one["Key"]: one["Value"] for one in told}
+        wanted = {tag: value for tag, value in {**there, **tags}.items() if value is not None}
+        if there and not wanted:
+            self.client.delete_object_tagging(Bucket=self.bucket, Key=name)
+        elif wanted != there:
+            tag_set: Any = [{"Key": tag, "Value": value} for tag, value in wanted.items()]
+            self.client.put_object_tagging(Bucket=self.bucket, Key=name, Tagging={"TagSet": tag_set})
 
     def _put(self, key: str, data: bytes, condition: dict[str, Any]) -> str | None:
         from botocore.exceptions import ClientError, NoCredentialsError  # noqa: PLC0415 - boto3 takes half a second to import; a lake on files never pays it

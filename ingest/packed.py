@@ -1,12 +1,14 @@
-"""One CSV in one zip, opened only where it can be believed: no bomb, no lock, nothing beside it."""
+"""One CSV in one zip, or a text in a gzip, opened only where it can be believed: no bomb, no lock, nothing beside it."""
 
+import gzip
+import io
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 RATIO = 100  # bytes that one packed byte may become; prices and times pack to a fourth or a tenth
 SMALL = 10_000_000  # bytes that anything may become
@@ -25,6 +27,35 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
             yield file
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise UnreadableError(f"{path.name}: no zip that can be read: {error}") from error
+
+
+@contextmanager
+def gunzipped(path: Path) -> Iterator[IO[bytes]]:
+    """The text of a gzip. What is found to be damaged on the way is an UnreadableError, too."""
+    most = max(SMALL, RATIO * path.stat().st_size)
+    try:
+        with gzip.open(path) as file, io.BufferedReader(_Bounded(file, most, path.name)) as bounded:
+            yield bounded
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise UnreadableError(f"{path.name}: no gzip that can be read: {error}") from error
+
+
+class _Bounded(io.RawIOBase):
+    """A gzip does not say before its end how large it becomes: what is read of it is counted."""
+
+    def __init__(self, file: gzip.GzipFile, most: int, name: str) -> None:
+        self._file, self._left, self._name = file, most, name
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:  # noqa: ANN401 - as its base has it
+        piece = self._file.read(len(into))
+        self._left -= len(piece)
+        if self._left < 0:
+            raise UnreadableError(f"{self._name}: becomes more than {RATIO} times as many bytes; as many at most would be right")
+        into[: len(piece)] = piece
+        return len(piece)
 
 
 def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:

@@ -139,9 +139,9 @@ class Repair:
 
 @dataclass(frozen=True)
 class Backfill:
-    """How published files are fetched."""
+    """How the past is fetched."""
 
-    parallel: int = 4  # files at a time
+    parallel: int = 4  # files at a time, or pages where there are none
     requests_per_second: float = 5.0
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_glue.type_defs import TableInputTypeDef
 
 JOB = "catalog"
+DRY_RUN = "print the records and views as JSON, and change nothing"
 Published = Mapping[str, Sequence[Month]]  # by dataset
 
 
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         "./spark-submit.sh catalog --conf conf/local.yaml --dry-run",
     )
     how = made.add_mutually_exclusive_group()
-    how.add_argument("--dry-run", action="store_true", help="print the records and views as JSON, and change nothing")
+    how.add_argument("--dry-run", action="store_true", help=DRY_RUN)
     how.add_argument(
         "--ddl", choices=("athena", "redshift"), help="print statements that a person may run instead, and change nothing"
     )

@@ -3,30 +3,33 @@
 import argparse
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyspark.sql import SparkSession
 
 from ingest import landing
 from ingest.landing import Store
-from ingest.settings import Lake, Settings
-from jobs.history import live
+from ingest.settings import Epoch, Lake, Settings
+from jobs.history import lines, live
 from jobs.history.files import CHECKSUM, ROOT, Files, Inbox, Month, inbox, sha256_in
-from jobs.history.minutes import put, rows, wanted
+from jobs.history.lines import is_lines
+from jobs.history.minutes import Held, put, rows, wanted
 from jobs.history.register import Register, register
-from jobs.runtime import changes, cli, history
+from jobs.history.replaced import Replaced
+from jobs.runtime import changes, cli, frozen, history
 from jobs.runtime.changes import At, Taken, Untold
 from jobs.runtime.frames import told_by_workers
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import held
 from jobs.runtime.session import SessionError, session
+from jobs.tables.klines import KLINES
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.tables.trades import TRADES
 from jobs.transforms.ranges import Ranges
@@ -38,10 +41,12 @@ if TYPE_CHECKING:
 
 JOB = "compact"
 RULE = {"runs": 1}
-PORTION = 64  # months between two commits: what a run that was killed does again at most
+FILED = {TRADES.name: "ts", KLINES.name: "open_time"}  # datasets that are made of files, each with its time
+PORTION = 64  # months
 ASKING = 16  # checksums that are read at a time
 NAMED = 5  # refusals that the command line names
 log = logging.getLogger(__name__)
+Work = TypeVar("Work")
 Sums = Mapping[str, str]  # of files, by key
 
 
@@ -70,7 +75,7 @@ def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping
         raise SessionError(f"{error.name} is not here: `make setup` installs it; see docs/operations.md") from error
     with held(where.store, JOB, settings.jobs.lease.ttl) as lease:
         spark, now = session(settings.lake, JOB), datetime.now(UTC)
-        return Run(spark, where, settings.lake, register(spark, where, lease, now), now).made()
+        return Run(spark, where, settings.lake, settings.ingest.epochs, register(spark, where, lease, now), now).made()
 
 
 @dataclass
@@ -80,71 +85,95 @@ class Run:
     spark: SparkSession
     where: Place
     lake: Lake
+    epochs: Sequence[Epoch]
     register: Register
     now: datetime
 
     def made(self) -> Mapping[str, Any]:
-        """First the months of trades, then what the live table has outgrown of them, then the minutes of all that is left."""
-        at = changes.there(self.spark, self.where, TRADES.name)
-        found = inbox(self.where.store.keys(ROOT))
-        new, gone = unpublished(found, checksums(self.where.store, found), self.register.sources())
+        """First the months of files, then what the live tables have outgrown of them, then the minutes of all that is left."""
+        seen = {name: changes.there(self.spark, self.where, name) for name in FILED}
+        at = {name: version for name, version in seen.items() if version is not None}
+        found = inbox(self.where.store.keys(ROOT), self.epochs)
+        sums, replaced = checksums(self.where.store, found), Replaced(self.where.store)
+        new, gone = unpublished(found, sums, self.register.sources(), replaced.read())
+        frozen.refuse(self.where, JOB, [file.key for one in new for file in (*one.taken, *one.beside)])
         done = self._load(new, at)
         taken = Taken(self.where.store, JOB)
         withdrawn = self._withdraw(taken, at)
         minutes_made = self._make_minutes()
         self._sweep()
         self.register.tell(self.where.store)
-        taken.save(RULE, {} if at is None else {TRADES.name: at})
+        taken.save(RULE, at)
+        replaced.tell(found, sums, self.register.sources())
         published = [one for one in done if one.verdict == "published"]
         refused = [f"{one.month.key}: {one.detail}" for one in done if one.verdict != "published"]
-        refused += [*gone, *withdrawn, *found.odd.values()]
+        differing = [
+            f"{seen.file.key}: {seen.detail}" for one in done for seen in one.files if seen.verdict == "differs_from_month"
+        ]
+        refused += [*gone, *withdrawn, *differing, *found.odd.values()]
         return {
-            "months": sum(month.dataset == TRADES.name for month in found.months),
+            "months": len(found.months),
             "published": len(published),
             "rows": sum(one.found.rows for one in published),
-            "rejected": sum(len(one.found.rejects) for one in published),
+            "rejected": sum(one.rejected for one in published),
             "minutes": minutes_made,
             "withdrawn": len(withdrawn),
             "refused": len(refused),
             "refusals": refused,
         }
 
-    def _load(self, new: Sequence[Files], at: At | None) -> list["Loaded"]:
+    def _load(self, new: Sequence[Files], at: Mapping[str, At]) -> list["Loaded"]:
+        of_lines = [files for files in new if is_lines(files.taken[0])]
+        of_files = [files for files in new if not is_lines(files.taken[0])]
         done: list[Loaded] = []
-        for start in range(0, len(new), PORTION):
-            files = new[start : start + PORTION]
+        for files in _portions(of_files):
             there = live.ids(self.spark, self.where, [one.month for one in files], at)
             tasks = [(one, there.get(one.month, ())) for one in files]
             portion = told_by_workers(self.spark, partial(work, self.lake), tasks)
             self.register.loaded(portion)
             done += portion
+        for files in _portions(of_lines):
+            lacking = partial(live.lacking, self.spark, self.where, at)
+            portion, rejects = lines.load(self.spark, self.where, self.lake, files, self.epochs, lacking)
+            self.register.loaded(portion, rejects)
+            done += portion
         return done
 
-    def _withdraw(self, taken: Taken, at: At | None) -> list[str]:
-        """The months that lack ids which have come to the live table since: what lies there of them goes last, see `_sweep`."""
-        if at is None:
+    def _withdraw(self, taken: Taken, at: Mapping[str, At]) -> list[str]:
+        """The months that lack what has come to the live table since: what lies there of them goes last, see `_sweep`."""
+        told = []
+        for name, newest in at.items():
+            try:
+                changed = changes.since(self.where.store, name, FILED[name], taken.load(RULE, name)[name], newest)
+            except Untold as why:
+                log.info("event=all_of_it job=%s why=%s", JOB, why)
+                changed = None
+            there = [one for one in self.register.held(name) if changed is None or _is_in(one.month, changed)]
+            ids = live.ids(self.spark, self.where, [one.month for one in there], at)
+            lost = [(one, Ranges(list(one.runs)).without(ids.get(one.month, ()))) for one in there if one.runs is not None]
+            outgrown = [(one, live.worse(one.month, absent)) for one, absent in lost if absent]
+            outgrown += self._outgrown([one for one in there if one.runs is None], at)
+            self.register.withdraw(outgrown)
+            told += [f"{one.object}: withdrawn, for {why}" for one, why in outgrown]
+        return told
+
+    def _outgrown(self, there: Sequence[Held], at: Mapping[str, At]) -> list[tuple[Held, str]]:
+        """The same where ids are not dense, so that there are no runs: by the ids themselves."""
+        if not there:
             return []
-        try:
-            changed = changes.since(self.where.store, TRADES.name, "ts", taken.load(RULE, TRADES.name)[TRADES.name], at)
-        except Untold as why:
-            log.info("event=all_of_it job=%s why=%s", JOB, why)
-            changed = None
-        there = [one for one in self.register.trades() if changed is None or _is_in(one.month, changed)]
-        ids = live.ids(self.spark, self.where, [one.month for one in there], at)
-        lost = [(one, Ranges(list(one.runs)).without(ids.get(one.month, ()))) for one in there if one.runs is not None]
-        outgrown = [(one, live.worse(absent)) for one, absent in lost if absent]
-        self.register.withdraw(outgrown)
-        return [f"{one.object}: withdrawn, for {why}" for one, why in outgrown]
+        rows = history.read(self.spark, self.where, TRADES, [one.object for one in there])
+        lost = live.lacking(self.spark, self.where, at, rows, [one.month for one in there])
+        return [(one, lost[one.month]) for one in there if one.month in lost]
 
     def _make_minutes(self) -> int:
         """Of the months whose trades, or whose neighbours, are not those that theirs were made with."""
-        trades, have = self.register.trades(), self.register.minutes()
+        trades, have = self.register.held(TRADES.name), self.register.minutes()
         there = live.live_minutes(self.spark, self.where)
         beside = live.ends(there, [one.month for one in trades]) if there is not None else {}
         new = [one for one in wanted(trades, beside) if have.get(one.month) != one.made_with]
         made = 0
-        for start in range(0, len(new), PORTION):
-            portion = {one.month: one for one in new[start : start + PORTION]}
+        for months in _portions(new):
+            portion = {one.month: one for one in months}
             read = history.read(self.spark, self.where, TRADES, [one.trades.object for one in portion.values()])
             told = put(rows(read, list(portion.values()), self.now), self.lake)
             self.register.with_minutes([(portion[one.month], one) for one in told])
@@ -154,11 +183,16 @@ class Run:
     def _sweep(self) -> None:
         """What lies below history and is not published: withdrawn, or of a run that was cut short."""
         known = self.register.objects()
-        for table in (TRADES, MINUTE_AGGREGATES):
-            for key in self.where.store.keys(f"history/{table.name}/"):
+        for name in (*FILED, MINUTE_AGGREGATES.name):
+            for key in self.where.store.keys(f"history/{name}/"):
                 if key not in known:
                     log.warning("event=swept object=%s", key)
                     self.where.store.delete(key)
+
+
+def _portions(all_: Sequence[Work]) -> Iterator[Sequence[Work]]:
+    """What is done between two commits: so much a run that was killed does again at most."""
+    return (all_[start : start + PORTION] for start in range(0, len(all_), PORTION))
 
 
 def _is_in(month: Month, changed: Spans) -> bool:
@@ -173,21 +207,21 @@ def checksums(store: Store, found: Inbox) -> Sums:
         there = store.get(key + CHECKSUM)
         return sha256_in(there[0]) if there else ""
 
-    files = [file.key for month in found.months.values() for file in month.taken]
+    files = [file.key for month in found.months.values() for file in (*month.taken, *month.beside)]
     with ThreadPoolExecutor(ASKING) as pool:
         return dict(zip(files, pool.map(read, files), strict=True))
 
 
-def unpublished(found: Inbox, sums: Sums, was: Mapping[Month, Sums]) -> tuple[list[Files], list[str]]:
+def unpublished(found: Inbox, sums: Sums, was: Mapping[Month, Sums], replaced: Sums) -> tuple[list[Files], list[str]]:
     """The months whose files are not those that they were published from; those of which files are gone, and what is said of that."""
     new, gone = list[Files](), list[str]()
     for month, files in found.months.items():
         here, before = {file.key: sums[file.key] for file in files.taken}, was.get(month, {})
-        if month.dataset != TRADES.name or here == before:
+        if here == before:
             continue
         absent = sorted(before.keys() - here.keys())
         if absent and not any(file.period == "monthly" for file in files.taken):
-            if here.items() <= before.items():
+            if here.items() <= {**replaced, **before}.items():
                 continue  # history has all that is left, and more
             gone.append(
                 f"{month.key}: {len(absent)} files that it was made of are gone, such as {absent[0]}; with them, or with the month's, "

@@ -23,7 +23,7 @@ from jobs.queries.copies import keep
 from jobs.queries.instruments import Instruments
 from jobs.queries.live_tables import LiveTables
 from jobs.queries.trades import Trades
-from jobs.runtime import archive, cli, landed
+from jobs.runtime import archive, cli, frozen, landed
 from jobs.runtime.frames import keys
 from jobs.runtime.lake import LakeError, Place
 from jobs.runtime.lease import Lease, held
@@ -36,6 +36,7 @@ from jobs.tables.table import Table
 from jobs.transforms.lines import items
 
 log = logging.getLogger(__name__)
+JOB = "rebuild"
 TOGETHER = 100  # landing objects in a batch
 EARLY = timedelta(hours=1)  # a trade is received at most so long before its time: later ones are quarantined
 SCRATCH = "rebuild"  # a folder of the lake: the tables while they are made
@@ -120,6 +121,7 @@ class Rebuild:
     def trades(self, part: Part) -> Mapping[str, Any]:
         """And their share of `quarantine`, then all minutes."""
         objects = part.of(self._landed(TRADES.name))
+        self._refuse_frozen({TRADES.name: objects})
         query = self._query(self.where)
         query.tables.open()
         self._refuse_loss(query.tables.trades, part.predicate("ts"), objects)
@@ -149,6 +151,7 @@ class Rebuild:
     def appended(self, channel: Channel, part: Part) -> Mapping[str, Any]:
         """A table of a channel without trades, and its share of `quarantine`."""
         objects = part.of(self._landed(channel.name))
+        self._refuse_frozen({channel.name: objects})
         query = self._appended(self.where, channel)
         query.start()
         self._refuse_loss(query.live, part.predicate(channel.time), objects)
@@ -166,6 +169,7 @@ class Rebuild:
         """All of them, from the lists that landed."""
         (channel,) = (one for one in CHANNELS.values() if one.also == INSTRUMENTS)
         objects = sorted(self._landed(channel.name))
+        self._refuse_frozen({channel.name: objects})
         live = self._live(self.where, INSTRUMENTS)
         live.open()
         self._refuse_loss(live, "TRUE", objects)
@@ -184,12 +188,15 @@ class Rebuild:
         live.open()
         rows = live.read().where(F.col("reason").isin(*READABLE))
         counts = {"objects": 0, "quarantined": rows.count()}
-        for channel, objects in _by_channel(row["object"] for row in keys(rows.select("object").distinct())).items():
-            counts["objects"] += len(objects)
+        by_channel = _by_channel(row["object"] for row in keys(rows.select("object").distinct()))
+        for channel, objects in by_channel.items():
             if missing := sorted(set(objects) - self._landed(channel)):
                 raise LakeError(
                     f"{len(missing)} landing objects with quarantined lines are not there, such as {missing[0]}: put them back"
                 )
+        self._refuse_frozen(by_channel)
+        for channel, objects in by_channel.items():
+            counts["objects"] += len(objects)
             take, read = self._reader(channel, live)
             with self._aside() as place:
                 for root, some in self._parts(objects, channel, place):
@@ -243,7 +250,16 @@ class Rebuild:
 
     def _landed(self, channel: str) -> set[str]:
         """All that ever landed, as far as it is there."""
+        frozen.refuse(self.where, JOB, archive.indexes(self.where.store, channel))
         return {*self.where.store.keys(f"landing/channel={channel}/"), *archive.archived(self.where.store, channel)}
+
+    def _refuse_frozen(self, by_channel: Mapping[str, Iterable[str]]) -> None:
+        """Before anything is made: the parts of the archive that these objects lie in have to be readable."""
+        parts: set[str] = set()
+        for channel, objects in by_channel.items():
+            sealed, here = archive.archived(self.where.store, channel), set(self.where.store.keys(f"landing/channel={channel}/"))
+            parts |= {sealed[key].part for key in objects if key not in here}
+        frozen.refuse(self.where, JOB, parts)
 
     # --- parts
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.settings import Catalog
+from jobs.exports import redshift, snowflake
 from jobs.readers import ddl
 from jobs.readers.names import HISTORY, delta_name, history_name
 from jobs.readers.views import in_order, read, unions
-from jobs.tables import TABLES
+from jobs.tables import IMPORTED, TABLES
 from jobs.tables.gaps import STATES
 from jobs.tables.loads import VERDICTS as LOADED
 from jobs.tables.quarantine import REASONS, SEEN
@@ -23,8 +24,8 @@ DATABASE, LAKE = Catalog().database, "s3://bucket/ticklake"
 HEAD = """# Tables
 
 Written by `make docs` from the values in `jobs/tables/`; do not edit. All are Delta tables below `<lake>/tables/`, reader 1 and
-writer 2, as Athena and Trino document it; tests read them with delta-rs and DuckDB. Times are
-UTC to the microsecond; no number is ever a float.
+writer 2, as Athena and Trino document it; tests read them with delta-rs and DuckDB. Those whose name begins with `imported_` are
+parquet below `<lake>/history/` instead, an object a month. Times are UTC to the microsecond; no number is ever a float.
 
 | Table | What it holds |
 |---|---|
@@ -62,6 +63,9 @@ duckdb.execute("SET TimeZone = 'UTC'")
 for table in Path(lake, "tables").iterdir():
     if files := [unquote(uri) for uri in DeltaTable(table).file_uris()]:
         duckdb.execute(f"CREATE OR REPLACE VIEW {table.name} AS FROM read_parquet({files}, hive_partitioning = true)")
+for part in Path(lake, "history").glob("imported_*"):
+    months = [str(month) for month in part.rglob("*.parquet")]
+    duckdb.execute(f"CREATE OR REPLACE VIEW {part.name} AS FROM read_parquet({months}, hive_partitioning = true)")
 print(duckdb.sql("SELECT venue, market, feed, pair, count(*) FROM trades GROUP BY ALL"))"""
 ATHENA = (
     """CREATE EXTERNAL TABLE ticklake.trades LOCATION 's3://bucket/prefix/tables/trades' TBLPROPERTIES ('table_type' = 'DELTA')"""
@@ -230,11 +234,27 @@ FROM (
 WHERE place = 1 AND success = false
 ORDER BY day DESC, "table", expectation""",
     ),
+    "imported_minutes": Example(
+        "the days that another system had minutes of, and what takers bought and sold on each",
+        """SELECT date_trunc('day', minute) AS day, count(*) AS minutes, sum(buy_volume) AS bought, sum(sell_volume) AS sold
+FROM imported_minutes
+WHERE pair = 'BTC-USDT' AND year = 2026 AND month = 11 AND venue = 'binance' AND market = 'spot'
+GROUP BY 1
+ORDER BY 1""",
+    ),
+    "imported_spreads": Example(
+        "the widest spreads of a month that another system saw",
+        """SELECT ts, venue, market, bid, ask, spread_pct
+FROM imported_spreads
+WHERE pair = 'BTC-MXN' AND year = 2026 AND month = 11
+ORDER BY spread_pct DESC, ts
+LIMIT 10""",
+    ),
     "loads": Example(
         "the files that history was not made of, and why",
         """SELECT object, verdict, detail, loaded_at
 FROM loads
-WHERE verdict <> 'loaded'
+WHERE verdict NOT IN ('loaded', 'adopted')
 ORDER BY loaded_at DESC, object""",
     ),
     "published": Example(
@@ -287,11 +307,18 @@ def _section(table: Table) -> str:
     return (
         f"## {table.name}\n\n{table.comment}\n\n"
         f"Key: {_names(table.key)}. {f'Partitioned by {_names(table.partitioned_by)}' if table.partitioned_by else 'Not partitioned'}. "
-        f"Ranges of {_names(table.skipping)} skip files.\n\n"
+        f"{_skipping(table)}\n\n"
         f"| Column | Type | Meaning |\n|---|---|---|\n{rows}\n\n"
         f"{notes.get(table.name, '')}"
         f"Example: {example.question}.\n\n```sql\n{example.sql}\n```\n"
     )
+
+
+def _skipping(table: Table) -> str:
+    if table.is_delta:
+        return f"Ranges of {_names(table.skipping)} skip files."
+    place = "/".join(f"{name}=…" for name in table.partitioned_by)
+    return f"Parquet, `<lake>/history/{table.name}/{place}/<venue>-<market>-imported.parquet`."
 
 
 def _words(name: str, meanings: Mapping[str, str]) -> str:
@@ -318,18 +345,21 @@ def _cell(text: str) -> str:
 
 
 def statements() -> Mapping[Path, str]:
-    """The copies of what `catalog --ddl` says, of all tables and of nothing published."""
+    """The copies of SQL that is generated; of what `catalog --ddl` says those of all tables and of nothing published."""
     names = [*map(delta_name, TABLES.values()), *map(history_name, HISTORY)]
     made, _ = in_order([*unions({}, TABLES), *read(HOME / "conf/views")], names)
     return {
         HOME / "conf/athena/lake.sql": ddl.text(ddl.athena(DATABASE, LAKE, TABLES.values(), made, {})),
         HOME / "conf/redshift/lake.sql": ddl.text(ddl.redshift(DATABASE, TABLES.values(), {})),
+        HOME / "conf/redshift/exports.sql": redshift.script(),
+        **{HOME / "conf/snowflake" / name: text for name, text in snowflake.scripts().items()},
     }
 
 
 def main() -> int:
     """Write them."""
-    for path, text in {PAGE: tables_page(TABLES.values()), **statements()}.items():
+    pages = {PAGE: tables_page([*TABLES.values(), *IMPORTED.values()]), **statements()}
+    for path, text in pages.items():
         path.write_text(text, encoding="utf-8")
         print(f"written: {path.relative_to(HOME)}")
     return 0

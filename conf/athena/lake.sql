@@ -73,7 +73,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS `ticklake`.`trades_history` (
   `taker_side` string COMMENT 'buy or sell: what the taker did.',
   `ts` timestamp COMMENT 'The trade\'s own time, floored to the coarsest unit that any source of the feed offers.',
   `event_ts` timestamp COMMENT 'When the exchange sent it; NULL where it does not say.',
-  `recv_ts` timestamp COMMENT 'When our collector received it.',
+  `recv_ts` timestamp COMMENT 'When our collector received it; of an adopted tick, when the exchange sent it.',
   `source` string COMMENT 'How it reached us: ws, rest, dump or adopted.',
   `object` string COMMENT 'The landing object that holds it, relative to the lake.',
   `conn` string COMMENT 'The connection (or file) that brought it.',
@@ -149,7 +149,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS `ticklake`.`klines_history` (
   `first_id` bigint COMMENT 'Id of its first trade; NULL: the source does not tell, or there is none.',
   `last_id` bigint COMMENT 'Id of its last trade; NULL: the source does not tell, or there is none.',
   `recv_ts` timestamp COMMENT 'When our collector received it.',
-  `source` string COMMENT 'ws: the venue sent it; rest: it was asked for.',
+  `source` string COMMENT 'ws: the venue sent it; rest: it was asked for; adopted: a file of another collector.',
   `object` string COMMENT 'The landing object that holds it, relative to the lake.',
   `conn` string COMMENT 'The connection that brought it.',
   `seq` bigint COMMENT 'Number of the line on its connection and channel.',
@@ -163,6 +163,50 @@ PARTITIONED BY (
 )
 STORED AS PARQUET
 LOCATION 's3://bucket/ticklake/history/klines/';
+
+CREATE EXTERNAL TABLE IF NOT EXISTS `ticklake`.`imported_minutes` (
+  `venue` string COMMENT 'The exchange, such as binance.',
+  `market` string COMMENT 'The exchange\'s market: spot or usdm (USD-margined futures).',
+  `feed` string COMMENT 'imported: which of the exchange\'s series that system read it does not say.',
+  `minute` timestamp COMMENT 'The minute in which the ticks arrived, UTC.',
+  `buy_trades` bigint COMMENT 'Trades in which the taker bought: total_count_s of the file.',
+  `buy_volume` decimal(38,18) COMMENT 'Quantity that takers bought: total_btc_s, as that system told it, with all its decimals.',
+  `buy_quote_volume` decimal(38,18) COMMENT 'Quote amount of that: total_usd_s, as that system told it, with all its decimals.',
+  `avg_buy_price` decimal(38,18) COMMENT 'Average price of that: avg_s, as that system told it, with all its decimals; NULL without buys.',
+  `sell_trades` bigint COMMENT 'Trades in which the taker sold: total_count_b of the file.',
+  `sell_volume` decimal(38,18) COMMENT 'Quantity that takers sold: total_btc_b, as that system told it, with all its decimals.',
+  `sell_quote_volume` decimal(38,18) COMMENT 'Quote amount of that: total_usd_b, as that system told it, with all its decimals.',
+  `avg_sell_price` decimal(38,18) COMMENT 'Average price of that: avg_b, as that system told it, with all its decimals; NULL without sells.',
+  `object` string COMMENT 'The file, relative to the lake.',
+  `line` bigint COMMENT 'Its line; the first one is 1.'
+)
+COMMENT 'The published months of imported_minutes: what published names is to be believed, and nothing else that may lie there.'
+PARTITIONED BY (
+  `pair` string COMMENT 'The pair as BASE-QUOTE, such as BTC-USDT.',
+  `year` int COMMENT 'Year of the time, UTC.',
+  `month` int COMMENT 'Month of the time, UTC: 1, not 01.'
+)
+STORED AS PARQUET
+LOCATION 's3://bucket/ticklake/history/imported_minutes/';
+
+CREATE EXTERNAL TABLE IF NOT EXISTS `ticklake`.`imported_spreads` (
+  `venue` string COMMENT 'The exchange, such as binance.',
+  `market` string COMMENT 'The exchange\'s market: spot or usdm (USD-margined futures).',
+  `ts` timestamp COMMENT 'When that system asked for the book, in whole seconds.',
+  `bid` decimal(20,10) COMMENT 'The highest price bid.',
+  `ask` decimal(20,10) COMMENT 'The lowest price asked.',
+  `spread_pct` decimal(12,6) COMMENT '(ask - bid) * 100 / ask, half up: of the exact prices, as in order_books, where the file has a float.',
+  `object` string COMMENT 'The file, relative to the lake.',
+  `line` bigint COMMENT 'Its line; the first one is 1.'
+)
+COMMENT 'The published months of imported_spreads: what published names is to be believed, and nothing else that may lie there.'
+PARTITIONED BY (
+  `pair` string COMMENT 'The pair as BASE-QUOTE, such as BTC-USDT.',
+  `year` int COMMENT 'Year of the time, UTC.',
+  `month` int COMMENT 'Month of the time, UTC: 1, not 01.'
+)
+STORED AS PARQUET
+LOCATION 's3://bucket/ticklake/history/imported_spreads/';
 
 CREATE OR REPLACE VIEW "ticklake"."trades" AS
 SELECT "venue", "market", "feed", "pair", "trade_id", "first_id", "last_id", "price", "quantity", "quote_quantity", "taker_side", CAST("ts" AS TIMESTAMP) AS "ts", CAST("event_ts" AS TIMESTAMP) AS "event_ts", CAST("recv_ts" AS TIMESTAMP) AS "recv_ts", "source", "object", "conn", "seq", "item", "year", "month"
@@ -216,11 +260,16 @@ JOIN newest n ON n.venue = f.venue AND n.market = f.market AND n.pair = f.pair A
 
 CREATE OR REPLACE VIEW "ticklake"."spreads" AS
 -- Best bid, best ask and spread of every order book, in the columns of an older system. A book that lacks a side has no spread; of a
--- crossed one it is below 0: state says so.
--- timestamp: when our collector received it; bid, ask: the best prices; spread: (ask - bid) * 100 / ask, in percent.
+-- crossed one it is below 0: state says so. Rows that adopt took in from that system are source imported.
+-- timestamp: when our collector received it, or the other system asked; bid, ask: the best prices; spread: (ask - bid) * 100 / ask, in
+-- percent.
 SELECT CAST(recv_ts AS TIMESTAMP) AS timestamp, pair, best_bid AS bid, best_ask AS ask, spread_pct AS spread,
-       venue, market, state, year, month
-FROM order_books;
+       venue, market, state, source, year, month
+FROM order_books
+UNION ALL
+SELECT CAST(ts AS TIMESTAMP) AS timestamp, pair, bid, ask, spread_pct AS spread, venue, market,
+       CASE WHEN bid >= ask THEN 'crossed' ELSE 'ok' END AS state, 'imported' AS source, year, month
+FROM imported_spreads;
 
 CREATE OR REPLACE VIEW "ticklake"."where_to_buy_now" AS
 -- Where to buy for $50,000 now: of each base currency the cheapest average price first, then those that cannot fill all of it.
@@ -430,7 +479,8 @@ CREATE OR REPLACE VIEW "ticklake"."minute_rows" AS
 -- What takers bought and sold, minute by minute, in the columns of an older system: b bought, s sold. One series a market and month.
 -- Of several feeds of a pair that one of the month which has more complete minutes, then more minutes, then fewer missing trades, then
 -- trade before the others. After an id reset that a person confirmed, trade and trade.2 are one series here; the minute it lies in may
--- have a row of each.
+-- have a row of each. Minutes that adopt took in from that system (feed imported) are shown where we have none of that minute; quantities
+-- are rounded to 8 decimals, prices to 10.
 -- timestamp: start of the minute, UTC; total_count_b, total_count_s: the exchange's trades; total_btc_b, total_btc_s: base quantity;
 -- total_usd_b, total_usd_s: quote amount; avg_b, avg_s: average price; NULL where there is none.
 WITH kinds AS (
@@ -457,11 +507,23 @@ FROM minute_aggregates m
 JOIN ranked r
   ON r.venue = m.venue AND r.market = m.market AND r.pair = m.pair AND r.year = m.year AND r.month = m.month
  AND r.kind = split_part(m.feed, '.', 1)
-WHERE r.place = 1;
+WHERE r.place = 1
+UNION ALL
+SELECT i.minute AS timestamp,
+       i.buy_trades AS total_count_b, i.sell_trades AS total_count_s,
+       CAST(i.buy_volume AS DECIMAL(30,8)) AS total_btc_b, CAST(i.sell_volume AS DECIMAL(30,8)) AS total_btc_s,
+       i.buy_quote_volume AS total_usd_b, i.sell_quote_volume AS total_usd_s,
+       CAST(i.avg_buy_price AS DECIMAL(20,10)) AS avg_b, CAST(i.avg_sell_price AS DECIMAL(20,10)) AS avg_s,
+       i.venue, i.market, i.feed, i.pair, i.year, i.month
+FROM imported_minutes i
+LEFT JOIN minute_aggregates o
+  ON o.venue = i.venue AND o.market = i.market AND o.pair = i.pair AND o.year = i.year AND o.month = i.month AND o.minute = i.minute
+WHERE o.minute IS NULL;
 
 CREATE OR REPLACE VIEW "ticklake"."minute_rows_all" AS
 -- What takers bought and sold, minute by minute, in the columns of an older system: b bought, s sold. Every feed: two of one pair tell
--- the same trades, so a question names one.
+-- the same trades, so a question names one. Minutes that adopt took in from that system are feed imported, all of them; quantities are
+-- rounded to 8 decimals, prices to 10.
 -- timestamp: start of the minute, UTC; total_count_b, total_count_s: the exchange's trades; total_btc_b, total_btc_s: base quantity;
 -- total_usd_b, total_usd_s: quote amount; avg_b, avg_s: average price; NULL where there is none.
 SELECT minute AS timestamp,
@@ -470,7 +532,15 @@ SELECT minute AS timestamp,
        buy_quote_volume AS total_usd_b, sell_quote_volume AS total_usd_s,
        avg_buy_price AS avg_b, avg_sell_price AS avg_s,
        venue, market, feed, pair, year, month
-FROM minute_aggregates;
+FROM minute_aggregates
+UNION ALL
+SELECT i.minute AS timestamp,
+       i.buy_trades AS total_count_b, i.sell_trades AS total_count_s,
+       CAST(i.buy_volume AS DECIMAL(30,8)) AS total_btc_b, CAST(i.sell_volume AS DECIMAL(30,8)) AS total_btc_s,
+       i.buy_quote_volume AS total_usd_b, i.sell_quote_volume AS total_usd_s,
+       CAST(i.avg_buy_price AS DECIMAL(20,10)) AS avg_b, CAST(i.avg_sell_price AS DECIMAL(20,10)) AS avg_s,
+       i.venue, i.market, i.feed, i.pair, i.year, i.month
+FROM imported_minutes i;
 
 CREATE OR REPLACE VIEW "ticklake"."recent_transactions" AS
 -- The newest trades of each market: those of the last hour before its newest one, the newest first. One series a market: of several feeds

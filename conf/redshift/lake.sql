@@ -56,7 +56,7 @@ COMMENT ON COLUMN ticklake."trades_live"."ts" IS 'The trade''s own time, floored
 
 COMMENT ON COLUMN ticklake."trades_live"."event_ts" IS 'When the exchange sent it; NULL where it does not say.';
 
-COMMENT ON COLUMN ticklake."trades_live"."recv_ts" IS 'When our collector received it.';
+COMMENT ON COLUMN ticklake."trades_live"."recv_ts" IS 'When our collector received it; of an adopted tick, when the exchange sent it.';
 
 COMMENT ON COLUMN ticklake."trades_live"."source" IS 'How it reached us: ws, rest, dump or adopted.';
 
@@ -318,7 +318,7 @@ COMMENT ON COLUMN ticklake."order_books"."ask_depth_100bp" IS 'Quote amount of t
 
 COMMENT ON COLUMN ticklake."order_books"."state" IS 'ok, crossed (best_bid >= best_ask), one_sided, or empty.';
 
-COMMENT ON COLUMN ticklake."order_books"."source" IS 'ws: the venue sent it; rest: it was asked for.';
+COMMENT ON COLUMN ticklake."order_books"."source" IS 'ws: the venue sent it; rest: it was asked for; adopted: a file of another collector.';
 
 COMMENT ON COLUMN ticklake."order_books"."object" IS 'The landing object that holds it, relative to the lake.';
 
@@ -396,7 +396,7 @@ COMMENT ON COLUMN ticklake."klines_live"."last_id" IS 'Id of its last trade; NUL
 
 COMMENT ON COLUMN ticklake."klines_live"."recv_ts" IS 'When our collector received it.';
 
-COMMENT ON COLUMN ticklake."klines_live"."source" IS 'ws: the venue sent it; rest: it was asked for.';
+COMMENT ON COLUMN ticklake."klines_live"."source" IS 'ws: the venue sent it; rest: it was asked for; adopted: a file of another collector.';
 
 COMMENT ON COLUMN ticklake."klines_live"."object" IS 'The landing object that holds it, relative to the lake.';
 
@@ -809,13 +809,13 @@ CREATE TABLE IF NOT EXISTS ticklake."loads" (
   "loaded_at" TIMESTAMP
 );
 
-COMMENT ON TABLE ticklake."loads" IS 'What compact found in each file of the inbox, one row a version of a file; a run that finds the same changes nothing.';
+COMMENT ON TABLE ticklake."loads" IS 'What compact found in each file of the inbox, and adopt in each file of another system: a row a version of a file, of a file of lines a row a month of it; a run that finds the same changes nothing.';
 
-COMMENT ON COLUMN ticklake."loads"."object" IS 'The file, relative to the lake.';
+COMMENT ON COLUMN ticklake."loads"."object" IS 'The file, relative to the lake; of an adopted one the name under which the lake keeps it where no lines are made of it.';
 
 COMMENT ON COLUMN ticklake."loads"."sha256" IS 'Of its bytes.';
 
-COMMENT ON COLUMN ticklake."loads"."dataset" IS 'What it was made part of below history/: trades.';
+COMMENT ON COLUMN ticklake."loads"."dataset" IS 'What it was made part of below history/: trades, klines, imported_minutes, imported_spreads; of lines the table.';
 
 COMMENT ON COLUMN ticklake."loads"."venue" IS 'The exchange, such as binance.';
 
@@ -833,13 +833,13 @@ COMMENT ON COLUMN ticklake."loads"."bytes" IS 'As it lies in the inbox.';
 
 COMMENT ON COLUMN ticklake."loads"."rows" IS 'Rows that are believed; NULL where it was not read.';
 
-COMMENT ON COLUMN ticklake."loads"."first_id" IS 'Least id of these.';
+COMMENT ON COLUMN ticklake."loads"."first_id" IS 'Least id of these; NULL: of candles.';
 
-COMMENT ON COLUMN ticklake."loads"."last_id" IS 'Greatest id of these.';
+COMMENT ON COLUMN ticklake."loads"."last_id" IS 'Greatest id of these; NULL: of candles.';
 
 COMMENT ON COLUMN ticklake."loads"."rejected" IS 'Rows that are not; each is in rejects.';
 
-COMMENT ON COLUMN ticklake."loads"."verdict" IS 'One of loaded, checksum, unreadable, not_published.';
+COMMENT ON COLUMN ticklake."loads"."verdict" IS 'One of loaded, as_in_month, differs_from_month, checksum, unreadable, adopted, not_published.';
 
 COMMENT ON COLUMN ticklake."loads"."detail" IS 'What is wrong, in words; empty where nothing is.';
 
@@ -869,7 +869,7 @@ CREATE TABLE IF NOT EXISTS ticklake."published" (
 
 COMMENT ON TABLE ticklake."published" IS 'The months of history: one row an object below history/, which readers take in the place of the live rows of that month.';
 
-COMMENT ON COLUMN ticklake."published"."dataset" IS 'What it is part of: trades, or minute_aggregates.';
+COMMENT ON COLUMN ticklake."published"."dataset" IS 'What it is part of: trades, minute_aggregates, klines, imported_minutes or imported_spreads.';
 
 COMMENT ON COLUMN ticklake."published"."venue" IS 'The exchange, such as binance.';
 
@@ -891,17 +891,17 @@ COMMENT ON COLUMN ticklake."published"."bytes" IS 'How many these are.';
 
 COMMENT ON COLUMN ticklake."published"."rows" IS 'Rows in it.';
 
-COMMENT ON COLUMN ticklake."published"."first_id" IS 'Least id of its trades.';
+COMMENT ON COLUMN ticklake."published"."first_id" IS 'Least id of its trades; NULL: of candles.';
 
-COMMENT ON COLUMN ticklake."published"."last_id" IS 'Greatest id of its trades.';
+COMMENT ON COLUMN ticklake."published"."last_id" IS 'Greatest id of its trades; NULL: of candles.';
 
-COMMENT ON COLUMN ticklake."published"."missing" IS 'Ids between these two that are missing; of minutes the sum of theirs. NULL: not dense.';
+COMMENT ON COLUMN ticklake."published"."missing" IS 'Ids between these two that are missing; of minutes the sum of theirs, of candles those that are absent. NULL: not dense.';
 
 COMMENT ON COLUMN ticklake."published"."duplicates" IS 'Rows of the files that said again what another one had said.';
 
 COMMENT ON COLUMN ticklake."published"."sources" IS 'The files that it was made of, in their order; of minutes the object of their trades.';
 
-COMMENT ON COLUMN ticklake."published"."runs" IS 'Of trades the ids without a break, from low to high, with the first and the last trade among them: an id that the venue gave to nothing is none. Between two of them lies a hole. NULL: not dense.';
+COMMENT ON COLUMN ticklake."published"."runs" IS 'Of trades the ids without a break, from low to high, with the first and the last trade among them: an id that the venue gave to nothing is none. Between two of them lies a hole. Of candles the same of their numbers since 1970. NULL: not dense.';
 
 COMMENT ON COLUMN ticklake."published"."made_with" IS 'Of minutes: changes with what the months beside this one have to say of their flags.';
 
@@ -1107,6 +1107,7 @@ CREATE TABLE IF NOT EXISTS ticklake."rejects" (
   "object" VARCHAR(256),
   "sha256" VARCHAR(256),
   "line" BIGINT,
+  "item" INTEGER,
   "venue" VARCHAR(65535),
   "market" VARCHAR(65535),
   "feed" VARCHAR(65535),
@@ -1123,7 +1124,9 @@ COMMENT ON COLUMN ticklake."rejects"."object" IS 'The file, relative to the lake
 
 COMMENT ON COLUMN ticklake."rejects"."sha256" IS 'Of its bytes.';
 
-COMMENT ON COLUMN ticklake."rejects"."line" IS 'The line of the CSV; the first one is 1.';
+COMMENT ON COLUMN ticklake."rejects"."line" IS 'The line of the CSV; the first one is 1. Of a file of lines its number on its connection.';
+
+COMMENT ON COLUMN ticklake."rejects"."item" IS 'Place in the line''s array; 0 where there is none.';
 
 COMMENT ON COLUMN ticklake."rejects"."venue" IS 'The exchange, such as binance.';
 
@@ -1135,9 +1138,9 @@ COMMENT ON COLUMN ticklake."rejects"."pair" IS 'The pair as BASE-QUOTE, such as 
 
 COMMENT ON COLUMN ticklake."rejects"."trade_id" IS 'Of a row that has an id and is no trade: nothing is missing there. NULL: of any other.';
 
-COMMENT ON COLUMN ticklake."rejects"."reason" IS 'One of columns, trade_id, price, quantity, ts, taker_side, aggregate, void, overflow, conflict.';
+COMMENT ON COLUMN ticklake."rejects"."reason" IS 'One of columns, trade_id, price, quantity, ts, taker_side, aggregate, kline, void, overflow, conflict, pair, number, width, open, hour, spread; of a file of lines those of quarantine, too.';
 
-COMMENT ON COLUMN ticklake."rejects"."raw" IS 'The line as it stands there; of a conflict the id.';
+COMMENT ON COLUMN ticklake."rejects"."raw" IS 'The line as it stands there; of a conflict the id, or the candle''s start.';
 
 COMMENT ON COLUMN ticklake."rejects"."loaded_at" IS 'When the run began that found it.';
 

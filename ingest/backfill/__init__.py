@@ -1,1 +1,1 @@
-"""What an exchange publishes of the past, into the lake's inbox."""
+"""What an exchange publishes or tells of the past, into the lake's inbox."""

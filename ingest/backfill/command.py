@@ -10,22 +10,32 @@ from pathlib import Path
 from ingest import landing, terminal
 from ingest.backfill.inbox import InboxError
 from ingest.backfill.listing import ListingError
-from ingest.backfill.run import Asked, Backfill, Progress, World
+from ingest.backfill.paging import Paging
+from ingest.backfill.paging import World as RestWorld
+from ingest.backfill.run import Backfill, Progress, World
+from ingest.backfill.tally import Paged
+from ingest.backfill.wanted import Asked
 from ingest.clock import SYSTEM
 from ingest.exchanges import find_exchange
 from ingest.exchanges.exchange import Dump, Exchange
 from ingest.plan import checked, proxies
+from ingest.rest.client import RestError, get
 from ingest.rest.download import fetch
-from ingest.settings import PAIR_PATTERN, SettingsError
+from ingest.settings import PAIR_PATTERN, Settings, SettingsError
 from ingest.spool.spool import SpoolError
 
 EXAMPLE = """example:
   python -m ingest backfill --conf conf/local.yaml --dataset aggTrades --pairs BTC-USDT --from 2024-01-01 --to 2024-03-31
   python -m ingest backfill --conf conf/local.yaml --dataset klines --interval 1m --market usdm --pairs '*-USDT' --from 2024-01-01
+  python -m ingest backfill --conf conf/local.yaml --venue coinbase --dataset trades --pairs BTC-USD --from 2024-01-01 --to 2024-01-31
 
 Files come with the sha256 that is published beside them, of whole months where there are, else of days, to
 <lake>/inbox/<venue>/<market>/<monthly|daily>/<dataset>/<symbol>/. A pattern fits what there ever were files of, delisted symbols
 among them. What is there is not fetched again; what was cut is gone on with. --recheck: what the venue has replaced since.
+
+A venue without files (coinbase, bitso) is asked over REST, page by page, as far back as it tells, within
+ingest.repair.weight_share of its limit; the pages come to <lake>/inbox/<venue>/<market>/lines/<kind>/<pair>/. A pattern fits
+what is traded now.
 
 Exit codes: 0 all that is published is there; 1 failed, or something is not there; 2 not asked properly.
 Ctrl+C or SIGTERM: ends within seconds; the next run goes on where this one ended."""
@@ -35,7 +45,7 @@ _BAR = 24  # characters
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what can be chosen."""
-    parser.description = "Fetch what an exchange publishes of the past into the lake's inbox."
+    parser.description = "Fetch what an exchange publishes or tells of the past into the lake's inbox."
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--conf", type=Path, required=True, help="the configuration, such as conf/local.yaml")
@@ -55,38 +65,69 @@ def run(args: argparse.Namespace, stop: threading.Event) -> int:
     terminal.log(verbose=args.verbose)
     try:
         settings = checked(args.conf, find_exchange)
-        exchange, dump = _source(args)
+        exchange = _exchange(args)
+        source = _kind(args, exchange) if exchange.dumps is None else _dump(args, exchange)
         asked = _asked(args, exchange)
     except SettingsError as error:
         sys.stderr.write(f"backfill: {error}\n")
         return USAGE
-    through = proxies(settings.ingest, find_exchange)
-    world = World(SYSTEM, fetch(through, settings.ingest.backfill.parallel), random.random, stop)
     try:
-        backfill = Backfill(settings.ingest, exchange, dump, landing.store(settings.lake), world)
-        end = backfill.run(asked, lambda now: terminal.show(_progress(now)))
-    except (SpoolError, InboxError, ListingError, OSError) as error:
+        if isinstance(source, Dump):
+            summary, is_good = _files(settings, exchange, source, asked, stop)
+        else:
+            summary, is_good = _pages(settings, exchange, source, asked, stop)
+    except (SpoolError, InboxError, ListingError, RestError, SettingsError, OSError) as error:
         sys.stderr.write(f"backfill: {error}\n")
         return FAILED
-    terminal.end(_summary(end))
-    return DONE if end.is_good else FAILED
+    terminal.end(summary)
+    return DONE if is_good else FAILED
 
 
-def _source(args: argparse.Namespace) -> tuple[Exchange, Dump]:
+def _files(settings: Settings, exchange: Exchange, dump: Dump, asked: Asked, stop: threading.Event) -> tuple[str, bool]:
+    through = proxies(settings.ingest, find_exchange)
+    world = World(SYSTEM, fetch(through, settings.ingest.backfill.parallel), random.random, stop)
+    backfill = Backfill(settings.ingest, exchange, dump, landing.store(settings.lake), world)
+    end = backfill.run(asked, lambda now: terminal.show(_progress(now)))
+    return _summary(end), end.is_good
+
+
+def _pages(settings: Settings, exchange: Exchange, kind: str, asked: Asked, stop: threading.Event) -> tuple[str, bool]:
+    world = RestWorld(SYSTEM, get(proxies(settings.ingest, find_exchange)), random.random, stop)
+    paging = Paging(settings.ingest, exchange, kind, landing.store(settings.lake), world)
+    end = paging.run(asked, lambda now: terminal.show(_paging(now)))
+    return _paged(end), end.is_good
+
+
+def _exchange(args: argparse.Namespace) -> Exchange:
     try:
-        exchange = find_exchange(args.venue, args.market)
+        return find_exchange(args.venue, args.market)
     except LookupError as error:
         raise SettingsError(f"--venue {args.venue} --market {args.market}: {error.args[0]}") from error
-    if exchange.dumps is None:
-        raise SettingsError(f"--venue {args.venue}: publishes no files")
+
+
+def _kind(args: argparse.Namespace, exchange: Exchange) -> str:
+    """Of what is asked for page by page."""
+    histories = exchange.rest.histories if exchange.rest else {}
+    kinds = {f"{kind}s": kind for kind, history in histories.items() if history.upwards is not None}
+    if args.dataset not in kinds:
+        raise SettingsError(
+            f"--dataset {args.dataset}: {exchange.name} tells {', '.join(sorted(kinds)) or 'nothing of its past'}"
+        )
+    if args.recheck:
+        raise SettingsError(f"--recheck: {exchange.name} publishes no files that could be replaced")
+    return kinds[args.dataset]
+
+
+def _dump(args: argparse.Namespace, exchange: Exchange) -> Dump:
+    assert exchange.dumps is not None
     kinds = {dump.dataset: dump for dump in exchange.dumps.kinds.values()}
     if args.dataset == "klines":
         if args.interval not in exchange.dumps.candles:
             raise SettingsError(f"--interval {args.interval}: one of {', '.join(exchange.dumps.candles)}")
-        return exchange, exchange.dumps.candles[args.interval]
+        return exchange.dumps.candles[args.interval]
     if args.dataset not in kinds:
         raise SettingsError(f"--dataset {args.dataset}: {exchange.name} publishes {', '.join(sorted([*kinds, 'klines']))}")
-    return exchange, kinds[args.dataset]
+    return kinds[args.dataset]
 
 
 def _asked(args: argparse.Namespace, exchange: Exchange) -> Asked:
@@ -123,6 +164,21 @@ def _summary(end: Progress) -> str:
     counts = f"backfill: {end.seconds:.0f} s, files={end.files}{ends} left={end.files - end.done} bytes={end.got_bytes}"
     absent = "".join(f"; {pair}: no file of {one.first} to {one.last}, {_WHERE[one.where]}" for pair, one in end.absent)
     return "".join([counts, absent, *(f"; failed: {failure}" for failure in end.failures)])
+
+
+def _paging(now: Paged) -> str:
+    done = now.ids - now.left
+    filled = _BAR * done // now.ids if now.ids else 0
+    doing = f", {now.doing[0]}" if now.doing else ""
+    return f"[{'#' * filled}{'.' * (_BAR - filled)}] {done:,}/{now.ids:,} ids, {now.pages} pages, {now.files} files{doing}"
+
+
+def _paged(end: Paged) -> str:
+    counts = (
+        f"backfill: {end.seconds:.0f} s, ids={end.ids} left={end.left} files={end.files} there={end.there} "
+        f"pages={end.pages} trades={end.trades} text_bytes={end.bytes}"
+    )
+    return "".join([counts, *(f"; {note}" for note in end.notes), *(f"; failed: {failure}" for failure in end.failures)])
 
 
 _WHERE = {

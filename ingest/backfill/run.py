@@ -7,12 +7,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from functools import partial
 
 from ingest.backfill.inbox import Inbox
 from ingest.backfill.listing import Key, listed
-from ingest.backfill.wanted import Absent, chosen, wanted
+from ingest.backfill.wanted import Absent, Asked, chosen, wanted
 from ingest.clock import Clock
 from ingest.crew import Crew
 from ingest.exchanges.exchange import Dump, Exchange, Period
@@ -27,16 +26,6 @@ from ingest.spool.spool import lock as take_lock
 PERIODS: Sequence[Period] = ("monthly", "daily")
 PLANNING = -1  # in the place of a thread's number
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What somebody wants to have: patterns of pairs, and the first and the last day."""
-
-    pairs: Sequence[str]
-    first: date
-    last: date
-    recheck: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,16 @@ Where = Literal["before", "between", "after", "all"]  # of what is published
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What somebody wants to have: patterns of pairs, and the first and the last day."""
+
+    pairs: Sequence[str]
+    first: date
+    last: date
+    recheck: bool = False
+
+
+@dataclass(frozen=True)
 class Absent:
     """Days in a row that no file is of."""
 

@@ -109,6 +109,7 @@ def shapes(always: Mapping[str, str], sometimes: Mapping[str, str]) -> Mapping[s
 _COMBINED = fields("", "stream data")
 
 
+_LIST = CandleReading(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, items=True)
 KLINES: Mapping[Source, CandleReading] = {
     "ws": CandleReading(
         open_time="data.k.t",
@@ -127,7 +128,8 @@ KLINES: Mapping[Source, CandleReading] = {
         width="data.k.i",
         is_closed="data.k.x",
     ),
-    "rest": CandleReading(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, items=True),
+    "rest": _LIST,
+    "adopted": _LIST,
 }
 
 
@@ -342,7 +344,7 @@ def dumps(folder: str, symbol: Callable[[str], str], kinds: Mapping[str, Dump], 
 
 
 def readings(sources: Mapping[str, Sequence[Source]], order_type: str | None = None) -> dict[tuple[str, Source], Reading]:
-    """How trades and aggregates stand in combined frames (ws), response bodies (rest) and rows of dumps (dump)."""
+    """How trades and aggregates stand in combined frames (ws), response bodies (rest), rows of dumps (dump), and bare events (adopted)."""
     known: dict[tuple[str, Source], Reading] = {}
     for source in ("rest", "dump"):
         known["agg_trade", source] = Reading(
@@ -367,27 +369,29 @@ def readings(sources: Mapping[str, Sequence[Source]], order_type: str | None = N
             sell="true",
             items="" if source == "rest" else None,
         )
-    known["agg_trade", "ws"] = Reading(
-        trade_id="data.a",
-        first_id="data.f",
-        last_id="data.l",
-        price="data.p",
-        quantity="data.q",
-        time="data.T",  # when it was traded
-        event_time="data.E",  # when the venue sent it
-        taker="data.m",
-        buy="false",
-        sell="true",
-    )
-    known["trade", "ws"] = Reading(
-        trade_id="data.t",
-        price="data.p",
-        quantity="data.q",
-        time="data.T",
-        event_time="data.E",
-        taker="data.m",
-        buy="false",
-        sell="true",
-        order_type=order_type,
-    )
+    events: Mapping[Source, str] = {"ws": "data.", "adopted": ""}
+    for source, below in events.items():
+        known["agg_trade", source] = Reading(
+            trade_id=f"{below}a",
+            first_id=f"{below}f",
+            last_id=f"{below}l",
+            price=f"{below}p",
+            quantity=f"{below}q",
+            time=f"{below}T",  # when it was traded
+            event_time=f"{below}E",  # when the venue sent it
+            taker=f"{below}m",
+            buy="false",
+            sell="true",
+        )
+        known["trade", source] = Reading(
+            trade_id=f"{below}t",
+            price=f"{below}p",
+            quantity=f"{below}q",
+            time=f"{below}T",
+            event_time=f"{below}E",
+            taker=f"{below}m",
+            buy="false",
+            sell="true",
+            order_type=order_type if source == "ws" else None,
+        )
     return {(kind, source): known[kind, source] for kind, found in sources.items() for source in found}

@@ -96,7 +96,7 @@ BINANCE_SPOT = Exchange(
     klines=KLINES,
     books={
         "ws": BookReading(Top("data.bids", "data.asks"), sequence="data.lastUpdateId"),
-        "rest": BookReading(Top("bids", "asks"), sequence="lastUpdateId"),
+        **dict.fromkeys(("rest", "adopted"), BookReading(Top("bids", "asks"), sequence="lastUpdateId")),
     },
     listing=LISTING,
     shapes=shapes(_ALWAYS, _SOMETIMES),
@@ -116,5 +116,5 @@ BINANCE_SPOT = Exchange(
         used_header="x-mbx-used-weight-1m",
     ),
     dumps=dumps("/data/spot", _SYMBOL, _DUMPS, widths=("1s", *WIDTHS), header=False),
-    readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}),
+    readings=readings(dict.fromkeys(("agg_trade", "trade"), ("ws", "rest", "dump", "adopted"))),
 )

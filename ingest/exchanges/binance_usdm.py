@@ -91,7 +91,7 @@ BINANCE_USDM = Exchange(
     klines=KLINES,
     books={
         "ws": BookReading(Top("data.b", "data.a"), sequence="data.u", time="data.T"),
-        "rest": BookReading(Top("bids", "asks"), sequence="lastUpdateId", time="T"),
+        **dict.fromkeys(("rest", "adopted"), BookReading(Top("bids", "asks"), sequence="lastUpdateId", time="T")),
     },
     listing=LISTING,
     shapes=shapes(_ALWAYS, _SOMETIMES),
@@ -110,5 +110,5 @@ BINANCE_USDM = Exchange(
         used_header="x-mbx-used-weight-1m",
     ),
     dumps=dumps("/data/futures/um", _SYMBOL, _DUMPS, widths=WIDTHS, header=True),
-    readings=readings({"agg_trade": ("ws", "rest", "dump"), "trade": ("ws", "rest", "dump")}, order_type="data.X"),
+    readings=readings({"agg_trade": ("ws", "rest", "dump", "adopted"), "trade": ("ws", "rest", "dump")}, order_type="data.X"),
 )

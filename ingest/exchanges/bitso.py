@@ -20,7 +20,9 @@ from ingest.exchanges.exchange import (
     Request,
     Rest,
     Seen,
+    Told,
     Top,
+    Upwards,
     fields,
 )
 from ingest.settings import PAIR
@@ -81,13 +83,22 @@ _PAGE = 100  # trades in a response at most
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _ask(pair: str, low: int, _high: int) -> str:
+def _ask(pair: str, low: int, high: int) -> str:
     """Upwards from an id, as many as the venue gives: how many trades there are between two ids nobody knows."""
-    return f"/api/v3/trades?book={_book(pair)}&sort=asc&limit={_PAGE}&marker={low - 1}"
+    return _upwards(pair, low, high, _PAGE)
 
 
 def _latest(pair: str) -> str:
     return f"/api/v3/trades?book={_book(pair)}&sort=desc&limit={_PAGE}"
+
+
+def _upwards(pair: str, low: int, _high: int, most: int) -> str:
+    return f"/api/v3/trades?book={_book(pair)}&sort=asc&limit={most}&marker={low - 1}"
+
+
+def _told(body: Any) -> Sequence[Told]:  # noqa: ANN401 - any JSON value
+    moments = [(item["tid"], datetime.fromisoformat(item["created_at"])) for item in body["payload"]]
+    return [Told(int(number), (at - _EPOCH) // timedelta(milliseconds=1)) for number, at in moments]
 
 
 def _read(body: Any, low: int, _high: int) -> Page:  # noqa: ANN401 - any JSON value
@@ -166,7 +177,7 @@ BITSO = Exchange(
         hosts=("https://api.bitso.com",),
         budget=60,
         seconds=60,
-        histories={"trade": History(_ask, _read, _latest, weight=1)},
+        histories={"trade": History(_ask, _read, _latest, weight=1, upwards=Upwards(_upwards, _told, _PAGE))},
         book=_asked_book,
         resync=Depth(aggregate=False),
         instruments=Instruments(Request("/api/v3/available_books", 1), _traded),

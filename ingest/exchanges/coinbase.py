@@ -21,7 +21,9 @@ from ingest.exchanges.exchange import (
     Rest,
     Seen,
     Time,
+    Told,
     Top,
+    Upwards,
     fields,
 )
 from ingest.settings import PAIR
@@ -93,6 +95,21 @@ def _ask(pair: str, low: int, high: int) -> str:
     return f"/products/{pair}/trades?limit={min(_PAGE, high - low + 1)}&after={high + 1}"
 
 
+def _latest(pair: str) -> str:
+    return f"/products/{pair}/trades?limit={_PAGE}"
+
+
+def _upwards(pair: str, _low: int, high: int, most: int) -> str:
+    """Newest first here, too; where some ids are absent, the answer goes on below the least one that is wanted."""
+    return f"/products/{pair}/trades?limit={most}&after={high + 1}"
+
+
+def _told(body: Any) -> Sequence[Told]:  # noqa: ANN401 - any JSON value
+    return [
+        Told(int(item["trade_id"]), (datetime.fromisoformat(item["time"]) - _EPOCH) // timedelta(milliseconds=1)) for item in body
+    ]
+
+
 def _read(body: Any, low: int, _high: int) -> Page:  # noqa: ANN401 - any JSON value
     if not isinstance(body, list):
         raise TypeError(f"no list of trades: {body!r:.200}")
@@ -162,7 +179,7 @@ COINBASE = Exchange(
     recognise=_recognise,
     books={
         "ws": BookReading(Top("bids", "asks")),
-        "rest": BookReading(Top("bids", "asks"), sequence="sequence", time="time", time_unit="iso"),
+        **dict.fromkeys(("rest", "adopted"), BookReading(Top("bids", "asks"), sequence="sequence", time="time", time_unit="iso")),
     },
     listing=InstrumentReading(
         items="",
@@ -179,7 +196,7 @@ COINBASE = Exchange(
         hosts=("https://api.exchange.coinbase.com",),
         budget=10,
         seconds=1,
-        histories={"trade": History(_ask, _read, lambda pair: f"/products/{pair}/trades?limit={_PAGE}", weight=1)},
+        histories={"trade": History(_ask, _read, _latest, weight=1, upwards=Upwards(_upwards, _told, _PAGE))},
         book=_asked_book,
         instruments=Instruments(Request("/products", 1), _traded),
         time=Time(Request("/time", 1), _time),

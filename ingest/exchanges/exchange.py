@@ -178,6 +178,24 @@ class Page(NamedTuple):
     last_ms: int | None = None  # of the newest trade in it
 
 
+class Told(NamedTuple):
+    """A trade in a response."""
+
+    number: int  # its id
+    ms: int  # when it was traded
+
+
+@dataclass(frozen=True)
+class Upwards:
+    """How everything that was ever traded is asked for, from the oldest trade to the newest."""
+
+    ask: Callable[[str, int, int, int], str]  # pair, least and greatest id, how many trades at most -> path and query
+    read: Callable[
+        [Any], Sequence[Told]
+    ]  # the parsed body, in any order, perhaps with trades beyond those ids; raises where it is none
+    page: int  # trades in a response at most; where ids are dense, ask for no more ids at a time
+
+
 @dataclass(frozen=True)
 class History:
     """How trades of the past are asked for over REST, page by page."""
@@ -187,6 +205,7 @@ class History:
     latest: Callable[[str], str]  # pair -> path and query of the newest trades
     weight: int
     reach: timedelta | None = None  # older ones are refused; None: all there ever were
+    upwards: Upwards | None = None  # None: its past is in published files
 
 
 class Request(NamedTuple):

@@ -2,19 +2,29 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 
 from ingest.exchanges import EXCHANGES
-from ingest.exchanges.exchange import Dump, Exchange, Period
+from ingest.exchanges.exchange import Dump, Exchange
+from ingest.settings import Epoch
 
 ROOT = "inbox/"
 CHECKSUM = ".CHECKSUM"
 _DAY = timedelta(days=1)
+_TRADED = ("trade", "agg_trade")
 _KEY = re.compile(
     r"inbox/(?P<venue>\w+)/(?P<market>\w+)/(?P<period>monthly|daily)/(?P<dataset>\w+)/(?P<symbol>\w+)/"
     r"(?P<name>(?P<of>\w+)-(?P<what>\w+)-(?P<when>\d{4}-\d\d(?:-\d\d)?)\.(?:zip|csv))"
 )
+
+
+_LINES = re.compile(
+    r"inbox/(?P<venue>\w+)/(?P<market>\w+)/lines/(?P<kind>\w+)/(?P<pair>[A-Z0-9]+-[A-Z0-9]+)/"
+    r"(?P<first>\d{4}-\d\d-\d\d)_(?P<last>\d{4}-\d\d-\d\d)_[0-9a-f]{12}\.jsonl\.gz"
+)
+Period = Literal["monthly", "daily", "lines"]
 
 
 class OddKeyError(ValueError):
@@ -80,7 +90,7 @@ class Inbox:
     odd: Mapping[str, str] = field(default_factory=dict)  # key -> what is wrong with it
 
 
-def inbox(keys: Iterable[str]) -> Inbox:
+def inbox(keys: Iterable[str], epochs: Sequence[Epoch] = ()) -> Inbox:
     """Sort the keys. A file whose checksum has not come yet is not there."""
     there = set(keys)
     found: dict[Month, list[File]] = {}
@@ -89,12 +99,58 @@ def inbox(keys: Iterable[str]) -> Inbox:
         if key.endswith(CHECKSUM) or f"{key}{CHECKSUM}" not in there:
             continue
         try:
-            file = file_of(key)
+            files = [_in_epoch(file, epochs) for file in (_lines_of(key) if "/lines/" in key else [file_of(key)])]
         except OddKeyError as error:
             odd[key] = str(error)
         else:
-            found.setdefault(file.month, []).append(file)
+            for file in files:
+                found.setdefault(file.month, []).append(file)
     return Inbox({month: _files(month, files) for month, files in sorted(found.items())}, odd)
+
+
+def _lines_of(key: str) -> list[File]:
+    """A file of lines, once for each month that it has days of."""
+    told = _LINES.fullmatch(key)
+    if told is None:
+        raise OddKeyError(
+            f"{key}: inbox/<venue>/<market>/lines/<kind>/<PAIR>/<first day>_<last day>_<12 digits of its sha256>.jsonl.gz is right"
+        )
+    exchange = EXCHANGES.get((told["venue"], told["market"]))
+    if exchange is None or told["kind"] not in {**exchange.feeds, **exchange.recorded} or told["kind"] not in _TRADED:
+        raise OddKeyError(f"{key}: {told['venue']} {told['market']} has no trades called {told['kind']} that we know")
+    try:
+        first, last = date.fromisoformat(told["first"]), date.fromisoformat(told["last"])
+    except ValueError as error:
+        raise OddKeyError(f"{key}: {error}") from error
+    months = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+    if not months:
+        raise OddKeyError(f"{key}: ends on {last}, before it begins")
+    found = []
+    for number in months:
+        month = Month("trades", told["venue"], told["market"], told["kind"], told["pair"], number // 12, number % 12 + 1)
+        found.append(File(key, month, "lines", max(first, month.first), min(last, month.last)))
+    return found
+
+
+def _in_epoch(file: File, epochs: Sequence[Epoch]) -> File:
+    """The feed by the time: after an id reset that a person has confirmed it is another one."""
+    month = file.month
+    begin, end = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (month.first, month.last + _DAY))
+    mine = [
+        one
+        for one in epochs
+        if (one.venue, one.market, one.kind, one.pair) == (month.venue, month.market, month.feed, month.pair)
+    ]
+    inside = [one for one in mine if begin < one.since < end]
+    if inside:
+        raise OddKeyError(
+            f"{file.key}: the ids of {month.pair} began anew at {inside[0].since:%Y-%m-%d %H:%M} (ingest.epochs); a month with two "
+            "numberings is read from the live table alone: land its trades there"
+        )
+    before = [one.n for one in mine if one.since <= begin]
+    return (
+        replace(file, month=replace(month, feed=f"{month.feed}.{max(before)}")) if before and month.dataset == "trades" else file
+    )
 
 
 def file_of(key: str) -> File:
@@ -130,7 +186,7 @@ def dump_of(month: Month) -> Dump:
     """How its files are written."""
     dumps = EXCHANGES[month.venue, month.market].dumps
     assert dumps is not None
-    return dumps.kinds[month.feed] if month.dataset == "trades" else dumps.candles[month.feed]
+    return dumps.kinds[month.feed.partition(".")[0]] if month.dataset == "trades" else dumps.candles[month.feed]
 
 
 def _kind(exchange: Exchange, dataset: str, what: str, key: str) -> tuple[str, str, Dump]:
@@ -149,6 +205,10 @@ def _kind(exchange: Exchange, dataset: str, what: str, key: str) -> tuple[str, s
 
 
 def _files(month: Month, files: Sequence[File]) -> Files:
+    """What the venue publishes goes before lines, the month before its days."""
     whole = [file for file in files if file.period == "monthly"]
     days = sorted((file for file in files if file.period == "daily"), key=lambda file: file.first)
-    return Files(month, whole, days) if whole else Files(month, days)
+    lines = [file for file in files if file.period == "lines"]
+    if whole:
+        return Files(month, whole, days)
+    return Files(month, days or lines)

@@ -1,15 +1,17 @@
 """What the live tables have of months that history has, or is to have."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pyspark.sql import DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 
 from jobs.history.files import Month
+from jobs.history.widths import number_sql
 from jobs.runtime import changes
 from jobs.runtime.changes import At
 from jobs.runtime.frames import keys
 from jobs.runtime.lake import Place
+from jobs.tables.klines import KLINES
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.tables.trades import TRADES
 from jobs.transforms.feeds import Feed
@@ -20,23 +22,57 @@ OF_MONTH = ("venue", "market", "feed", "pair", "year", "month")
 Ids = tuple[int, int]  # both included
 
 
-def ids(spark: SparkSession, where: Place, months: Sequence[Month], at: At | None) -> Mapping[Month, Sequence[Ids]]:
-    """The ids that the live table has of these months, as ranges."""
-    if at is None or not months:
-        return {}
-    within = partitions((month.pair, month.year, month.month) for month in months)
-    rows = changes.read(spark, where, TRADES.name, at).where(within)
-    place = F.row_number().over(Window.partitionBy(*OF_MONTH).orderBy("trade_id"))
-    runs = rows.select(*OF_MONTH, "trade_id", (F.col("trade_id") - place).alias("run")).groupBy(*OF_MONTH, "run")
+def ids(spark: SparkSession, where: Place, months: Sequence[Month], at: Mapping[str, At]) -> Mapping[Month, Sequence[Ids]]:
+    """The ids that the live tables have of these months, of candles their numbers, as ranges."""
     found: dict[Month, list[Ids]] = {}
-    for row in keys(runs.agg(F.min("trade_id").alias("low"), F.max("trade_id").alias("high"))):
-        found.setdefault(_month(TRADES.name, row), []).append((row["low"], row["high"]))
+    for table in (TRADES, KLINES):
+        mine = [month for month in months if month.dataset == table.name]
+        if mine and table.name in at:
+            rows = changes.read(spark, where, table.name, at[table.name]).where(
+                partitions((m.pair, m.year, m.month) for m in mine)
+            )
+            for row in keys(_runs(rows, {month.feed for month in mine} if table is KLINES else None)):
+                found.setdefault(_month(table.name, row), []).append((row["low"], row["high"]))
     return found
 
 
-def worse(lost: Sequence[Ids]) -> str:
-    """What is said of a month that lacks ids of the live table."""
-    return f"the live table has {sum(high - low + 1 for low, high in lost)} ids that are not in it, such as {lost[0][0]}"
+def _runs(rows: DataFrame, widths: Collection[str] | None) -> DataFrame:
+    """`low` and `high` of ids without a break. `widths`: these are candles."""
+    if widths is not None:
+        number = " ".join(f"WHEN '{width}' THEN {number_sql(width)}" for width in sorted(widths))
+        rows = (
+            rows.withColumn("feed", F.col("width"))
+            .withColumn("trade_id", F.expr(f"CASE width {number} END"))
+            .where("trade_id >= 0")
+        )
+    place = F.row_number().over(Window.partitionBy(*OF_MONTH).orderBy("trade_id"))
+    runs = rows.select(*OF_MONTH, "trade_id", (F.col("trade_id") - place).alias("run")).groupBy(*OF_MONTH, "run")
+    return runs.agg(F.min("trade_id").alias("low"), F.max("trade_id").alias("high"))
+
+
+def lacking(
+    spark: SparkSession, where: Place, at: Mapping[str, At], rows: DataFrame, months: Sequence[Month]
+) -> Mapping[Month, str]:
+    """The months of trades of which the live table has ids that these rows have not, and what is said of that."""
+    if TRADES.name not in at or not months:
+        return {}
+    within = partitions((month.pair, month.year, month.month) for month in months)
+    there = changes.read(spark, where, TRADES.name, at[TRADES.name]).where(within).select(*OF_MONTH, "trade_id")
+    lost = there.join(rows.select(*OF_MONTH[:4], "trade_id"), on=[*OF_MONTH[:4], "trade_id"], how="left_anti").groupBy(*OF_MONTH)
+    told = {
+        _month(TRADES.name, row): row for row in keys(lost.agg(F.count("trade_id").alias("ids"), F.min("trade_id").alias("one")))
+    }
+    return {month: _said(month, told[month]["ids"], told[month]["one"]) for month in months if month in told}
+
+
+def worse(month: Month, lost: Sequence[Ids]) -> str:
+    """What is said of a month that lacks what the live table has."""
+    return _said(month, sum(high - low + 1 for low, high in lost), lost[0][0])
+
+
+def _said(month: Month, count: int, one: int) -> str:
+    what, such = ("ids", str(one)) if month.dataset == TRADES.name else ("candles", f"number {one}")
+    return f"the live table has {count} {what} that are not in it, such as {such}"
 
 
 def ends(minutes: DataFrame, published: Sequence[Month]) -> Mapping[Feed, Sequence[Range]]:

@@ -36,14 +36,14 @@ PUT = (
 
 
 @dataclass(frozen=True)
-class Trades:
-    """A month of trades: its object, and the runs of its ids. None: they are not dense."""
+class Held:
+    """A month that is published: its object, and the runs of its ids, of candles of their numbers. None: not dense."""
 
     month: Month
     object: str
     sha256: str
-    first_id: int
-    last_id: int
+    first_id: int | None
+    last_id: int | None
     files: Sequence[str]  # keys of those that it was made of
     runs: Sequence[Range] | None
 
@@ -52,7 +52,7 @@ class Trades:
 class Wanted:
     """The minutes of a month of trades, and what their flags are to say. None: ids are not dense."""
 
-    trades: Trades
+    trades: Held
     flags: Mapping[int, int] | None  # minute -> ids missing below its trades, where a run begins or ends
     is_newest: bool  # has the feed no later trade?
 
@@ -83,10 +83,10 @@ def minutes_of(month: Month) -> Month:
     return Month(MINUTE_AGGREGATES.name, month.venue, month.market, month.feed, month.pair, month.year, month.month)
 
 
-def wanted(published: Iterable[Trades], live: Mapping[Feed, Sequence[Range]]) -> list[Wanted]:
+def wanted(published: Iterable[Held], live: Mapping[Feed, Sequence[Range]]) -> list[Wanted]:
     """All minutes that are to be there. `live`: of the months that are in the live table alone."""
     found = []
-    by_feed: dict[Feed, list[Trades]] = {}
+    by_feed: dict[Feed, list[Held]] = {}
     for one in published:
         by_feed.setdefault(feed_of(one.month), []).append(one)
     for feed, months in by_feed.items():
@@ -170,7 +170,8 @@ def _putter(lake: Lake) -> Callable[["pa.Table"], "pa.Table"]:
             pq.write_table(into, path, **writing(shape))
             data = path.read_bytes()
             landing.store(lake).put(Month(MINUTE_AGGREGATES.name, *key.values()).key, path)
+        missing = pa.array([pc.sum(into.column("missing_trades")).as_py()], pa.int64())  # a null has no type
         told = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "rows": len(into)}
-        return pa.Table.from_pylist([{**key, **told, "missing": pc.sum(into.column("missing_trades")).as_py()}])
+        return pa.Table.from_pylist([{**key, **told}]).append_column("missing", missing)
 
     return work

@@ -3,13 +3,14 @@
 Where they are not, the rows are put by days on the disk and each day is sorted: of a month no more is in memory than its ids.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -66,6 +67,7 @@ class Found:
     runs: Ranges = field(default_factory=Ranges)  # of ids that are there, and of those that the venue gave no trade
     duplicates: int = 0
     rejects: list[tuple[str, Reject]] = field(default_factory=list)  # key of the file, row
+    is_dense: bool = True  # are missing ids missing trades?
     is_sorted: bool = True  # as they stood in the files
     files: dict[str, Told] = field(default_factory=dict)  # by key
 
@@ -121,7 +123,7 @@ def write(month: Month, parts: Callable[[], Iterable[Part]], into: Path) -> Foun
 def _as_they_stand(month: Month, parts: Iterable[Part], into: Path) -> Found:
     found = Found()
     before: tuple[int, int] | None = None  # time, id
-    with _Writer(into) as writer:
+    with Writer(into) as writer:
         for source, batches in parts:
             for batch in batches:
                 found.take(source, batch)
@@ -145,7 +147,7 @@ def _by_days(month: Month, parts: Iterable[Part], into: Path, folder: Path) -> F
                     if day not in days:
                         days[day] = stack.enter_context(pa.ipc.new_stream(folder / f"{day:02}", TRADE_SCHEMA))
                     days[day].write_table(table.filter(pc.equal(number, day)))
-    with _Writer(into) as writer:
+    with Writer(into) as writer:
         for day in sorted(days):
             with pa.ipc.open_stream(folder / f"{day:02}") as stream:
                 table = _once(stream.read_all(), found)
@@ -197,7 +199,7 @@ def _in_order(batch: Batch, before: tuple[int, int] | None, found: Found) -> tup
     return at[-1].as_py(), ids[-1].as_py()
 
 
-class _Writer:
+class Writer:
     """Row groups of one size."""
 
     def __init__(self, into: Path) -> None:
@@ -222,6 +224,20 @@ class _Writer:
             self._writer.write_table(waiting.slice(0, whole), GROUP)
             self._waiting = [waiting.slice(whole)]
             self._rows -= whole
+
+
+def cut(batches: Iterable[pa.RecordBatch], by: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], Iterator[pa.Table]]]:
+    """Rows that stand in the order of some columns, apart by the values of these."""
+    parts = (part for batch in batches for part in _parts(pa.Table.from_batches([batch]), by))
+    for key, mine in groupby(parts, key=itemgetter(0)):
+        yield key, (table for _, table in mine)
+
+
+def _parts(table: pa.Table, by: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], pa.Table]]:
+    place = 0
+    for row in table.group_by(list(by), use_threads=False).aggregate([([], "count_all")]).to_pylist():
+        yield tuple(row[name] for name in by), table.slice(place, row["count_all"])
+        place += row["count_all"]
 
 
 def _table(month: Month, source: Source, batch: Batch) -> pa.Table:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Context, Decimal
-from typing import IO, NamedTuple
+from typing import IO, Generic, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +28,7 @@ _NARROW = pa.decimal128(19, 10), pa.decimal128(18, 8)  # the product of these is
 _WIDE = pa.decimal256(20, 10), pa.decimal256(22, 8)
 _EXACT = Context(prec=60)
 SEEN = ("void", "overflow")  # reasons that tell of an id: it is not missing
+Told = TypeVar("Told")  # where what stands in a row
 _WORDS = {"true": True, "false": False}
 _SIGN = {True: ("True", "true"), False: ("False", "false")}
 _ID = re.compile(r"[0-9]{1,18}")
@@ -59,11 +60,11 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Form:
+class Form(Generic[Told]):
     """How rows stand in a file, and when they can have happened: microseconds since 1970, the end excluded."""
 
     dump: Dump
-    reading: Reading
+    reading: Told
     since: int
     until: int
     unit: int  # microseconds that a trade's time is floored to
@@ -74,20 +75,13 @@ def midnight(day: date) -> int:
     return (day - date(1970, 1, 1)).days * DAY
 
 
-def batches(file: IO[bytes], name: str, form: Form) -> Iterator[Batch]:
+def batches(file: IO[bytes], name: str, form: Form[Reading]) -> Iterator[Batch]:
     """All rows. UnreadableError: the file is not what the venue publishes."""
-    line = 1
-    for number, block in enumerate(_blocks(file, name)):
-        text = block
-        if number == 0:
-            text, skipped = _without_names(block, name, form.dump)
-            line += skipped
-        if text:
-            yield _batch(text, line, form)
-            line += text.count(b"\n") + (not text.endswith(b"\n"))
+    for line, text in without_names(text_blocks(file, name), name, form.dump):
+        yield _batch(text, line, form)
 
 
-def _blocks(file: IO[bytes], name: str) -> Iterator[bytes]:
+def text_blocks(file: IO[bytes], name: str) -> Iterator[bytes]:
     """Whole lines, so many bytes at a time."""
     rest = b""
     while piece := file.read(BLOCK):
@@ -103,8 +97,21 @@ def _blocks(file: IO[bytes], name: str) -> Iterator[bytes]:
         yield rest
 
 
-def _without_names(block: bytes, name: str, dump: Dump) -> tuple[bytes, int]:
-    """The block without a row of names, and how many lines that took."""
+def without_names(blocks: Iterator[bytes], name: str, dump: Dump) -> Iterator[tuple[int, bytes]]:
+    """The blocks with the number of their first line, without a row of names."""
+    line = 1
+    for number, block in enumerate(blocks):
+        text = block
+        if number == 0:
+            text, skipped = _after_names(block, name, dump)
+            line += skipped
+        if text:
+            yield line, text
+            line += text.count(b"\n") + (not text.endswith(b"\n"))
+
+
+def _after_names(block: bytes, name: str, dump: Dump) -> tuple[bytes, int]:
+    """The first block without a row of names, and how many lines that took."""
     block = block.removeprefix(b"\xef\xbb\xbf")
     first, _, others = block.partition(b"\n")
     told = first.strip().replace(b'"', b"")
@@ -117,7 +124,7 @@ def _without_names(block: bytes, name: str, dump: Dump) -> tuple[bytes, int]:
     return others, 1
 
 
-def _batch(text: bytes, line: int, form: Form) -> Batch:
+def _batch(text: bytes, line: int, form: Form[Reading]) -> Batch:
     try:
         return _believed(text, line, form)
     except (pa.ArrowInvalid, _FaultError):
@@ -128,7 +135,7 @@ class _FaultError(Exception):
     """Something is not as it is meant to be."""
 
 
-def _columns(form: Form) -> dict[str, pa.DataType]:
+def _columns(form: Form[Reading]) -> dict[str, pa.DataType]:
     """The columns that are read, with their types."""
     reading = form.reading
     found = {
@@ -141,7 +148,7 @@ def _columns(form: Form) -> dict[str, pa.DataType]:
     return found | {name: ID for name in (reading.first_id, reading.last_id) if name is not None}
 
 
-def _believed(text: bytes, line: int, form: Form) -> Batch:
+def _believed(text: bytes, line: int, form: Form[Reading]) -> Batch:
     """A block without a fault. ArrowInvalid, _FaultError: it has one."""
     types, reading = _columns(form), form.reading
     table = csv.read_csv(
@@ -160,7 +167,7 @@ def _believed(text: bytes, line: int, form: Form) -> Batch:
         raise _FaultError
     price, quantity, at = columns[reading.price], columns[reading.quantity], columns[reading.time]
     ids = [columns[name] for name in (reading.trade_id, reading.first_id, reading.last_id) if name is not None]
-    at = _microseconds(at)
+    at = microseconds(at)
     low, high = pc.min_max(at).values()
     if not form.since <= low.as_py() <= high.as_py() < form.until:
         raise _FaultError
@@ -169,7 +176,7 @@ def _believed(text: bytes, line: int, form: Form) -> Batch:
     return _made(columns, pc.cumulative_sum(pa.repeat(pa.scalar(1, ID), len(at)), start=line - 1), at, form, ())
 
 
-def _judged(text: bytes, line: int, form: Form) -> Batch:
+def _judged(text: bytes, line: int, form: Form[Reading]) -> Batch:
     """A block with a fault: row by row."""
     types, reading = _columns(form), form.reading
     rows: dict[str, list[object]] = {name: [] for name in types}
@@ -182,7 +189,7 @@ def _judged(text: bytes, line: int, form: Form) -> Batch:
         if len(row) != len(form.dump.fields):
             rejects.append(Reject(number, "columns", raw))
             continue
-        values = {name: _value(row[place], types[name]) for name, place in places.items()}
+        values = {name: number_in(row[place], types[name]) for name, place in places.items()}
         wrong = _wrong(values, form)
         if wrong is not None:
             id_ = values[reading.trade_id] if wrong in SEEN else None
@@ -192,11 +199,11 @@ def _judged(text: bytes, line: int, form: Form) -> Batch:
         for name, value in values.items():
             rows[name].append(value)
     columns = {name: pa.array(rows[name], kind) for name, kind in types.items()}
-    return _made(columns, pa.array(lines, ID), _microseconds(columns[reading.time]), form, rejects)
+    return _made(columns, pa.array(lines, ID), microseconds(columns[reading.time]), form, rejects)
 
 
-def _value(text: str, kind: pa.DataType) -> object:
-    """What a text means; None: not that."""
+def number_in(text: str, kind: pa.DataType) -> object:
+    """What a text means, a number or a word for yes or no; None: not that."""
     text = text.strip()
     if pa.types.is_boolean(kind):
         return _WORDS.get(text.lower())
@@ -210,7 +217,7 @@ def _value(text: str, kind: pa.DataType) -> object:
     return found if found == round(found, kind.scale) else None
 
 
-def _wrong(values: dict[str, object], form: Form) -> str | None:
+def _wrong(values: dict[str, object], form: Form[Reading]) -> str | None:
     """Why a row is not believed; None: it is."""
     reading = form.reading
     for told, name in (("trade_id", reading.trade_id), ("price", reading.price), ("quantity", reading.quantity)):
@@ -237,7 +244,8 @@ def _wrong(values: dict[str, object], form: Form) -> str | None:
     return None if _EXACT.multiply(price, quantity) < Decimal(10) ** 20 else "overflow"
 
 
-def _microseconds(at: pa.Array) -> pa.Array:
+def microseconds(at: pa.Array) -> pa.Array:
+    """Times since 1970 in milliseconds or microseconds, told apart by their digits, in microseconds."""
     if len(at) and _least(at) >= MICROSECONDS_FROM:
         return at
     return pc.if_else(pc.greater_equal(at, MICROSECONDS_FROM), at, pc.multiply(at, 1000))
@@ -247,7 +255,7 @@ def _least(column: pa.Array) -> Decimal:
     return Decimal(pc.min(column).as_py())
 
 
-def _made(columns: dict[str, pa.Array], lines: pa.Array, at: pa.Array, form: Form, rejects: Sequence[Reject]) -> Batch:
+def _made(columns: dict[str, pa.Array], lines: pa.Array, at: pa.Array, form: Form[Reading], rejects: Sequence[Reject]) -> Batch:
     reading = form.reading
     price, quantity = columns[reading.price], columns[reading.quantity]
     none = pa.nulls(len(lines), ID)

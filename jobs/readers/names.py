@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from jobs.runtime import history
-from jobs.tables import TABLES
+from jobs.tables import IMPORTED, TABLES
 from jobs.tables.table import Table
 
 
@@ -15,7 +15,10 @@ class Past(NamedTuple):
     feed: str
 
 
-HISTORY: Mapping[str, Past] = {name: Past(table, history.FEEDS.get(name, "feed")) for name, table in history.TABLES.items()}
+HISTORY: Mapping[str, Past] = {
+    **{name: Past(table, history.FEEDS.get(name, "feed")) for name, table in history.TABLES.items()},
+    **{name: Past(table, "feed") for name, table in IMPORTED.items()},
+}
 
 
 def delta_name(table: Table) -> str:

@@ -67,6 +67,11 @@ def archived(store: Store, channel: str) -> dict[str, Sealed]:
     return {found.object: found for key in _indexes(store, f"archive/channel={channel}/") for found in _index(store, key)}
 
 
+def indexes(store: Store, channel: str) -> list[str]:
+    """What has to be read to know what it has."""
+    return list(_indexes(store, f"archive/channel={channel}/"))
+
+
 def has(store: Store, channel: str) -> bool:
     """Has it anything of a channel?"""
     return next(iter(_indexes(store, f"archive/channel={channel}/")), None) is not None

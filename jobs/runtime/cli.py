@@ -4,11 +4,12 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ingest.landing import FrozenError
 from ingest.settings import Settings, SettingsError, load
 from jobs.runtime.lake import LakeError, Place, place
 from jobs.runtime.lease import LeaseHeld, LeaseLost
@@ -23,15 +24,15 @@ class JobError(Exception):
     """A job cannot go on, for a reason that its message tells in full."""
 
 
-EXPECTED = (JobError, LakeError, LeaseHeld, LeaseLost, Foreign, TableError, SessionError)
+EXPECTED = (JobError, LakeError, LeaseHeld, LeaseLost, Foreign, TableError, SessionError, FrozenError)
 
 Summary = Mapping[str, Any]
 Run = Callable[[Settings, Place, argparse.Namespace], Summary]
 Verdict = Callable[[Summary], str | None]
 
 
-def parser(job: str, description: str, example: str) -> argparse.ArgumentParser:
-    """The options of every job."""
+def parser(job: str, description: str, example: str, dry_run: str | None = None) -> argparse.ArgumentParser:
+    """The options of every job. `dry_run` says what a dry run tells, where the job has one: its file names that text `DRY_RUN`."""
     made = argparse.ArgumentParser(
         prog=f"./spark-submit.sh {job}",
         description=description,
@@ -40,7 +41,15 @@ def parser(job: str, description: str, example: str) -> argparse.ArgumentParser:
     )
     made.add_argument("--conf", required=True, type=Path, metavar="FILE", help="the configuration, such as conf/local.yaml")
     made.add_argument("--run", default=None, metavar="NAME", help="name of this run under control/runs (default: the time)")
+    if dry_run is not None:
+        made.add_argument("--dry-run", action="store_true", help=f"{dry_run}; changes nothing, and needs no lake")
     return made
+
+
+def say(lines: Iterable[str]) -> None:
+    """What a person wants to read of a run before its summary."""
+    for line in lines:
+        print(line)
 
 
 def nothing_wrong(_: Summary) -> None:
@@ -63,9 +72,10 @@ def main(
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="time=%(asctime)s level=%(levelname)s %(message)s")
     logging.getLogger("py4j").setLevel(logging.WARNING)
     started = datetime.now(UTC)
+    is_dry = getattr(chosen, "dry_run", False)
     try:
         settings = load(chosen.conf)
-        where = place(settings.lake)
+        where = place(settings.lake, make=not is_dry)
     except (SettingsError, LakeError) as error:
         print(f"{job}: {error}", file=sys.stderr)
         return USAGE
@@ -90,7 +100,8 @@ def main(
     printed = summary.get("printed")
     summary = {key: value for key, value in summary.items() if key != "printed"}
     told = {"job": job, "run": name, "started": f"{started:%Y-%m-%dT%H:%M:%SZ}", "code": code, **summary}
-    _record(where, job, name, told)
+    if not is_dry:
+        _record(where, job, name, told)
     if code in (DONE, WRONG):
         figures = {key: value for key, value in summary.items() if not isinstance(value, list)}  # a list is for the record
         if printed is not None:

@@ -55,10 +55,15 @@ def source(live: Live, where: Place, name: str, time: str) -> Source:
 
 def rows(live: Live, where: Place, source: Source) -> DataFrame:
     """All of it, live and history."""
+    return read(live.spark, where, source)
+
+
+def read(spark: SparkSession, where: Place, source: Source) -> DataFrame:
+    """The same for whoever writes no table."""
     if source.published is not None:
-        return history.both(live.spark, where, source.name, source.at, source.published)
+        return history.both(spark, where, source.name, source.at, source.published)
     assert source.at is not None, f"{source.name} is nowhere"
-    return changes.read(live.spark, where, source.name, source.at)
+    return changes.read(spark, where, source.name, source.at)
 
 
 def changed(  # noqa: PLR0913 - a run and what it looks at
@@ -99,12 +104,17 @@ def left(live: Live, taken: Taken, rule: Any, *names: str) -> Mapping[str, At]: 
 
 def since(live: Live, where: Place, was: Mapping[str, At], sources: Sequence[Source]) -> Spans:
     """The minutes in which these changed since the versions that the last run took in."""
+    return between(live.spark, where, was, sources)
+
+
+def between(spark: SparkSession, where: Place, was: Mapping[str, At], sources: Sequence[Source]) -> Spans:
+    """The same for whoever writes no table."""
     found = []
     for one in sources:
         if one.at is not None:
-            found.append(changes.since(live.store, one.name, one.time, was[one.name], one.at))
+            found.append(changes.since(where.store, one.name, one.time, was[one.name], one.at))
         if one.published is not None:
-            found.append(history.since(live.spark, where, one.name, was[PUBLISHED.name], one.published))
+            found.append(history.since(spark, where, one.name, was[PUBLISHED.name], one.published))
     return together(found)
 
 

@@ -32,16 +32,19 @@ class Place:
         return f"{self.root}/landing/channel={channel}"
 
 
-def place(lake: Lake) -> Place:
-    """Find the lake, and refuse one that a newer program has made."""
+def place(lake: Lake, *, make: bool = True) -> Place:
+    """Find the lake, and refuse one that a newer program has made. `make`: begin it where there is none."""
     store = landing.store(lake)
     root = lake.path.rstrip("/") if lake.path.startswith("s3://") else str(Path(lake.path).absolute())
-    store.create("control/lake.json", json.dumps({"layout": LAYOUT}).encode())
+    if make:
+        store.create("control/lake.json", json.dumps({"layout": LAYOUT}).encode())
     found = store.get("control/lake.json")
+    if found is None and not make:
+        return Place(root, store)
     layout = json.loads(found[0])["layout"] if found else None
     if layout != LAYOUT:
         raise LakeError(f"{root}: the lake's layout is {layout}; this program knows {LAYOUT}: use the ticklake that wrote it")
-    if isinstance(store, landing.Files):
+    if make and isinstance(store, landing.Files):
         for channel in (
             "trades",
         ):  # the others are read once something has landed there; a file source wants its folder to be there

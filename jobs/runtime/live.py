@@ -3,7 +3,7 @@
 import json
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -152,11 +152,15 @@ class Live:
             (writer.option("replaceWhere", predicate) if predicate else writer).save(self.path)
             return self._committed(metadata["commit"])
 
-    def merge(self, rows: DataFrame, within: str, **told: Any) -> Commit | None:  # noqa: ANN401 - see above
-        """Put rows in the place of those with their keys, or beside them. `within`: a literal condition on `t`, to read few files."""
+    def merge(self, rows: DataFrame, within: str, *, nulls: Collection[str] = (), **told: Any) -> Commit | None:  # noqa: ANN401 - see above
+        """Put rows in the place of those with their keys, or beside them. `within`: a literal condition on `t`, to read few files.
+
+        `nulls`: columns of the key that may be NULL.
+        """
         view = f"{self.table.name}_rows"
         rows.createOrReplaceGlobalTempView(view)  # a batch has a session of its own
-        on = " AND ".join([*(f"t.`{name}` = s.`{name}`" for name in self.table.key), within])
+        alike = {name: "<=>" if name in nulls else "=" for name in self.table.key}
+        on = " AND ".join([*(f"t.`{name}` {same} s.`{name}`" for name, same in alike.items()), within])
         try:
             return self.sql(
                 f"MERGE INTO delta.`{self.path}` t USING global_temp.`{view}` s ON {on} "

@@ -1,5 +1,7 @@
 """The Spark session: built once, refused if its settings would give other numbers."""
 
+import os
+import time
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -24,6 +26,8 @@ class SessionError(Exception):
 
 def session(lake: Lake, name: str) -> SparkSession:
     """The session of a job. Settings come from conf/ by way of spark-submit.sh; the lake's place from the configuration file."""
+    os.environ["TZ"] = "UTC"  # Spark hands Python times in the zone of the process, and without its name
+    time.tzset()
     builder = SparkSession.builder.appName(f"ticklake {name}")
     for key, value in s3a(lake).items():
         builder = builder.config(key, value)

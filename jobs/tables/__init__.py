@@ -6,6 +6,8 @@ from jobs.tables.bars import BARS
 from jobs.tables.collector_events import COLLECTOR_EVENTS
 from jobs.tables.fills import FILLS
 from jobs.tables.gaps import GAPS
+from jobs.tables.imported_minutes import IMPORTED_MINUTES
+from jobs.tables.imported_spreads import IMPORTED_SPREADS
 from jobs.tables.instruments import INSTRUMENTS
 from jobs.tables.klines import KLINES
 from jobs.tables.loads import LOADS
@@ -25,6 +27,7 @@ __all__ = [
     "DERIVED",
     "FILLS",
     "GAPS",
+    "IMPORTED",
     "INSTRUMENTS",
     "KLINES",
     "LIVE",
@@ -47,4 +50,6 @@ LIVE: Mapping[str, Table] = {
 DERIVED: Mapping[str, Table] = {
     table.name: table for table in (BARS, FILLS, GAPS, LOADS, PUBLISHED, QUALITY_RESULTS, RECONCILIATION, REJECTS)
 }  # of jobs of their own
-TABLES: Mapping[str, Table] = {**LIVE, **DERIVED}
+TABLES: Mapping[str, Table] = {**LIVE, **DERIVED}  # Delta's
+# kept in history alone
+IMPORTED: Mapping[str, Table] = {table.name: table for table in (IMPORTED_MINUTES, IMPORTED_SPREADS)}

@@ -27,7 +27,7 @@ KLINES = Table(
         Column("first_id", "BIGINT", "Id of its first trade; NULL: the source does not tell, or there is none."),
         Column("last_id", "BIGINT", "Id of its last trade; NULL: the source does not tell, or there is none."),
         Column("recv_ts", "TIMESTAMP", "When our collector received it."),
-        Column("source", "STRING", "ws: the venue sent it; rest: it was asked for."),
+        Column("source", "STRING", "ws: the venue sent it; rest: it was asked for; adopted: a file of another collector."),
         Column("object", "STRING", "The landing object that holds it, relative to the lake."),
         Column("conn", "STRING", "The connection that brought it."),
         Column("seq", "BIGINT", "Number of the line on its connection and channel."),

@@ -43,7 +43,7 @@ ORDER_BOOKS = Table(
             for points in BASIS_POINTS
         ),
         Column("state", "STRING", "ok, crossed (best_bid >= best_ask), one_sided, or empty."),
-        Column("source", "STRING", "ws: the venue sent it; rest: it was asked for."),
+        Column("source", "STRING", "ws: the venue sent it; rest: it was asked for; adopted: a file of another collector."),
         Column("object", "STRING", "The landing object that holds it, relative to the lake."),
         Column("conn", "STRING", "The connection that brought it."),
         Column("seq", "BIGINT", "Number of the line on its connection and channel."),

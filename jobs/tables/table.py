@@ -21,7 +21,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A Delta table of the lake."""
+    """A table of the lake."""
 
     name: str
     comment: str
@@ -30,6 +30,7 @@ class Table:
     partitioned_by: Sequence[str] = ("pair", "year", "month")
     skipping: Sequence[str] = ()  # columns whose minima and maxima each file tells
     properties: Mapping[str, str] = field(default_factory=dict)
+    is_delta: bool = True  # False: parquet below history/ alone, an object a month, and no live table
 
     @property
     def names(self) -> list[str]:

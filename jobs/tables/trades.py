@@ -20,7 +20,7 @@ TRADES = Table(
         Column("taker_side", "STRING", "buy or sell: what the taker did."),
         Column("ts", "TIMESTAMP", "The trade's own time, floored to the coarsest unit that any source of the feed offers."),
         Column("event_ts", "TIMESTAMP", "When the exchange sent it; NULL where it does not say."),
-        Column("recv_ts", "TIMESTAMP", "When our collector received it."),
+        Column("recv_ts", "TIMESTAMP", "When our collector received it; of an adopted tick, when the exchange sent it."),
         Column("source", "STRING", "How it reached us: ws, rest, dump or adopted."),
         Column("object", "STRING", "The landing object that holds it, relative to the lake."),
         Column("conn", "STRING", "The connection (or file) that brought it."),

@@ -51,6 +51,18 @@ def test_a_dry_run_prints_one_line_that_a_shell_reads_back_and_does_nothing(proj
     assert not (project / "dist").exists()
 
 
+def test_a_dry_run_is_the_jobs_where_it_has_one_and_the_command_is_shown_of_every_job(project: Path):
+    (project / "jobs/trial.py").write_text('DRY_RUN = "say what it would do"\n')
+    conf = ("trial", "--conf", "my conf.yaml")
+    for options in (["--show", "--dry-run"], ["--dry-run", "--show"]):
+        shown = shlex.split(submit(project, *conf, *options, "there").stdout)
+        assert shown[-3:] == [f"{project.parent}/else where/my conf.yaml", "--dry-run", "there"]
+    (project / "jobs/trial.py").write_text("")
+    shown = [submit(project, *conf, option, "there").stdout for option in ("--show", "--dry-run")]
+    assert shown[0] == shown[1]
+    assert shlex.split(shown[0])[-2:] == [f"{project.parent}/else where/my conf.yaml", "there"]
+
+
 def test_a_local_run_uses_the_venv_and_the_local_settings(project: Path):
     words = dry_run(project)
     python = f"{project}/.venv/bin/python"
@@ -121,7 +133,8 @@ def test_the_dry_run_of_catalog_is_its_own_and_its_views_travel(project: Path):
     conf = ("catalog", "--conf", f"{project}/conf/local.yaml", "--dry-run")
     begun = submit(project, *conf, JAVA_HOME="/nowhere")
     assert (begun.returncode, begun.stdout) == (1, "")
-    words = shlex.split(submit(project, *conf, "--target", "emr-serverless", TICKLAKE_ARTIFACTS="s3://bucket/ticklake").stdout)
+    far = (*conf[:-1], "--show", "--target", "emr-serverless")
+    words = shlex.split(submit(project, *far, TICKLAKE_ARTIFACTS="s3://bucket/ticklake").stdout)
     views = sorted(path.name for path in (HOME / "conf/views").iterdir())
     assert value(words, "--files").split(",") == [f"s3://bucket/ticklake/{name}" for name in ("local.yaml", *views)]
     assert words[-4:] == ["--conf", "local.yaml", "--views", "."]

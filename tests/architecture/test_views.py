@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 import duckdb
 import pytest
 
-from jobs.tables import TABLES
+from jobs.tables import IMPORTED, TABLES
 from tests.support.asking import QUESTIONS
 from tests.support.project import HOME
 from tests.support.views import VIEWS, in_duckdb
 
 PAGE = (HOME / "docs/views.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-OF_TABLES = {column.name for table in TABLES.values() for column in table.columns}
+OF_TABLES = {column.name for table in (*TABLES.values(), *IMPORTED.values()) for column in table.columns}
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,12 @@
 
 import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
+STARTED = 19  # which of the fields says when, in ticks since the machine did
 PAGE = os.sysconf("SC_PAGE_SIZE")
 # a thread's name (the kernel keeps 15 letters of it) -> what it does; the first that fits
 GROUPS = {
@@ -42,15 +44,41 @@ def of_threads(process: int) -> Mapping[str, float]:
 
 def of_session(leader: int) -> float:
     """The same of all processes of a session, and of those they have started that ended."""
-    total = 0.0
+    return sum(sum(map(int, fields[11:15])) * TICK for _, fields in _session(leader))
+
+
+def resident_of_session(leader: int, of: Callable[[int], int] = resident) -> int:
+    """Bytes of memory that all processes of a session hold; what two of them share counts twice, unless `of` tells otherwise.
+
+    One that was started within the last second does not count: until it runs a program of its own it holds all that the one holds
+    that has started it.
+    """
+    total, now = 0, time.clock_gettime(time.CLOCK_BOOTTIME)
+    for process, fields in _session(leader):
+        if process != leader and now - int(fields[STARTED]) * TICK < 1:
+            continue
+        try:
+            total += of(process)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total
+
+
+def its_part(process: int) -> int:
+    """Bytes of memory that a process holds, of what it shares with others its part. It takes the kernel milliseconds to say."""
+    rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
+
+
+def _session(leader: int) -> Iterator[tuple[int, list[str]]]:
+    """Each process that lives, and what the kernel says of it."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = _fields(stat)
         except (FileNotFoundError, ProcessLookupError):
             continue
         if int(fields[3]) == leader:
-            total += sum(map(int, fields[11:15])) * TICK
-    return total
+            yield int(stat.parent.name), fields
 
 
 def _used(stat: Path) -> float:

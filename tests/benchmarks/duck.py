@@ -54,7 +54,7 @@ class Duck:
             if since:
                 ours = f"(FROM {ours} WHERE {time_} >= TIMESTAMPTZ '{since}')"
             theirs = f"read_parquet('{out}/{folder}/*/*.parquet', hive_partitioning = true)"
-            here, there = (self.connection.execute(_digest(table, rows)).fetchall()[0] for rows in (ours, theirs))
+            here, there = (self.connection.execute(digest(table, rows)).fetchall()[0] for rows in (ours, theirs))
             if here != there:
                 raise AssertionError(f"{table.name}: the stream's (rows, digest) are {here}, DuckDB's {there}")
             found[table.name] = here[0]
@@ -78,7 +78,7 @@ def _rows(lake: str, table: Table) -> str:
     return f"read_parquet({DeltaTable(f'{lake}/tables/{table.name}').file_uris()!r}, hive_partitioning = true)"
 
 
-def _digest(table: Table, rows: str) -> str:
+def digest(table: Table, rows: str) -> str:
     """Number of rows, and a sum over them in which each value of each compared column counts, whatever the order."""
     columns = [_comparable(column.name, column.type) for column in table.columns if column.name not in NOT_COMPARED]
     return f"SELECT count(*), sum(hash({', '.join(columns)})::HUGEINT) FROM {rows}"  # noqa: S608 - our own names

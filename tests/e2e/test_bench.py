@@ -78,3 +78,21 @@ def test_the_profile_tells_of_each_phase_and_stage():
     assert [word for word in words if word in {"start", "batch", "close"}] == ["start", "batch", "close"]
     assert "trades.append" in words
     assert " samples of tasks" in done.stdout or "no samples: jcmd and jfr" in done.stdout
+
+
+@pytest.mark.timeout(1200)  # four starts of a JVM
+@pytest.mark.long
+def test_the_benchmark_of_history():
+    command = [sys.executable, "-m", "tests.benchmarks.history", "--smoke"]
+    done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert (told["bench"], told["rows"], told["equal"]["trades"]) == (
+        "history",
+        200_000,
+        200_000,
+    )  # the job's, DuckDB's and polars'
+    assert told["equal"]["minute_aggregates"] > 100_000
+    ratios = {name: value for name, value in told.items() if name.startswith(("ratio_", "peak_"))}
+    assert len(ratios) == 9
+    assert all(value > 0 for value in ratios.values())

@@ -1,5 +1,6 @@
 """Every job over a lake on a real S3: the same tables as over the same objects in a folder."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from pyspark.sql import SparkSession
 
 from ingest import landing
 from ingest.settings import Lake
-from jobs import bars, fills, gaps, quality, rebuild, reconcile, stream, upkeep
+from jobs import bars, export, fills, gaps, quality, rebuild, reconcile, stream, upkeep
+from jobs.exports.layouts import LAYOUTS
 from jobs.tables import TABLES
 from tests.support.lines import Collector, landed
 from tests.support.quality import SUITES
@@ -32,6 +34,7 @@ STEPS: Sequence[tuple[Callable[..., int], Sequence[str], int]] = (
     (reconcile.main, [], 0),
     (bars.main, [], 0),
     (quality.main, ["--expectations", str(SUITES)], 3),
+    *((export.main, ["--layout", name], 0) for name in LAYOUTS),
     (rebuild.main, ["--table", "trades"], 0),
     (rebuild.main, ["--quarantine"], 0),
 )
@@ -100,5 +103,17 @@ def test_every_job_makes_the_same_tables_on_s3(spark: SparkSession, s3: S3, tmp_
     there, here = tables(spark, on_s3.path), tables(spark, on_files.path)
     assert there == here
     assert {name for name, rows in here.items() if not rows} == set(), "each table has something to compare"
+    exported = [_exported(landing.store(lake)) for lake in (on_s3, on_files)]
+    assert exported[0] == exported[1]
+    assert {name.split("/")[1] for name in exported[0]} == set(LAYOUTS)
     archived = [sorted(landing.store(lake).keys("archive/")) for lake in (on_s3, on_files)]
     assert archived[0] == archived[1] != []
+
+
+def _exported(store: landing.Store) -> Mapping[str, bytes | None]:
+    """The names, less what their content makes of them: it tells when rows were written. Of text all of it."""
+    found = {}
+    for name in store.keys("exports/"):
+        there = store.get(name)
+        found[re.sub(r"\.[0-9a-f]{12}\.", ".*.", name)] = there[0] if there and name.endswith(".csv") else None
+    return found

@@ -7,13 +7,19 @@ import re
 import subprocess
 import sys
 import threading
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
 
+from ingest.backfill.paging import Paging, World
+from ingest.backfill.wanted import Asked
+from ingest.exchanges import find_exchange
 from ingest.landing import store
-from ingest.settings import Lake
+from ingest.settings import Endpoint, Ingest, Lake, Limits, Spool
 from tests.support.exchange_server import sends, venue
+from tests.support.fakes import FakeTime, Stop
+from tests.support.paged import Venue, evenly, inbox
 from tests.support.seaweedfs import seaweedfs
 
 KEY = "landing/channel=trades/venue=binance/market=spot/dt=2024-11-07/17-laptop-abc.jsonl.gz"
@@ -142,3 +148,30 @@ ingest:
     assert [json.dumps(line["raw"]) for line in lines] == frames
     assert [line["seq"] for line in lines] == list(range(1000))
     assert list((tmp_path / "spool/collect/sealed").iterdir()) == []
+
+
+def test_the_past_that_is_paged_lies_in_the_bucket_and_is_not_asked_for_again(bucket, tmp_path):
+    begin = datetime(2024, 2, 29, tzinfo=UTC)
+    there = Venue(
+        "coinbase", "BTC-USD", evenly(range(1, 2402), begin, begin + timedelta(days=1))
+    )  # the last one is of the next day
+    ingest = Ingest(
+        "laptop",
+        spool=Spool(tmp_path / "spool"),
+        endpoints={"coinbase": {"spot": Endpoint(rest=[there.address])}},
+        limits=Limits(tmp_path / "limits"),
+    )
+
+    def fetched():
+        time = FakeTime()
+        world = World(time.clock, there.get, lambda: 0.0, Stop(time, 1000))
+        paging = Paging(ingest, find_exchange("coinbase", "spot"), "trade", bucket, world, most_pages=1)
+        return paging.run(Asked(["BTC-USD"], date(2024, 2, 29), date(2024, 2, 29)), lambda _: None)
+
+    first = fetched()
+    files = inbox(bucket, "coinbase", "BTC-USD")
+    assert sorted(row[0] for file in files.values() for row in file.trades()) == list(range(1, 2401))
+    assert (first.files, first.is_good) == (3, True)
+    again = fetched()
+    assert (again.files, again.there, again.is_good) == (0, 3, True)
+    assert inbox(bucket, "coinbase", "BTC-USD") == files

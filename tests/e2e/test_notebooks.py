@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from ingest.settings import settings
-from jobs import bars, compact, fills, gaps, quality, reconcile
+from jobs import adopt, bars, compact, fills, gaps, quality, reconcile
 from jobs.runtime.lake import place
 from tests.support import channels
 from tests.support.lines import Collector, micros, put
@@ -87,6 +87,15 @@ def with_all(spark: "SparkSession", lake: Path, tmp_path_factory: pytest.TempPat
         file.write_text(text)
         Path(f"{file}.CHECKSUM").write_text(f"{told or hashlib.sha256(text.encode()).hexdigest()}  {file.name}\n")
     compact.run(conf, place(conf.lake), argparse.Namespace())
+    old = folder.parent / "old"
+    old.mkdir()
+    (old / "spreads.csv").write_text("timestamp,pair,bid,ask,spread\n1777543200,btc_mxn,99,100,1\n1777543210,btc_mxn,98,100,2\n")
+    names = "timestamp,total_count_b,total_count_s,total_btc_b,total_btc_s,total_usd_b,total_usd_s,avg_b,avg_s"
+    (old / "minutes.csv").write_text(f"{names}\n2026-04-30 06:00,1,2,0.25,0.5,25,51,100,102\n")
+    asked = {"venue": None, "market": None, "pair": None, "zone": "America/New_York", "into": None, "dry_run": False}
+    series = {"venue": "binance", "market": "spot", "pair": "BTC-USDT"}
+    for name, more in (("spreads", {}), ("minutes", series)):
+        adopt.run(conf, place(conf.lake), argparse.Namespace(**asked | more, paths=[old / f"{name}.csv"]))
     checked = {
         "since": None,
         "until": None,
@@ -215,6 +224,11 @@ def test_the_examples_of_the_tables_page_say_what_is_in_the_lake(with_all: Path,
     assert found["published"] == [("2026", "3", "1", "1", "1", "0", "0", month)]
     row = "2,0,0,3,3,1772323200000,True,True"
     assert found["rejects"] == [(f"{folder}/BTCUSDT-aggTrades-2026-03-01.csv", "void", "1", "2", row)]
+    assert found["imported_minutes"] == [(f"{day} 00:00:00+00", "1", "0.500000000000000000", "0.250000000000000000")]
+    spreads = [("1777543210", "98", "2"), ("1777543200", "99", "1")]
+    assert [row[1:] for row in found["imported_spreads"]] == [
+        ("bitso", "spot", f"{bid}.0000000000", "100.0000000000", f"{spread}.000000") for _, bid, spread in spreads
+    ]
     assert found["quarantine"] == [("price", "binance", "spot", "BTC-USDT", "1", "price_text = -1.5")]
     assert len(found["trades"]) == 7
     greatest, *_, least = found["trades"]

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,16 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import compact
+from jobs.tables.klines import KLINES
 from jobs.tables.published import PUBLISHED
 from jobs.tables.trades import TRADES
 from tests.support.dumps import microseconds
 from tests.support.history import agg_csv, meant
 from tests.support.inbox import OBJECT, Inbox
 from tests.support.lines import Collector, micros, put
+from tests.support.reconciliation import candle
 from tests.support.stream import driver, take
+from tests.support.written import Written
 
 APRIL = "history/trades/pair=BTC-USDT/year=2026/month=4/binance-spot-agg_trade.parquet"
 T, DAY = 1704067200000, 86_400_000
@@ -109,10 +113,8 @@ def test_files_become_months_and_what_became_of_each_is_told(there: Inbox):
         "void",
         texts["BTCUSDT-aggTrades-2024-02"].splitlines()[2],
     )
-    assert json.loads((there.lake / "control/loads.json").read_text()) == {
-        "v": 1,
-        "files": {key: there.sha256(key) for key in sorted(keys.values())},
-    }
+    told = json.loads((there.lake / "control/loads.json").read_text())
+    assert (told["v"], told["files"]) == (1, {key: there.sha256(key) for key in sorted(keys.values())})
 
 
 def test_spark_reads_the_columns_of_the_live_table(there: Inbox):
@@ -149,6 +151,58 @@ def test_the_file_of_the_month_takes_the_place_of_its_days(there: Inbox):
     key = there.put("BTCUSDT-aggTrades-2024-01", january(1, 5) + january(6, 5, 31))
     assert there.run()["rows"] == 10
     assert {row[6] for row in there.rows(1)} == {key}
+    assert [row["verdict"] for row in there.table("loads", "object")] == ["loaded", "loaded"]  # the day's was, before
+
+
+def test_a_day_that_says_something_else_than_its_month_is_told(there: Inbox):
+    there.put("BTCUSDT-aggTrades-2024-01", january(1, 5) + january(6, 5, 2))
+    there.put("BTCUSDT-aggTrades-2024-01-01", january(1, 5))
+    day = there.put("BTCUSDT-aggTrades-2024-01-02", january(6, 6, 2))
+    why = "the month has 0 rows that the day has not, the day 1 that the month has not; 0 say something else"
+    expected = there.told(1, published=1, rows=10, minutes=2, refused=1, refusals=[f"{day}: {why}"])
+    assert there.run() == expected
+    assert [row["verdict"] for row in there.table("loads", "object")] == ["as_in_month", "differs_from_month", "loaded"]
+    assert there.run() == there.told(1)
+
+
+def test_a_month_whose_files_are_gone_stays_and_is_not_made_of_the_rest(there: Inbox):
+    """A file that history has may be removed; one that comes in the place of another is not believed to be all there is."""
+    first, _ = (there.put(f"BTCUSDT-aggTrades-2024-01-0{day}", january(5 * day, 5, day)) for day in (1, 2))
+    assert there.run()["rows"] == 10
+    (there.lake / first).unlink()
+    Path(f"{there.lake / first}.CHECKSUM").unlink()
+    assert there.run() == there.told(1)
+    there.put("BTCUSDT-aggTrades-2024-01-02", january(10, 6, 2))
+    why = "1 files that it was made of are gone, such as"
+    found = there.run()
+    assert (found["published"], found["refused"]) == (0, 1)
+    assert found["refusals"][0].startswith(f"{OBJECT.format(1)}: {why} {first};")
+    assert len(there.rows(1)) == 10
+    there.put("BTCUSDT-aggTrades-2024-01", january(5, 5) + january(10, 6, 2))
+    assert there.run()["rows"] == 11
+
+
+def test_candles_become_history_and_give_way_to_live_ones_that_they_lack(there: Inbox):
+    text = "".join(f"{T + n * 60_000},1,3,1,2,10,{T + n * 60_000 + 59_999},20,5,4,8,0\n" for n in (0, 1, 3))
+    key = there.put("BTCUSDT-1m-2024-01", text)
+    assert there.run() == there.told(1, published=1, rows=3)
+    name = "history/klines/pair=BTC-USDT/year=2024/month=1/binance-spot-1m.parquet"
+    ((row),) = there.table("published", "dataset")
+    names = ("dataset", "feed", "object", "rows", "first_id", "missing", "sources")
+    made = [{"object": key, "sha256": there.sha256(key)}]
+    assert tuple(row[name] for name in names) == ("klines", "1m", name, 3, None, 1, made)
+    found = there.spark.read.parquet(f"{there.lake}/history/klines")
+    assert {name: kind.upper() for name, kind in found.dtypes} == {column.name: column.type for column in KLINES.columns}
+    live = Written(there.spark, there.lake, KLINES)
+    minutes = [datetime(2024, 1, 1, 0, n, tzinfo=UTC) for n in range(4)]
+    live.append([candle(minutes[n], [Decimal(1)], [], has_ids=False) | {"close_time": minutes[n]} for n in (1, 3)])
+    assert there.run() == there.told(1)
+    live.append([candle(minutes[2], [Decimal(1)], [], has_ids=False) | {"close_time": minutes[2]}])
+    number = int(minutes[2].timestamp()) // 60
+    why = f"the live table has 1 candles that are not in it, such as number {number}"
+    assert there.run() == there.told(1, withdrawn=1, refused=1, refusals=[f"{name}: withdrawn, for {why}"])
+    assert there.run() == there.told(1, refused=1, refusals=[f"{name}: {why}"])
+    assert not (there.lake / name).exists()
 
 
 def test_a_file_that_fails_is_refused_and_the_others_go_on(there: Inbox, capsys: pytest.CaptureFixture[str]):

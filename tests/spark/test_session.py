@@ -1,6 +1,8 @@
 """A session under which the tables would come out otherwise is refused, by the setting's name."""
 
 import re
+import time
+from datetime import datetime
 
 import pytest
 from pyspark.sql import SparkSession
@@ -34,6 +36,19 @@ def test_another_delta_is_refused(spark: SparkSession, monkeypatch: pytest.Monke
     monkeypatch.setattr(session, "DELTA", "4.3.0")
     with pytest.raises(SessionError, match=r"Delta is 4\.2\.0; 4\.3\.0 is needed, the pair of Spark 4\.1\.1"):
         check(spark)
+
+
+def test_times_come_back_as_utc_whatever_zone_the_process_was_started_in(spark: SparkSession, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TZ", "America/Mexico_City")
+    time.tzset()
+    try:
+        one = spark.sql("SELECT TIMESTAMP '2026-01-01 00:00:00+00:00' AS at")
+        assert one.collect()[0]["at"] == datetime(2025, 12, 31, 18)  # noqa: DTZ001 - as Spark gives it: nobody could tell
+        session.session(Lake("./lake"), "test")
+        assert one.collect()[0]["at"] == datetime(2026, 1, 1)  # noqa: DTZ001 - see above
+    finally:
+        monkeypatch.setenv("TZ", "UTC")
+        time.tzset()
 
 
 def test_s3a_is_told_what_boto3_is_told():

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any
@@ -15,7 +16,7 @@ from pyspark.sql import SparkSession
 from jobs.transforms.instruments import FACTS
 from tests.support.bars import MINUTE, SERIES, Row
 from tests.support.project import HOME
-from tests.support.questions import LISTED, MINUTES, TABLES, TRADES_THERE
+from tests.support.questions import IMPORTED, LISTED, MINUTES, SPREADS, TABLES, TRADES_THERE
 from tests.support.stories import interpret
 from tests.support.tables import assert_rows
 from tests.support.views import VIEWS, in_duckdb, in_order, in_spark, of_duckdb, of_spark
@@ -38,7 +39,23 @@ def grouped(rows: Iterable[Row], *names: str) -> Mapping[tuple[Any, ...], list[R
     return found
 
 
-def minute_rows_all(rows: Sequence[Row] = MINUTES) -> list[Row]:
+def minute_rows_all() -> list[Row]:
+    return told_minutes(MINUTES) + imported_minutes()
+
+
+def imported_minutes(*, hidden: Sequence[Row] = ()) -> list[Row]:
+    """Those of which `hidden` has no row, rounded."""
+    known = {tuple(row[name] for name in (*MARKET, "minute")) for row in hidden}
+    return [
+        row
+        | {name: row[name].quantize(Decimal("1e-8"), ROUND_HALF_UP) for name in ("total_btc_b", "total_btc_s")}
+        | {name: row[name] and row[name].quantize(Decimal("1e-10"), ROUND_HALF_UP) for name in ("avg_b", "avg_s")}
+        for row in told_minutes(IMPORTED)
+        if tuple(row[name] for name in (*MARKET, "timestamp")) not in known
+    ]
+
+
+def told_minutes(rows: Sequence[Row]) -> list[Row]:
     names = {"timestamp": "minute"}
     for side, word in (("b", "buy"), ("s", "sell")):
         names |= {f"total_count_{side}": f"{word}_trades", f"total_btc_{side}": f"{word}_volume"}
@@ -58,7 +75,7 @@ def minute_rows() -> list[Row]:
 
         best = min({kind(row) for row in rows}, key=rank)
         found += [row for row in rows if kind(row) == best]
-    return minute_rows_all(found)
+    return told_minutes(found) + imported_minutes(hidden=MINUTES)
 
 
 LENGTHS = {
@@ -103,8 +120,16 @@ def candles() -> list[Row]:
 
 def spreads() -> list[Row]:
     names = {"timestamp": "recv_ts", "pair": "pair", "bid": "best_bid", "ask": "best_ask", "spread": "spread_pct"}
-    kept = ("venue", "market", "state", "year", "month")
-    return [{new: row[old] for new, old in names.items()} | {name: row[name] for name in kept} for row in TABLES["order_books"]]
+    kept = ("venue", "market", "state", "source", "year", "month")
+    ours = [{new: row[old] for new, old in names.items()} | {name: row[name] for name in kept} for row in TABLES["order_books"]]
+    names |= {"timestamp": "ts", "bid": "bid", "ask": "ask"}
+    states = {"22:59:00": "ok", "23:00:00": "crossed"}
+    return ours + [
+        {new: row[old] for new, old in names.items()}
+        | {name: row[name] for name in ("venue", "market", "year", "month")}
+        | {"state": states[f"{row['ts']:%H:%M:%S}"], "source": "imported"}
+        for row in SPREADS
+    ]
 
 
 def instruments_now() -> list[Row]:

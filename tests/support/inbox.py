@@ -31,8 +31,9 @@ class Inbox:
 
     def put(self, name: str, text: str, *, told: str | None = None) -> str:
         """A file with its checksum; the key."""
-        period = "monthly" if len(name.rpartition("aggTrades-")[2]) == len("2024-01") else "daily"
-        key = f"{BELOW}/{period}/aggTrades/{name.partition('-')[0]}/{name}.zip"
+        symbol, what, when = name.split("-", 2)
+        period = "monthly" if len(when) == len("2024-01") else "daily"
+        key = f"{BELOW}/{period}/{what if what == 'aggTrades' else 'klines'}/{symbol}/{name}.zip"
         path = self.lake / key
         path.parent.mkdir(parents=True, exist_ok=True)
         data = zipped(f"{name}.csv", text)

@@ -92,7 +92,37 @@ TRADES_THERE: Sequence[Row] = [
     ),
     *(trade(id_, at, venue="bitso", pair="BTC-MXN") for id_, at in ((1, "10:00:00"), (2, "11:00:00"), (3, "11:00:00.000001"))),
 ]
+
+
+def imported(at: str, bought: str, average: str | None, **said: Any) -> Row:  # noqa: ANN401 - columns
+    told = {
+        "venue": "binance",
+        "market": "spot",
+        "feed": "imported",
+        "pair": "BTC-USDT",
+        "minute": moment(at),
+        "object": "x",
+        "line": 2,
+    }
+    told |= {"buy_trades": 3, "buy_volume": Decimal(bought), "buy_quote_volume": Decimal("100.000000000000000001")}
+    told |= {"sell_trades": 0, "sell_volume": Decimal(0), "sell_quote_volume": Decimal(0), "avg_sell_price": None}
+    return told | {"avg_buy_price": average and Decimal(average), "year": 2026, "month": 4} | said
+
+
+IMPORTED: Sequence[Row] = [
+    imported("23:49:00", "1.000000005", "100.00000000005"),  # half of the last decimal goes up
+    imported("23:50:00", "2", "50"),  # we have that minute
+    imported("23:52:00", "0.1234567849999", None),  # we have minutes before and after
+    imported("23:50:00", "7", "8", market="usdm"),  # another market's
+]
+SPREADS: Sequence[Row] = [
+    {"venue": "bitso", "market": "spot", "pair": "BTC-MXN", "ts": moment(at), "bid": Decimal(bid), "ask": Decimal(1157300)}
+    | {"spread_pct": Decimal(spread), "object": "x", "line": 2, "year": 2026, "month": 4}
+    for at, bid, spread in (("22:59:00", "1155350.5", "0.168452"), ("23:00:00", "1157300", "0"))
+]
 TABLES = {
+    "imported_minutes": IMPORTED,
+    "imported_spreads": SPREADS,
     "minute_aggregates": MINUTES,
     "order_books": [row | {"bids": None, "asks": None} for row in BOOKS],
     "fills": walked.fills(BOOKS, AMOUNTS),

@@ -113,7 +113,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def known_to(spark: "SparkSession", s3: S3, address: str) -> Iterator[None]:
-    """This process and the JVM of its session reach it at that address, with its keys, while the block runs."""
+    """This process, the JVM of its session and its workers reach it at that address, with its keys, while the block runs."""
     told = {"endpoint": address, "endpoint.region": REGION, "path.style.access": "true", "connection.ssl.enabled": "false"}
     told |= {"access.key": ACCESS_KEY, "secret.key": SECRET_KEY}
     told["aws.credentials.provider"] = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
@@ -123,6 +123,8 @@ def known_to(spark: "SparkSession", s3: S3, address: str) -> Iterator[None]:
     hadoop: Any = spark.sparkContext._jsc.hadoopConfiguration()
     before = {key: os.environ.get(key) for key in s3.environment}
     os.environ.update(s3.environment)
+    workers: dict[str, str] = spark.sparkContext.environment
+    workers.update(s3.environment)
     for key, value in settings.items():
         hadoop.set(key, value)
     try:
@@ -130,6 +132,8 @@ def known_to(spark: "SparkSession", s3: S3, address: str) -> Iterator[None]:
     finally:
         for key in settings:
             hadoop.unset(key)
+        for key in s3.environment:
+            workers.pop(key)
         for key, former in before.items():
             if former is None:
                 os.environ.pop(key)

@@ -7,12 +7,13 @@ from typing import Any
 import duckdb
 from pyspark.sql import SparkSession
 
-from jobs.tables import TABLES
+from jobs.tables import IMPORTED, TABLES
 from tests.support.project import HOME
 from tests.support.readers import types
 from tests.support.tables import rows_of
 from tests.support.written import Row, frame_of, plain
 
+ALL = (*TABLES.values(), *IMPORTED.values())
 VIEWS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((HOME / "conf/views").glob("*.sql"))}
 Tables = Mapping[str, Sequence[Row]]
 
@@ -21,7 +22,7 @@ def in_duckdb(tables: Tables) -> duckdb.DuckDBPyConnection:
     """A database with all tables, these of them with rows, and all views."""
     made = duckdb.connect()
     made.execute("SET TimeZone = 'UTC'")
-    for table in TABLES.values():
+    for table in ALL:
         kinds = types(table)
         columns = ", ".join(f'"{name}" {kind}' for name, kind in kinds.items())
         made.execute(f"CREATE TABLE {table.name} ({columns})")
@@ -35,7 +36,7 @@ def in_duckdb(tables: Tables) -> duckdb.DuckDBPyConnection:
 
 def in_spark(spark: SparkSession, tables: Tables) -> None:
     """The same as temporary views of the session."""
-    for table in TABLES.values():
+    for table in ALL:
         frame_of(spark, table, tables.get(table.name, ())).createOrReplaceTempView(table.name)
     for name, text in VIEWS.items():
         spark.sql(f"CREATE OR REPLACE TEMPORARY VIEW {name} AS\n{text}")

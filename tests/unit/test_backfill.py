@@ -11,8 +11,8 @@ import pytest
 
 from ingest.backfill.inbox import InboxError
 from ingest.backfill.listing import ListingError
-from ingest.backfill.run import Asked, Backfill, World
-from ingest.backfill.wanted import Absent
+from ingest.backfill.run import Backfill, World
+from ingest.backfill.wanted import Absent, Asked
 from ingest.clock import SYSTEM
 from ingest.exchanges import find_exchange
 from ingest.landing import Files

@@ -9,6 +9,7 @@ import pytest
 
 from ingest.backfill import command
 from ingest.backfill.run import Progress
+from ingest.backfill.tally import Paged
 from ingest.backfill.wanted import Absent
 from ingest.cli import main
 from tests.support.dumps import site, zipped
@@ -53,6 +54,11 @@ def test_help_has_examples_and_the_exit_codes(capsys):
     [
         (("--market", "coinm"), "--venue binance --market coinm: exchange binance coinm: refused, its quantities are contracts"),
         (("--venue", "kraken"), "--venue kraken --market spot: exchange kraken spot: not known; one of binance spot, "),
+        (("--venue", "coinbase"), "--dataset aggTrades: coinbase spot tells trades"),
+        (
+            ("--venue", "bitso", "--dataset", "trades", "--pairs", "BTC-MXN", "--recheck"),
+            "--recheck: bitso spot publishes no files that could be replaced",
+        ),
         (("--dataset", "bookDepth"), "--dataset bookDepth: binance spot publishes aggTrades, klines, trades"),
         (("--dataset", "klines", "--interval", "7m"), "--interval 7m: one of 1s, 1m, 3m, "),
         (("--pairs", "BTCUSDT"), "--pairs 'BTCUSDT': BASE-QUOTE of A-Z and 0-9, such as BTC-USDT or *-USDT"),
@@ -84,6 +90,15 @@ def test_nothing_published_is_exit_code_1_and_said(run, capsys):
     assert capsys.readouterr().out.endswith(
         "; BTC-USDT: no file of 2024-01-31 to 2024-01-31, nor any other"
         "; failed: BTC-USDT: nothing is published of 2024-01-31 to 2024-01-31\n"
+    )
+
+
+def test_what_is_shown_of_pages_on_the_way():
+    now = Paged(10.0, 8000, 6000, 1, 3, 1990, 12_345_678, 2, doing=["BTC-USD from id 7"])
+    assert command._paging(now) == "[######..................] 2,000/8,000 ids, 3 pages, 1 files, BTC-USD from id 7"
+    end = Paged(10.0, 8000, 0, 1, 3, 7990, 12_345_678, 2, notes=["BTC-USD: absent"], failures=["x"])
+    assert command._paged(end) == (
+        "backfill: 10 s, ids=8000 left=0 files=1 there=2 pages=3 trades=7990 text_bytes=12345678; BTC-USD: absent; failed: x"
     )
 
 

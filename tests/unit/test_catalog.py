@@ -14,7 +14,7 @@ from ingest.settings import Catalog, Lake
 from jobs.readers import records
 from jobs.readers.athena import Athena, AthenaError
 from jobs.readers.glue import Glue, GlueError, add_partitions, client, glue, spoken
-from jobs.readers.names import HISTORY, delta_name, history_name
+from jobs.readers.names import HISTORY, delta_name, history_name, joined
 from jobs.readers.views import in_order, read, union, unions
 from jobs.tables import TABLES
 from jobs.tables.table import Column, Table
@@ -257,7 +257,7 @@ CANDLE |= {"open_time": moment("00:00:00", "2024-01-31"), "year": 2024, "month":
 CANDLES: Sequence[Row] = [CANDLE | {"width": width} for width in ("1m", "1h")]
 
 
-@pytest.mark.parametrize("dataset", HISTORY)
+@pytest.mark.parametrize("dataset", joined())
 def test_a_month_is_read_from_history_where_it_is_published_and_else_from_the_live_table(dataset: str):
     rows, published, table = {**ROWS, "klines": CANDLES}[dataset], PUBLISHED_MONTHS[dataset], HISTORY[dataset].table
     live, past = halves(dataset, rows, published)
@@ -299,7 +299,7 @@ def test_every_view_that_is_shipped_can_be_made_of_all_tables():
     names = [*map(delta_name, TABLES.values()), *map(history_name, HISTORY)]
     made, left = in_order([*unions({}, TABLES), *read(HOME / "conf/views")], names)
     assert not left
-    assert {view.name for view in made} == {*HISTORY, *VIEWS}
+    assert {view.name for view in made} == {*joined(), *VIEWS}
     assert next(view for view in made if view.name == "candles").reads == {"minute_aggregates"}
 
 

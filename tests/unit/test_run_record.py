@@ -91,3 +91,15 @@ def test_a_failure_that_nobody_foresaw_is_in_the_record_by_name_and_in_the_log_w
     exc_info = caplog.records[0].exc_info
     assert exc_info is not None
     assert exc_info[0] is ZeroDivisionError
+
+
+def test_a_dry_run_leaves_nothing_and_needs_no_lake(tmp_path, capsys):
+    conf = tmp_path / "conf.yaml"
+    conf.write_text(f"lake: {tmp_path}/lake\ningest:\n  collector: test\n")
+    made = cli.parser("adopt", "", "", dry_run="say what it would do")
+    assert cli.main("adopt", made, lambda *_: {"files": 2}, ["--conf", str(conf), "--dry-run"]) == 0
+    assert (capsys.readouterr().out, (tmp_path / "lake").exists()) == ("adopt: 2 files\n", False)
+    assert cli.main("adopt", made, lambda *_: {"files": 2}, ["--conf", str(conf)]) == 0
+    lake = tmp_path / "lake/control/lake.json"
+    lake.write_text('{"layout": 99}')
+    assert cli.main("adopt", made, lambda *_: {"files": 2}, ["--conf", str(conf), "--dry-run"]) == 2
