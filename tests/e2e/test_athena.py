@@ -14,9 +14,9 @@ from pyspark.sql import SparkSession
 
 from jobs import catalog
 from jobs.readers import ddl
-from jobs.readers.names import HISTORY
+from jobs.readers.names import HISTORY, joined
 from jobs.readers.views import union
-from jobs.tables import TABLES
+from jobs.tables import IMPORTED, TABLES
 from jobs.transforms.published import Month
 from tests.support import warehouse
 from tests.support.asking import QUESTIONS, alike, delta_rs_reads, duckdb_reads, spark_reads
@@ -42,6 +42,7 @@ PUBLISHED: Mapping[str, Sequence[Month]] = {
         Month("coinbase", "spot", "trade", "SOL-USD", 2026, 3),
     ],
     "klines": [Month(*SPOT, "1m", "BTC-USDT", 2026, 4)],
+    **{name: sorted({warehouse.month_of(name, row) for row in ASKED[name]}) for name in IMPORTED},
 }
 CANDLE: Row = dict.fromkeys(TABLES["klines"].names) | {
     "venue": "binance",
@@ -120,13 +121,15 @@ def plain(rows: Sequence[Row]) -> list[Row]:
 def test_trino_shows_what_duckdb_shows(engine: Trino, oracle: duckdb.DuckDBPyConnection, name: str):
     found, right = engine.rows(f"SELECT * FROM {name}"), plain(of_duckdb(oracle, name))  # noqa: S608 - ours
     assert right
+    if name in IMPORTED:  # of plain parquet the folders come last
+        found = [{column: row[column] for column in right[0]} for row in found]
     assert [list(row) for row in found[:1]] == [list(row) for row in right[:1]]
     if name not in ORDERED:
         found, right = sorted_rows(found), sorted_rows(right)
     assert found == right
 
 
-@pytest.mark.parametrize("name", [name for name in TABLES if name not in HISTORY])
+@pytest.mark.parametrize("name", [name for name in TABLES if name not in joined()])
 def test_every_delta_table_is_read_by_its_record(engine: Trino, name: str):
     rows = ROWS.get(name, ())
     found = engine.rows(f"SELECT * FROM {name}")  # noqa: S608 - ours
@@ -143,7 +146,7 @@ def test_every_delta_table_is_read_by_its_record(engine: Trino, name: str):
 
 
 def test_both_halves_give_the_same_types_and_no_zone(engine: Trino):
-    for name in HISTORY:
+    for name in joined():
         types = engine.types(f"SELECT * FROM {name} LIMIT 0")  # noqa: S608 - ours
         kinds = {"STRING": "varchar", "INT": "integer", "TIMESTAMP": "timestamp(3)"}
         wanted = {column.name: kinds.get(column.type, column.type.lower().replace(",", ", ")) for column in TABLES[name].columns}

@@ -76,10 +76,11 @@ def test_glue_and_athena_are_told_what_there_is(there: Lake):
     assert "ticks" not in there.databases()
     first = dict(there.run())
     left = first.pop("views_left_out")
-    assert first == {"tables": 6, "changed": 6, "partitions_added": 2, "partitions_dropped": 0, "views": VIEWS_MADE}
+    assert first == {"tables": 8, "changed": 8, "partitions_added": 2, "partitions_dropped": 0, "views": VIEWS_MADE}
     assert "spreads" in left
     assert {one["Name"] for one in there.glue.get_tables(DatabaseName="ticks")["TableList"]} == {
         *("trades_live", "instruments", "published", "trades_history", "minute_aggregates_history", "klines_history"),
+        *("imported_minutes", "imported_spreads"),
     }
     months = [f"{MONTHS}{month}/" for month in (5, 6)]
     assert there.places() == months
@@ -125,7 +126,7 @@ def test_statements_are_all_that_is_printed_and_nothing_is_changed(
     assert told.out.startswith("CREATE DATABASE IF NOT EXISTS `ticklake`;\n")
     assert told.out.endswith(";\n")
     assert f"LOCATION '{place}/history/trades/pair=BTC-USDT/year=2026/month=5/'" in told.out
-    assert told.err.splitlines()[-1] == f"catalog: 6 tables, {VIEWS_MADE} views"
+    assert told.err.splitlines()[-1] == f"catalog: 8 tables, {VIEWS_MADE} views"
     record = json.loads((there.folder / "control/runs/catalog/one.json").read_text())
     assert (record["code"], "printed" in record) == (0, False)
     assert catalog.main(options) == 2

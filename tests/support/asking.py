@@ -15,7 +15,7 @@ from jobs.readers.names import HISTORY, delta_name, history_name
 from jobs.readers.views import unions
 from jobs.runtime import changes, history
 from jobs.runtime.lake import Place
-from jobs.tables import TABLES
+from jobs.tables import IMPORTED, TABLES
 from jobs.tables.table import Table
 from jobs.transforms.published import Month
 from tests.support.readers import types
@@ -54,6 +54,9 @@ def spark_reads(spark: SparkSession, lake: Path) -> Ask:
         live = changes.newest(spark, where, name)
         rows = history.both(spark, where, name, live, published) if name in HISTORY else changes.read(spark, where, name, live)
         rows.createOrReplaceTempView(name)
+    for name, table in IMPORTED.items():
+        schema = ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
+        spark.read.schema(schema).parquet(f"{lake}/history/{name}").createOrReplaceTempView(name)
     for name, text in VIEWS.items():
         spark.sql(f"CREATE OR REPLACE TEMPORARY VIEW {name} AS\n{text}")
     return lambda sql: rows_of(spark.sql(sql))

@@ -28,7 +28,7 @@ MINUTES: Sequence[Row] = [
     # June: as many complete ones; one has more minutes; in the middle of it its ids began anew
     *(minute(at, *ids, day=JUNE, is_complete=good) for at, ids, good in (("00:00", (20, 29), True), ("00:01", (30, 30), False))),
     minute("00:01", 1, 7, day=JUNE, feed="trade.2", is_complete=False, missing_trades=3),
-    minute("00:09", 9, 9, day=JUNE, feed="trade.2"),
+    minute("00:09", 9, 9, "90", "95", day=JUNE, feed="trade.2"),
     *(minute(at, *ids, day=JUNE, **AGG) for at, ids in (("00:00", (80, 89)), ("00:01", (90, 99)))),
     # as complete, as many minutes, fewer missing; the kind says the rest
     *(

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from jobs.history.columns import schema
-from jobs.readers.names import HISTORY
+from jobs.readers.names import HISTORY, joined
 from jobs.tables import TABLES
+from jobs.tables.imported_minutes import IMPORTED
 from jobs.tables.published import PUBLISHED
 from jobs.transforms.published import Month
 from tests.support.lines import moment
@@ -37,14 +38,17 @@ def spoilt(dataset: str, rows: Iterable[Row]) -> list[Row]:
 
 def month_of(dataset: str, row: Row) -> Month:
     names = ("venue", "market", HISTORY[dataset].feed, "pair", "year", "month")
-    return Month(*(row[name] for name in names))
+    return Month(*(row.get(name, IMPORTED) for name in names))
 
 
 def make(spark: SparkSession, lake: Path, rows: Rows, published: Mapping[str, Sequence[Month]]) -> None:
     """Every Delta table, and the objects of history: those of months that are published, and others that nobody has taken away yet."""
     live, past = dict(rows), dict[str, list[Row]]()
     for dataset in HISTORY:
-        live[dataset], past[dataset] = halves(dataset, rows.get(dataset, ()), published.get(dataset, ()))
+        there = rows.get(dataset, ())
+        live[dataset], past[dataset] = (
+            halves(dataset, there, published.get(dataset, ())) if dataset in joined() else ([], list(there))
+        )
     live[PUBLISHED.name] = [row_of(dataset, month) for dataset, months in published.items() for month in months]
     for table in TABLES.values():
         written = Written(spark, lake, table)

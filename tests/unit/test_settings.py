@@ -184,6 +184,17 @@ EPOCH = {**FEED, "pair": "A-B", "n": 2, "from": "2026-05-01T00:00:00Z"}
             for width in ("7m", "36h", "5h", "2500m", "0m", "05m", "30s", "1.5h", "1w", "1H", "m", "100000d", "1h ")
         ),
         ("jobs.bars.widths", ["1h", "60m"], "jobs.bars.widths[1] is '60m': each width once; 1h is the same"),
+        (
+            "jobs.catalog.database",
+            "Tick-lake",
+            "jobs.catalog.database is 'Tick-lake': letters, digits and underscores, small ones",
+        ),
+        ("jobs.catalog.athena_output", "./athena", "jobs.catalog.athena_output is './athena': s3://bucket/prefix"),
+        (
+            "jobs.catalog.endpoint",
+            "glue:443",
+            "jobs.catalog.endpoint is 'glue:443': an address that begins with https:// or http://",
+        ),
         ("jobs.fills.notionals", 50_000, "jobs.fills.notionals is 50000: a list"),
         ("jobs.fills.notionals", [], "jobs.fills.notionals is []: at least one amount of the quote currency, such as 50000"),
         ("jobs.fills.notionals", ["50000"], "jobs.fills.notionals[0] is '50000': a number"),
