@@ -151,7 +151,7 @@ def test_the_file_of_the_month_takes_the_place_of_its_days(there: Inbox):
     key = there.put("BTCUSDT-aggTrades-2024-01", january(1, 5) + january(6, 5, 31))
     assert there.run()["rows"] == 10
     assert {row[6] for row in there.rows(1)} == {key}
-    assert [row["verdict"] for row in there.table("loads", "object")] == ["loaded", "loaded"]  # the day's was, before
+    assert [row["verdict"] for row in there.table("loads", "object")] == ["as_in_month", "loaded"]
 
 
 def test_a_day_that_says_something_else_than_its_month_is_told(there: Inbox):
