@@ -85,8 +85,7 @@ def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping
     sources = [files.source(path) for path in files.found(chosen.paths)]
     if chosen.dry_run:
         found = [_looked_at(source, asked) for source in sources]
-        cli.say(shown.table(found, chosen.into))
-        return shown.summary(found)
+        return {**shown.summary(found), "printed": "".join(f"{line}\n" for line in shown.table(found, chosen.into))}
     try:
         import pyarrow as pa  # noqa: F401, PLC0415 - not every machine has it
     except ModuleNotFoundError as error:

@@ -15,6 +15,7 @@ from jobs.readers import ddl, records
 from jobs.readers.athena import Athena
 from jobs.readers.glue import client, glue, spoken
 from jobs.readers.names import HISTORY, delta_name, history_name
+from jobs.readers.told import Published, brought
 from jobs.readers.views import FOLDER, View, in_order, read, unions
 from jobs.runtime import cli
 from jobs.runtime.frames import keys
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 JOB = "catalog"
 DRY_RUN = "print the records and views as JSON, and change nothing"
-Published = Mapping[str, Sequence[Month]]  # by dataset
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -120,18 +120,14 @@ def _shown(found: Found, settings: Catalog, dialect: str | None) -> str:
 
 
 def _told(found: Found, settings: Settings, lease: Lease) -> Mapping[str, Any]:
-    """Glue, then Athena. A partition is there before a view reads it, and until none does any more."""
+    """Glue, then Athena."""
     catalog = settings.jobs.catalog
     with spoken():
         there = glue(settings.lake, catalog)
         there.open()
         changed = sum(there.put(table) for table in found.tables)
-        added = sum(there.add_partitions(dataset, found.published.get(dataset, ())) for dataset in HISTORY)
         athena = Athena(client("athena", settings.lake, catalog), catalog.database, catalog.athena_output)
-        for view in found.views:
-            lease.check()
-            athena.run(view.name, ddl.create_view(view, catalog.database))
-        dropped = sum(there.drop_partitions(dataset, found.published.get(dataset, ())) for dataset in HISTORY)
+        added, dropped = brought(there, athena, found.published, found.views, lease.check)
     return {
         "tables": len(found.tables),
         "changed": changed,

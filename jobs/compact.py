@@ -16,13 +16,14 @@ from pyspark.sql import SparkSession
 
 from ingest import landing
 from ingest.landing import Store
-from ingest.settings import Epoch, Lake, Settings
+from ingest.settings import Lake, Settings
 from jobs.history import lines, live
 from jobs.history.files import CHECKSUM, ROOT, Files, Inbox, Month, inbox, sha256_in
 from jobs.history.lines import is_lines
 from jobs.history.minutes import Held, put, rows, wanted
 from jobs.history.register import Register, register
 from jobs.history.replaced import Replaced
+from jobs.readers.told import follow
 from jobs.runtime import changes, cli, frozen, history
 from jobs.runtime.changes import At, Taken, Untold
 from jobs.runtime.frames import told_by_workers
@@ -75,7 +76,7 @@ def run(settings: Settings, where: Place, chosen: argparse.Namespace) -> Mapping
         raise SessionError(f"{error.name} is not here: `make setup` installs it; see docs/operations.md") from error
     with held(where.store, JOB, settings.jobs.lease.ttl) as lease:
         spark, now = session(settings.lake, JOB), datetime.now(UTC)
-        return Run(spark, where, settings.lake, settings.ingest.epochs, register(spark, where, lease, now), now).made()
+        return Run(spark, where, settings, register(spark, where, lease, now), now).made()
 
 
 @dataclass
@@ -84,8 +85,7 @@ class Run:
 
     spark: SparkSession
     where: Place
-    lake: Lake
-    epochs: Sequence[Epoch]
+    settings: Settings
     register: Register
     now: datetime
 
@@ -93,7 +93,7 @@ class Run:
         """First the months of files, then what the live tables have outgrown of them, then the minutes of all that is left."""
         seen = {name: changes.there(self.spark, self.where, name) for name in FILED}
         at = {name: version for name, version in seen.items() if version is not None}
-        found = inbox(self.where.store.keys(ROOT), self.epochs)
+        found = inbox(self.where.store.keys(ROOT), self.settings.ingest.epochs)
         sums, replaced = checksums(self.where.store, found), Replaced(self.where.store)
         new, gone = unpublished(found, sums, self.register.sources(), replaced.read())
         frozen.refuse(self.where, JOB, [file.key for one in new for file in (*one.taken, *one.beside)])
@@ -101,9 +101,10 @@ class Run:
         taken = Taken(self.where.store, JOB)
         withdrawn = self._withdraw(taken, at)
         minutes_made = self._make_minutes()
+        self._follow(taken)
         self._sweep()
         self.register.tell(self.where.store)
-        taken.save(RULE, at)
+        taken.save(RULE, at, {"told": self.register.version})
         replaced.tell(found, sums, self.register.sources())
         published = [one for one in done if one.verdict == "published"]
         refused = [f"{one.month.key}: {one.detail}" for one in done if one.verdict != "published"]
@@ -129,12 +130,12 @@ class Run:
         for files in _portions(of_files):
             there = live.ids(self.spark, self.where, [one.month for one in files], at)
             tasks = [(one, there.get(one.month, ())) for one in files]
-            portion = told_by_workers(self.spark, partial(work, self.lake), tasks)
+            portion = told_by_workers(self.spark, partial(work, self.settings.lake), tasks)
             self.register.loaded(portion)
             done += portion
         for files in _portions(of_lines):
             lacking = partial(live.lacking, self.spark, self.where, at)
-            portion, rejects = lines.load(self.spark, self.where, self.lake, files, self.epochs, lacking)
+            portion, rejects = lines.load(self.spark, self.where, self.settings.lake, files, self.settings.ingest.epochs, lacking)
             self.register.loaded(portion, rejects)
             done += portion
         return done
@@ -175,10 +176,16 @@ class Run:
         for months in _portions(new):
             portion = {one.month: one for one in months}
             read = history.read(self.spark, self.where, TRADES, [one.trades.object for one in portion.values()])
-            told = put(rows(read, list(portion.values()), self.now), self.lake)
+            told = put(rows(read, list(portion.values()), self.now), self.settings.lake)
             self.register.with_minutes([(portion[one.month], one) for one in told])
             made += sum(one.rows for one in told)
         return made
+
+    def _follow(self, taken: Taken) -> None:
+        """Athena's views name what is published: they are made anew before what was withdrawn is removed."""
+        if (taken.kept() or {}).get("told") != self.register.version:
+            names = [name for name in history.TABLES if changes.there(self.spark, self.where, name)]
+            follow(self.settings.lake, self.settings.jobs.catalog, self.register.months(), names, self.register.check)
 
     def _sweep(self) -> None:
         """What lies below history and is not published: withdrawn, or of a run that was cut short."""

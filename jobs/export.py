@@ -202,7 +202,8 @@ class Export:
                 writer.option("compression", "snappy").parquet(f"{self.where.root}/{scratch}")
             else:
                 writer.option("header", "true").option("emptyValue", "").csv(f"{self.where.root}/{scratch}")
-            tasks = list(self._tasks(scratch, folder, there, gone))
+            columns = [f"{name} {type_}" for name, type_ in rows.dtypes]
+            tasks = list(self._tasks(scratch, folder, there, gone, columns))
             some = [tasks[start : start + TOGETHER] for start in range(0, len(tasks), TOGETHER)]
             self.lease.check()
             found = [one for told in told_by_workers(self.spark, partial(files.put, self.lake), some) for one in told]
@@ -211,13 +212,15 @@ class Export:
         self.counts["bytes"] += sum(one.file.bytes for one in found if one.is_new)
         return found
 
-    def _tasks(self, scratch: str, folder: str, there: files.Files, gone: Collection[str]) -> Iterator[Making]:
+    def _tasks(
+        self, scratch: str, folder: str, there: files.Files, gone: Collection[str], columns: Sequence[str]
+    ) -> Iterator[Making]:
         for key in self.where.store.keys(f"{scratch}/"):
             told = re.fullmatch(rf"{FILE}=([^/]+)/part-[^/]+", key.removeprefix(f"{scratch}/"))
             if told is not None:
                 path = unquote(told[1])
                 newest = there[path].key if path in there else None
-                yield Making(key, path, folder, newest, self.layout.is_append_only, path in gone)
+                yield Making(key, path, folder, newest, self.layout.is_append_only, columns, path in gone)
 
     @contextmanager
     def _aside(self, folder: str) -> Iterator[str]:

@@ -23,6 +23,7 @@ from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.tables.published import PUBLISHED
 from jobs.tables.rejects import REJECTS
 from jobs.tables.table import Table
+from jobs.transforms.published import Month as Published
 from jobs.transforms.ranges import Mark, Range
 
 if TYPE_CHECKING:
@@ -64,6 +65,22 @@ class Register:
     def minutes(self) -> Mapping[Month, str]:
         """What each month of minutes was made with."""
         return {_month(row): row["made_with"] for row in self.published if row["dataset"] == MINUTE_AGGREGATES.name}
+
+    def months(self) -> Mapping[str, Sequence[Published]]:
+        """By dataset, as readers are told of them."""
+        found: dict[str, list[Published]] = {}
+        for row in self.published:
+            found.setdefault(row["dataset"], []).append(Published(*(row[name] for name in Published._fields)))
+        return found
+
+    @property
+    def version(self) -> int:
+        """Of what is published."""
+        return self.tables[PUBLISHED.name].version
+
+    def check(self) -> None:
+        """Is the lease still ours?"""
+        self.tables[PUBLISHED.name].lease.check()
 
     def objects(self) -> set[str]:
         """The keys of all that is published."""
@@ -131,8 +148,8 @@ class Register:
         if rows:
             schema = ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
             self.tables[table.name].merge(frame(self.spark, rows, schema), "TRUE", nulls=NULLS)
-        if table is PUBLISHED:
-            self._forget()
+            if table is PUBLISHED:
+                self._forget()
 
     def _forget(self) -> None:
         self.__dict__.pop("published", None)

@@ -90,6 +90,10 @@ class Glue:
             self._refuse(told.get("Errors"))
         return len(withdrawn)
 
+    def has(self, dataset: str) -> bool:
+        """Is the table of this history there?"""
+        return self._table(history_name(dataset)) is not None
+
     def _table(self, name: str) -> Any:  # noqa: ANN401 - what Glue says
         try:
             return self.client.get_table(DatabaseName=self.database, Name=name)["Table"]
@@ -109,16 +113,6 @@ class Glue:
 def glue(lake: Lake, settings: Catalog) -> Glue:
     """By the configuration."""
     return Glue(client("glue", lake, settings), settings.database, lake.path.rstrip("/"))
-
-
-def add_partitions(lake: Lake, settings: Catalog, dataset: str, months: Iterable[Month]) -> int:
-    """Register the partitions of published months, where the catalog knows the dataset; how many were not."""
-    found = glue(lake, settings)
-    with spoken():
-        try:
-            return found.add_partitions(dataset, months)
-        except found.client.exceptions.EntityNotFoundException:
-            return 0  # `catalog` was never run: it will register all
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,12 +44,6 @@ def parser(job: str, description: str, example: str, dry_run: str | None = None)
     if dry_run is not None:
         made.add_argument("--dry-run", action="store_true", help=f"{dry_run}; changes nothing, and needs no lake")
     return made
-
-
-def say(lines: Iterable[str]) -> None:
-    """What a person wants to read of a run before its summary."""
-    for line in lines:
-        print(line)
 
 
 def nothing_wrong(_: Summary) -> None:

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from ingest import landing
 from ingest.settings import Lake
 from ingest.simulator.wire import Trade
-from jobs import adopt, stream
+from jobs import adopt, compact, stream
 from tests.support.adoption import SAMPLES
 from tests.support.dumps import traded, zipped
 from tests.support.seaweedfs import REGION, known_to, seaweedfs
@@ -115,6 +115,25 @@ def test_ticks_of_both_layouts_end_in_the_very_trades_and_minutes(spark: SparkSe
     before = sorted(path for path in (root / "landing").rglob("*.gz"))
     assert adopt.main(["--conf", file, "--into", "landing", str(old / "again.csv.zip")]) == 0
     assert sorted(path for path in (root / "landing").rglob("*.gz")) == before
+
+
+def test_ticks_of_a_month_that_is_not_live_end_in_the_very_history(spark: SparkSession, tmp_path: Path):
+    """By way of the inbox, and of compact."""
+    interpret(spark)
+    spot, old = traded(SPOT, START, 12), tmp_path / "old"
+    old.mkdir()
+    (old / "BTCUSDT_1.csv.zip").write_bytes(zipped("BTCUSDT_1.csv", quoted(spot[:300])))
+    (old / "BTCUSDT_2.csv").write_text(unquoted(spot[250:], "trade", "BTCUSDT"))
+    file = conf(tmp_path / "conf", Lake(str(tmp_path / "lake")))
+    assert adopt.main(["--conf", file, str(old)]) == 0
+    assert not list((tmp_path / "lake/landing").rglob("*.gz"))
+    assert compact.main(["--conf", file]) == 0
+    names = ("trade_id", "price", "quantity", "taker_side", "ts", "source")
+    rows = spark.read.parquet(f"{tmp_path}/lake/history/trades").select(*names).orderBy("trade_id")
+    assert [tuple(row.values()) for row in rows_of(rows)] == [(*row, "adopted") for row in told(spot)]
+    expected = minutes(spot)
+    found = spark.read.parquet(f"{tmp_path}/lake/history/minute_aggregates")
+    assert rows_of(found.select(*expected[0]).orderBy("minute")) == expected
 
 
 def test_on_s3_the_same_objects_come_of_it(spark: SparkSession, tmp_path: Path):

@@ -343,6 +343,7 @@ def test_a_run_that_is_killed_before_it_has_told_is_gone_on_with(there: Lake, mo
     assert len(there.table("published", "pair")) == 2
 
 
+@pytest.mark.long
 def test_a_file_that_a_person_says_is_something_else_is_another(there: Lake):
     aggregates = SAMPLES / "aggregates.csv"
     assert [there.adopt("--market", market, aggregates) for market in ("spot", "spot", "usdm")] == [0, 0, 0]
@@ -354,7 +355,8 @@ def test_a_file_that_a_person_says_is_something_else_is_another(there: Lake):
 def test_a_dry_run_says_what_each_file_is_and_makes_no_lake(there: Lake, capsys: pytest.CaptureFixture[str]):
     assert there.adopt("--dry-run", SAMPLES, "--market", "spot") == 3
     assert list(there.folder.iterdir()) == []
-    said = capsys.readouterr().out.splitlines()
+    found = capsys.readouterr()
+    said = found.out.splitlines()
     by_live = "landing where trades has that month, else inbox, for compact"
     expected = f"""
         file format venue market pair rows rejected first last goes to
@@ -365,9 +367,9 @@ def test_a_dry_run_says_what_each_file_is_and_makes_no_lake(there: Lake, capsys:
         minutes.csv minutes - - - - - - - refused
         spreads.csv spreads bitso spot BTC-MXN,ETH-MXN 2 0 2024-04-11T17:22:39Z 2024-04-11T17:22:41Z history/imported_spreads
         trades_quoted.csv ticks binance spot BTC-USDT 2 0 2021-05-08T10:26:06Z 2021-05-08T10:27:06Z {by_live}
-        adopt: 7 files, 8 rows, 1 rejected, 3 refused
     """
     assert [line.split() for line in said] == [line.split() for line in expected.strip().splitlines()]
+    assert "adopt: 7 files, 8 rows, 1 rejected, 3 refused\nadopt: binance.json: " in found.err
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """Glue's records against moto, Athena by its API, and the views that join history and live, in DuckDB."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,14 @@ import pytest
 from ingest.settings import Catalog, Lake
 from jobs.readers import records
 from jobs.readers.athena import Athena, AthenaError
-from jobs.readers.glue import Glue, GlueError, add_partitions, client, glue, spoken
+from jobs.readers.glue import Glue, GlueError, client, glue, spoken
 from jobs.readers.names import HISTORY, delta_name, history_name, joined
+from jobs.readers.told import follow
 from jobs.readers.views import in_order, read, union, unions
 from jobs.tables import TABLES
 from jobs.tables.table import Column, Table
 from jobs.transforms.published import Month
-from tests.support.aws import ENVIRONMENT, aws
+from tests.support.aws import ENVIRONMENT, asked_of_athena, aws
 from tests.support.lines import moment
 from tests.support.project import HOME
 from tests.support.questions import TABLES as ROWS
@@ -179,12 +182,30 @@ def test_partitions_are_those_of_the_months_that_are_published(there: Glue):
     }
 
 
-def test_whoever_publishes_a_month_may_register_it_where_there_is_a_catalog(there: Glue, cloud: str):
-    lake, settings = Lake(LAKE, region="us-east-1"), Catalog(there.database, endpoint=cloud)
-    assert add_partitions(lake, settings, "trades", [JANUARY]) == 0
-    there.put(records.history("trades", LAKE))
-    assert add_partitions(lake, settings, "trades", [JANUARY]) == 1
+def test_whoever_publishes_months_tells_of_them_where_there_is_a_catalog(there: Glue, cloud: str):
+    """Partitions, and the three views whose literals they are; nothing before `catalog` has run, or where it is not configured."""
+    lake = Lake(LAKE, region="us-east-1")
+    settings = Catalog(there.database, athena_output="s3://bucket/athena", endpoint=cloud)
+    months = {"trades": [JANUARY]}
+
+    def told() -> list[str]:
+        return [re.search(r'VIEW "\w+"\."(\w+)"', statement)[1] for statement in asked_of_athena(cloud, there.database)]
+
+    follow(lake, settings, months, ["trades"], lambda: None)
+    assert told() == []
+    for dataset in HISTORY:
+        there.put(records.history(dataset, LAKE))
+    for other in (Lake("./lake"), replace(settings, athena_output=None)):
+        chosen = (other, settings) if isinstance(other, Lake) else (lake, other)
+        follow(*chosen, months, ["trades"], lambda: None)
+    assert (told(), there.partitions("trades")) == ([], {})
+    asked = []
+    follow(lake, settings, months, ["trades"], lambda: asked.append(1))
     assert list(there.partitions("trades")) == [("BTC-USDT", "2024", "1")]
+    assert told() == ["trades", "minute_aggregates", "klines"]
+    assert len(asked) == 3
+    follow(lake, settings, {}, ["trades"], lambda: None)
+    assert there.partitions("trades") == {}
 
 
 SORRY = r"partition \['BTC-USDT'\]: InternalServiceException: sorry"

@@ -1,11 +1,15 @@
 """What is exported, without Spark: which files a change is in, how a file comes to its place, what is told of it, whatever dies."""
 
 import dataclasses
+import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ingest.landing import Files
@@ -73,9 +77,17 @@ def test_months_of_pairs_are_made_some_at_a_time(monkeypatch: pytest.MonkeyPatch
 # --- files
 
 
-def place(lake: Path, data: bytes, there: str | None, **said: bool) -> files.Put:
-    Files(lake).replace("exports/.making/x", data, _version(lake, "exports/.making/x"))
-    one = Making("exports/.making/x", "2026-05-01", f"{FOLDER}files/", there, is_append_only=True, **said)
+def place(
+    lake: Path, rows: int, there: str | None, *, note: str = "", columns: Sequence[str] = ("n BIGINT",), is_gone: bool = False
+) -> files.Put:
+    """A file with so many rows, and a note in its footer."""
+    path = lake / "exports/.making/x"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table({"n": range(rows)})
+    with pq.ParquetWriter(path, table.schema, store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({"note": note})
+    one = Making("exports/.making/x", "2026-05-01", f"{FOLDER}files/", there, True, columns, is_gone)
     return files.put(Lake(str(lake)), [one])[0]
 
 
@@ -84,20 +96,31 @@ def _version(lake: Path, key: str) -> str | None:
     return found[1] if found else None
 
 
-def test_other_content_has_another_name_for_ever(lake: Path):
-    """One, one again, another one, the first one again; and again, after it went."""
-    first = place(lake, b"one", None)
+def test_other_rows_have_another_name_for_ever(lake: Path):
+    """One, one again, another one, the first one again; and again, after it went; other columns."""
+    first = place(lake, 1, None)
     names = [first.file.key]
-    assert (first.is_new, first.file.bytes, names[0]) == (True, 3, f"{FOLDER}files/2026-05-01.000001.7692c3ad3540.parquet")
-    assert place(lake, b"one", names[0]) == first._replace(is_new=False)
-    for number, (data, is_gone) in enumerate(((b"two", False), (b"one", False), (b"one", True)), 2):
-        put = place(lake, data, names[-1], is_gone=is_gone)
+    assert (first.is_new, first.file.bytes) == (True, (lake / names[0]).stat().st_size)
+    assert re.fullmatch(rf"{FOLDER}files/2026-05-01\.000001\.[0-9a-f]{{12}}\.parquet", names[0])
+    again = place(lake, 1, names[0], note="as another JVM writes it")
+    assert (again.is_new, again.file.key) == (False, names[0])
+    told = ({"rows": 2}, {"rows": 1}, {"rows": 1, "is_gone": True}, {"rows": 1, "columns": ("m BIGINT",)})
+    for number, said in enumerate(told, 2):
+        put = place(lake, there=names[-1], **said)  # type: ignore[arg-type]  # values of several types
         assert (put.is_new, Files(lake).get(put.file.key) is not None) == (True, True)
         assert put.file.key.startswith(f"{FOLDER}files/2026-05-01.{number:06}.")
         names.append(put.file.key)
+    assert names[0].split(".")[2] == names[2].split(".")[2] != names[1].split(".")[2]  # one says what is in it
     there = newest(f"{FOLDER}files/", Files(lake).sizes(f"{FOLDER}files/"))
-    assert there == {"2026-05-01": File(names[-1], 3)}
+    assert there == {"2026-05-01": File(names[-1], (lake / names[-1]).stat().st_size)}
     assert sorted(Files(lake).keys(f"{FOLDER}files/")) == sorted(names)
+
+
+def test_what_a_long_file_says_is_all_of_its_pages(lake: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(files, "PIECE", 100)
+    path = lake / "x"
+    path.write_bytes(bytes(range(250)) + b"footer" + (6).to_bytes(4, "little") + b"PAR1")
+    assert files.said(path, ("a INT", "b INT")) == hashlib.sha256(b"a INT|b INT" + bytes(range(250))).hexdigest()
 
 
 def test_a_file_of_one_name_is_written_over_only_by_another_one(lake: Path):
