@@ -317,6 +317,31 @@ def test_a_later_hole_inside_opens_its_row_again():
     )
 
 
+def test_what_nobody_was_to_have_stays_so_until_it_is_there_whatever_is_said_of_it():
+    """However much it is, and whoever asked the venue: nobody repairs it unasked, and nobody gives it up."""
+    border = Run(FEED, 4, 20_000_004, 3, time_of(3), 20_000_005, time_of(4))
+
+    def tables(absent: Sequence[Run], filling: Filling | None = None) -> Any:  # noqa: ANN401 - stands in for the tables
+        found = Located(absent, {FEED: (1, 20_000_010)}, {(FEED, 3): filling} if filling else {})
+        return SimpleNamespace(is_unasked=lambda *_: False, words=lambda *_: [], located=lambda *_: found)
+
+    (gap,) = judged(tables([]), Seen([], [], [border]), [], NOW)
+    assert (gap.before_id, gap.after_id, gap.missing, gap.state, gap.closed_at) == (
+        3,
+        20_000_005,
+        20_000_001,
+        "not_collected",
+        NOW,
+    )
+    near = [Suspect(FEED, (1, 20_000_010), [0])]
+    told = Word(FEED, "repair", 3, 20_000_005, None, None, None, None, 0, "absent", "dump", NOW)
+    part = border._replace(low=10)
+    (less,) = judged(tables([part], Filling(6, "dump")), Seen([told], near), [gap], NOW)
+    assert (less.first_missing_id, less.missing, less.state, less.repaired_rows) == (10, 19_999_995, "not_collected", 6)
+    (filled,) = judged(tables([], Filling(20_000_001, "dump")), Seen([], near), [less], NOW)
+    assert (filled.missing, filled.state, filled.closed_at) == (0, "repaired_dump", NOW)
+
+
 def test_ten_million_ids_are_believed_by_nobody():
     world = World()
     world.take([1, 2, 3])
