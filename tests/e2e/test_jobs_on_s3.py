@@ -1,5 +1,6 @@
 """Every job over a lake on a real S3: the same tables as over the same objects in a folder."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from ingest import landing
 from ingest.settings import Lake
-from jobs import bars, export, fills, gaps, quality, rebuild, reconcile, stream, upkeep
+from jobs import bars, compact, export, fills, gaps, quality, rebuild, reconcile, stream, upkeep
 from jobs.exports.layouts import LAYOUTS
 from jobs.tables import TABLES
 from tests.support.lines import Collector, landed
@@ -37,8 +38,25 @@ STEPS: Sequence[tuple[Callable[..., int], Sequence[str], int]] = (
     *((export.main, ["--layout", name], 0) for name in LAYOUTS),
     (rebuild.main, ["--table", "trades"], 0),
     (rebuild.main, ["--quarantine"], 0),
+    (compact.main, [], 3),
 )
 LATER = 5  # the step before which the second part lands: what was missing
+# of history: when it was made, and what follows of when its files came
+OF_FILES = ("loaded_at", "published_at", "bytes", "made_with")
+
+
+def files() -> Mapping[str, bytes]:
+    """Of the inbox: one in order but for a row, one that is not its checksum."""
+    found = {}
+    at, below = 1772323200000, "inbox/binance/spot/daily/aggTrades/BTCUSDT/BTCUSDT-aggTrades-2026-03-0"
+    for day, text in (
+        (1, f"1,111.5,2,1,2,{at},True,True\n2,0,0,3,3,{at},True,True\n3,7,1,4,4,{at + 1},False,True\n"),
+        (2, "what?\n"),
+    ):
+        found[f"{below}{day}.csv"] = text.encode()
+        sha256 = hashlib.sha256(text.encode()).hexdigest() if day == 1 else "0" * 64
+        found[f"{below}{day}.csv.CHECKSUM"] = f"{sha256}  BTCUSDT-aggTrades-2026-03-0{day}.csv\n".encode()
+    return found
 
 
 def objects() -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
@@ -78,7 +96,7 @@ def run(folder: Path, lake: Lake) -> list[int]:
     store, (first, second) = landing.store(lake), objects()
     codes = []
     for number, (job, options, _) in enumerate(STEPS):
-        for key, data in {0: first, LATER: second}.get(number, {}).items():
+        for key, data in {0: first, LATER: second, len(STEPS) - 1: files()}.get(number, {}).items():
             assert store.create(key, data)
         codes.append(job(["--conf", str(conf), "--run", f"{number}", *options]))
     return codes
@@ -89,7 +107,8 @@ def tables(spark: SparkSession, root: str) -> Mapping[str, list[str]]:
     found = {}
     for name in TABLES:
         rows = rows_of(spark.read.format("delta").load(f"{root}/tables/{name}"))
-        found[name] = sorted(repr({key: value for key, value in row.items() if key not in WHEN}) for row in rows)
+        left = (*WHEN, *OF_FILES, *(("sha256", "sources") if name == "published" else ()))
+        found[name] = sorted(repr({key: value for key, value in row.items() if key not in left}) for row in rows)
     return found
 
 
