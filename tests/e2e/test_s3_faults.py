@@ -132,6 +132,7 @@ def test_while_s3_is_away_the_spool_keeps_its_bound_and_then_everything_lands_in
     assert code == 0, summary
 
 
+@pytest.mark.long
 def test_what_is_refused_is_asked_for_seldom_kept_and_landed_when_it_is_right_again(desk):
     refusals = ("400 ExpiredToken", "403 AccessDenied", "404 NoSuchBucket", "301 PermanentRedirect")
     with proxy(desk.s3.endpoint) as way, desk.market(way.address) as conf, ingest("collect", "--conf", conf) as collector:

@@ -110,12 +110,13 @@ def test_pages_become_months_each_trade_once(there: Inbox):
     ]
     rows = [row for row in there.table("published", "year") if row["dataset"] == "trades"]
     names = ("month", "rows", "first_id", "last_id", "missing", "duplicates")
-    assert [tuple(row[name] for name in names) for row in rows] == [(12, 7, 1, 9, 2, 1), (1, 7, 10, 17, 1, 1)]
+    assert [tuple(row[name] for name in names) for row in rows] == [(12, 7, 1, 9, 2, 2), (1, 7, 10, 17, 3, 0)]
     rejects = [(row["line"], row["item"], row["trade_id"], row["reason"]) for row in there.table("rejects", "line", "item")]
     assert rejects == [(2, 1, None, "price"), (4, 0, 20, "void"), (4, 3, None, "conflict")]
     assert there.run() == there.told(2)
 
 
+@pytest.mark.long
 def test_where_ids_are_not_dense_nothing_is_said_of_holes_and_live_trades_are_looked_for_by_name(there: Inbox):
     one = Collector("c-1-1")
     page = [mexican(id_, NEW_YEAR + timedelta(seconds=id_)) for id_ in (90, 70, 10)]

@@ -120,6 +120,7 @@ def revised(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "updated_at"} for row in rows]
 
 
+@pytest.mark.long
 def test_what_is_published_or_comes_live_beside_a_month_is_told_by_its_flags(there: Inbox):
     march, april = (2026, 3), (2026, 4)
     rows = [

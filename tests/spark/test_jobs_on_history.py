@@ -76,6 +76,7 @@ def check_bars(inbox: Inbox) -> None:
     assert_rows(found, [{name: row[name] for name in found[0]} for row in expected], ("pair", "start"))
 
 
+@pytest.mark.long
 def test_jobs_see_live_and_history_as_one_and_what_changed_of_either(there_is: Inbox):
     """Bitcoin was collected in January, too; of Ether nothing was before April, and history has March alone."""
     file(there_is, "2026-01", [1, 2, 3, 5, 6, 10], void=[5])  # 4 and 7 to 9 are missing, 5 is an id of nothing

@@ -51,6 +51,7 @@ def grow(story: Story, query: Trades, batches: int) -> None:
         story.batch(query, story.put(one.aggregate(id_, f"11:{id_}:00")))
 
 
+@pytest.mark.long
 def test_small_files_of_a_partition_are_joined_and_no_row_changes(story: Story):
     with story.driver() as query:
         query.start()
