@@ -18,9 +18,9 @@ from ingest import landing
 from ingest.landing import Store
 from ingest.settings import Lake, Settings
 from jobs.history import lines, live
-from jobs.history.files import CHECKSUM, ROOT, Files, Inbox, Month, inbox, sha256_in
+from jobs.history.files import CHECKSUM, ROOT, Files, Held, Inbox, Month, inbox, sha256_in
 from jobs.history.lines import is_lines
-from jobs.history.minutes import Held, put, rows, wanted
+from jobs.history.minutes import put, rows, wanted
 from jobs.history.register import Register, register
 from jobs.history.replaced import Replaced
 from jobs.readers.told import follow
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from jobs.history.load import Loaded
 
 JOB = "compact"
-RULE = {"runs": 1}
+RULE = {"runs": 1}  # what withdrawing goes by; another number makes the next run look at all months
 FILED = {TRADES.name: "ts", KLINES.name: "open_time"}  # datasets that are made of files, each with its time
 PORTION = 64  # months
 ASKING = 16  # checksums that are read at a time
@@ -134,9 +134,8 @@ class Run:
             self.register.loaded(portion)
             done += portion
         for files in _portions(of_lines):
-            lacking = partial(live.lacking, self.spark, self.where, at)
-            portion, rejects = lines.load(self.spark, self.where, self.settings.lake, files, self.settings.ingest.epochs, lacking)
-            self.register.loaded(portion, rejects)
+            with lines.loaded(self.spark, self.where, self.settings, files, at) as (portion, rejects):
+                self.register.loaded(portion, rejects)
             done += portion
         return done
 

@@ -1,4 +1,4 @@
-"""A month of the exchange's candles as one parquet object, sorted by their start. It is in memory as a whole: a month of seconds is 0.4 GB.
+"""A month of the exchange's candles as one parquet object, sorted by their start. It is in memory as a whole.
 
 A file without a fault is parsed by Arrow, one with a fault row by row: both give the same rows.
 """

@@ -9,6 +9,8 @@ from typing import Literal
 from ingest.exchanges import EXCHANGES
 from ingest.exchanges.exchange import Dump, Exchange
 from ingest.settings import Epoch
+from jobs.transforms.feeds import Feed
+from jobs.transforms.ranges import Range
 
 ROOT = "inbox/"
 CHECKSUM = ".CHECKSUM"
@@ -31,6 +33,9 @@ class OddKeyError(ValueError):
     """A key that tells no file of the past; says what would be right."""
 
 
+OF_MONTH = ("venue", "market", "feed", "pair", "year", "month")
+
+
 @dataclass(frozen=True, order=True)
 class Month:
     """What is published as one object: a feed of a pair in a month."""
@@ -42,6 +47,16 @@ class Month:
     pair: str
     year: int
     month: int
+
+    @property
+    def series(self) -> Feed:
+        """Whose month it is."""
+        return Feed(self.venue, self.market, self.feed, self.pair)
+
+    @property
+    def values(self) -> tuple[str, str, str, str, int, int]:
+        """Those of OF_MONTH."""
+        return (*self.series, self.year, self.month)
 
     @property
     def first(self) -> date:
@@ -56,6 +71,19 @@ class Month:
         """Of the object, in the lake."""
         place = f"pair={self.pair}/year={self.year}/month={self.month}"
         return f"history/{self.dataset}/{place}/{self.venue}-{self.market}-{self.feed}.parquet"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A month that is published: its object, and the runs of its ids, of candles of their numbers. None: not dense."""
+
+    month: Month
+    object: str
+    sha256: str
+    first_id: int | None
+    last_id: int | None
+    files: Sequence[str]  # keys of those that it was made of
+    runs: Sequence[Range] | None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Files of lines into history: pages that a venue gave over REST, ticks that were adopted. They are read as the stream reads lines."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,11 @@ from pyspark.sql import functions as F
 
 from ingest import landing
 from ingest.exchanges import EXCHANGES
-from ingest.settings import Epoch, Lake
-from jobs.history.files import File, Files, Month
-from jobs.history.live import OF_MONTH
+from ingest.settings import Epoch, Lake, Settings
+from jobs.history import live
+from jobs.history.files import OF_MONTH, File, Files, Month
 from jobs.runtime import landed
+from jobs.runtime.changes import At
 from jobs.runtime.frames import frame, keys, told_by_workers
 from jobs.runtime.lake import Place
 from jobs.tables.quarantine import SEEN
@@ -28,22 +30,28 @@ from jobs.transforms.ranges import Mark, Range, Ranges
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from jobs.history.load import Loaded
+
 
 SAID = ("price", "quantity", "taker_side", "ts")
 MONTHS = "venue STRING, market STRING, feed STRING, pair STRING, year INT, month INT"
 PUT = "venue STRING, market STRING, feed STRING, pair STRING, year BIGINT, month BIGINT, sha256 STRING, bytes BIGINT"
 LONGEST = 10_000  # characters of a line that `rejects` keeps
-Live = Callable[
-    [DataFrame, Sequence[Month]], Mapping[Month, str]
-]  # why months that hold these rows have less than the live table
+DAYS = r"/(\d{4}-\d\d-\d\d)_(\d{4}-\d\d-\d\d)_"  # in the name of a file
 
 
-def load(spark: SparkSession, where: Place, lake: Lake, months: Sequence[Files], epochs: Sequence[Epoch], worse: Live) -> Any:  # noqa: ANN401, PLR0913, PLR0917 - (what became of each month, the rows of `rejects` without `sha256`)
-    """Make the object of each month of its lines; or say why not, and leave what is there."""
-    from jobs.history.load import Loaded, Seen, verified  # noqa: PLC0415 - not every driver has Arrow
+@contextmanager
+def loaded(
+    spark: SparkSession, where: Place, settings: Settings, months: Sequence[Files], at: Mapping[str, At]
+) -> "Iterator[tuple[list[Loaded], DataFrame | None]]":
+    """Make the object of each month of its lines; or say why not, and leave what is there.
+
+    What became of each, and the rows of `rejects`, but for the sha256 of the file and the time: to be read within the block.
+    """
+    from jobs.history.load import Loaded, verified  # noqa: PLC0415 - not every driver has Arrow
 
     files = {file.key: file for one in months for file in one.taken}
-    seen: dict[str, Seen] = {one.file.key: one for one in told_by_workers(spark, partial(verified, lake), list(files.values()))}
+    seen = {one.file.key: one for one in told_by_workers(spark, partial(verified, settings.lake), list(files.values()))}
     done, good = list[Loaded](), list[Files]()
     for one in months:
         mine = [replace(seen[file.key], file=file) for file in one.taken]
@@ -53,24 +61,25 @@ def load(spark: SparkSession, where: Place, lake: Lake, months: Sequence[Files],
         else:
             good.append(one)
     if not good:
-        return done, None
-    read = _read(spark, where, [key for key, one in seen.items() if one.verdict == "loaded"], epochs)
-    wanted = frame(spark, [_key(one.month) for one in good], MONTHS)
-    judged = _judged(read.join(F.broadcast(wanted.withColumn("is_wanted", F.lit(True))), on=list(OF_MONTH), how="left")).persist()
-    rows = judged.where("reason IS NULL")
-    lost = worse(rows, [one.month for one in good])
-    found = _found(judged, good)
-    published = [one.month for one in good if one.month not in lost]
-    put = {one[0]: one[1:] for one in _put(rows, lake, published)} if published else {}
-    for one in good:
-        told = found[one.month]
-        mine = [replace(seen[file.key], file=file, told=told.files[file.key]) for file in one.taken]
-        if one.month in lost:
-            done.append(Loaded(one.month, "refused_worse_than_live", lost[one.month], mine, told))
-        else:
-            sha256, size = put.get(one.month, ("", 0))
-            done.append(Loaded(one.month, "published", "", mine, told, sha256, size))
-    return done, _rejects(judged)
+        yield done, None
+        return
+    read = _read(spark, where, sorted({file.key for one in good for file in one.taken}), settings.ingest.epochs)
+    judged = _judged(read, [one.month for one in good]).persist()
+    try:
+        rows = judged.where("reason IS NULL")
+        lost, found = live.lacking(spark, where, at, rows, [one.month for one in good]), _found(judged, good)
+        published = [one.month for one in good if one.month not in lost]
+        put = {month: object_ for month, *object_ in _put(rows, settings.lake, published)} if published else {}
+        for one in good:
+            told = found[one.month]
+            mine = [replace(seen[file.key], file=file, told=told.files[file.key]) for file in one.taken]
+            if one.month in lost:
+                done.append(Loaded(one.month, "refused_worse_than_live", lost[one.month], mine, told))
+            else:
+                done.append(Loaded(one.month, "published", "", mine, told, *put.get(one.month, ("", 0))))
+        yield done, _rejects(judged)
+    finally:
+        judged.unpersist()
 
 
 def _read(spark: SparkSession, where: Place, objects: Sequence[str], epochs: Sequence[Epoch]) -> DataFrame:
@@ -80,9 +89,19 @@ def _read(spark: SparkSession, where: Place, objects: Sequence[str], epochs: Seq
     return told.withColumns({"year": F.year("ts"), "month": F.month("ts")})
 
 
-def _judged(told: DataFrame) -> DataFrame:
-    """With the reason why an item is none of history; of copies the first one counts, another one is a duplicate or a conflict."""
-    base = told.withColumn("reason", F.coalesce("reason", F.when(F.col("is_wanted").isNull(), "ts")))
+def _judged(told: DataFrame, months: Sequence[Month]) -> DataFrame:
+    """The items of these months, with the reason why one is none of history.
+
+    A file may have days of a month that is not made now: that one's items are left out. One of no day of its file is told. Of copies the
+    first one counts, another one is a duplicate or a conflict.
+    """
+    wanted = frame(told.sparkSession, [(*month.values, True) for month in months], f"{MONTHS}, is_wanted BOOLEAN")
+    day, (first_day, last_day) = F.to_date("ts"), (F.to_date(F.regexp_extract("object", DAYS, place)) for place in (1, 2))
+    is_elsewhere = F.coalesce(~day.between(first_day, last_day), F.lit(False))
+    known = told.join(F.broadcast(wanted), on=list(OF_MONTH), how="left").withColumn(
+        "reason", F.coalesce("reason", F.when(is_elsewhere, "ts"))
+    )
+    base = known.where("is_wanted OR reason IS NOT NULL")
     of_trade = Window.partitionBy(*OF_MONTH, "trade_id").orderBy(F.col("reason").isNotNull(), *ARRIVAL)
     first = base.withColumns({"place": F.row_number().over(of_trade), **{f"{n}_1": F.first(n).over(of_trade) for n in SAID}})
     is_same: Column = F.lit(True)
@@ -155,7 +174,7 @@ def _rejects(judged: DataFrame) -> DataFrame:
 
 def _put(rows: DataFrame, lake: Lake, months: Sequence[Month]) -> Iterator[tuple[Month, str, int]]:
     """Each month as one object, by a worker, sorted by time and id."""
-    mine = frame(rows.sparkSession, [_key(month) for month in months], MONTHS)
+    mine = frame(rows.sparkSession, [month.values for month in months], MONTHS)
     columns = [column.name for column in TRADES.columns]
     chosen = rows.join(F.broadcast(mine), on=list(OF_MONTH), how="left_semi").select(*columns)
     ordered = chosen.repartition(*OF_MONTH).sortWithinPartitions(*OF_MONTH, "ts", "trade_id")
@@ -183,10 +202,6 @@ def _putter(lake: Lake) -> Callable[[Iterable["pa.RecordBatch"]], Iterable["pa.R
                 yield from pa.Table.from_pylist([{**dict(zip(OF_MONTH, key, strict=True)), **told}]).to_batches()
 
     return work
-
-
-def _key(month: Month) -> tuple[Any, ...]:
-    return (month.venue, month.market, month.feed, month.pair, month.year, month.month)
 
 
 def _month(row: Any) -> Month:  # noqa: ANN401 - a row of a query

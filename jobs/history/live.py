@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pyspark.sql import DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 
-from jobs.history.files import Month
+from jobs.history.files import OF_MONTH, Month
 from jobs.history.widths import number_sql
 from jobs.runtime import changes
 from jobs.runtime.changes import At
@@ -18,7 +18,6 @@ from jobs.transforms.feeds import Feed
 from jobs.transforms.ranges import Mark, Range
 from jobs.transforms.spans import partitions
 
-OF_MONTH = ("venue", "market", "feed", "pair", "year", "month")
 Ids = tuple[int, int]  # both included
 
 

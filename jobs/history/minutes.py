@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from ingest import landing
 from ingest.exchanges import EXCHANGES
 from ingest.settings import Lake
-from jobs.history.files import Month
+from jobs.history.files import OF_MONTH, Held, Month
 from jobs.runtime.frames import frame, keys
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.transforms import feeds, spans
@@ -26,26 +26,12 @@ from jobs.transforms.ranges import Range, Ranges
 if TYPE_CHECKING:
     import pyarrow as pa
 
-OF_MONTH = ("venue", "market", "feed", "pair", "year", "month")
 FLAGS = "venue STRING, market STRING, feed STRING, pair STRING, minute TIMESTAMP, missing BIGINT"
 MONTHS = "venue STRING, market STRING, feed STRING, pair STRING, year INT, month INT, is_dense BOOLEAN, is_newest BOOLEAN"
 PUT = (
     "venue STRING, market STRING, feed STRING, pair STRING, year BIGINT, month BIGINT, "
     "sha256 STRING, bytes BIGINT, rows BIGINT, missing BIGINT"
 )
-
-
-@dataclass(frozen=True)
-class Held:
-    """A month that is published: its object, and the runs of its ids, of candles of their numbers. None: not dense."""
-
-    month: Month
-    object: str
-    sha256: str
-    first_id: int | None
-    last_id: int | None
-    files: Sequence[str]  # keys of those that it was made of
-    runs: Sequence[Range] | None
 
 
 @dataclass(frozen=True)
@@ -88,7 +74,7 @@ def wanted(published: Iterable[Held], live: Mapping[Feed, Sequence[Range]]) -> l
     found = []
     by_feed: dict[Feed, list[Held]] = {}
     for one in published:
-        by_feed.setdefault(feed_of(one.month), []).append(one)
+        by_feed.setdefault(one.month.series, []).append(one)
     for feed, months in by_feed.items():
         known, beside = Ranges(), live.get(feed, ())
         for run in (*(run for one in months for run in one.runs or ()), *beside):
@@ -104,24 +90,15 @@ def wanted(published: Iterable[Held], live: Mapping[Feed, Sequence[Range]]) -> l
     return found
 
 
-def feed_of(month: Month) -> Feed:
-    """Whose month it is."""
-    return Feed(month.venue, month.market, month.feed, month.pair)
-
-
 def rows(trades: DataFrame, months: Sequence[Wanted], now: datetime) -> DataFrame:
     """The rows of `minute_aggregates` of these months' trades, and `is_newest`."""
     spark = trades.sparkSession
     told = frame(
         spark,
-        [
-            (*feed_of(one.month), spans.time_of(minute), missing)
-            for one in months
-            for minute, missing in (one.flags or {}).items()
-        ],
+        [(*one.month.series, spans.time_of(minute), missing) for one in months for minute, missing in (one.flags or {}).items()],
         FLAGS,
     )
-    known = frame(spark, [(*_key(one.month), one.flags is not None, one.is_newest) for one in months], MONTHS)
+    known = frame(spark, [(*one.month.values, one.flags is not None, one.is_newest) for one in months], MONTHS)
     made = minutes(trades, EXCHANGES).join(F.broadcast(told), on=["venue", "market", "feed", "pair", "minute"], how="left")
     dated = made.withColumns({"year": F.year("minute"), "month": F.month("minute")})
     joined = dated.join(F.broadcast(known), on=list(OF_MONTH))
@@ -148,10 +125,6 @@ def put(made: DataFrame, lake: Lake) -> list[Put]:
         )
         for row in keys(told)
     ]
-
-
-def _key(month: Month) -> tuple[str | int, ...]:
-    return (*feed_of(month), month.year, month.month)
 
 
 def _putter(lake: Lake) -> Callable[["pa.Table"], "pa.Table"]:

@@ -12,8 +12,8 @@ from pyspark.sql import DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 
 from ingest.landing import Store
-from jobs.history.files import Month
-from jobs.history.minutes import Held, Put, Wanted, feed_of, minutes_of
+from jobs.history.files import Held, Month
+from jobs.history.minutes import Put, Wanted, minutes_of
 from jobs.runtime.frames import frame, keys
 from jobs.runtime.lake import Place
 from jobs.runtime.lease import Lease
@@ -185,7 +185,7 @@ def _mark(id_: int | None, at: int | None) -> Mark | None:
 def _rejects(one: "Loaded", now: datetime) -> Iterator[Values]:
     sums = {seen.file.key: seen.sha256 for seen in one.files}
     for key, reject in one.found.rejects:
-        yield (key, sums[key], reject.line, 0, *feed_of(one.month), reject.trade_id, reject.reason, reject.raw, now)
+        yield (key, sums[key], reject.line, 0, *one.month.series, reject.trade_id, reject.reason, reject.raw, now)
 
 
 def _load(one: "Loaded", seen: "Seen", now: datetime) -> Values:
@@ -195,8 +195,19 @@ def _load(one: "Loaded", seen: "Seen", now: datetime) -> Values:
     was_read = one.found.rows or one.verdict == "published"
     counts = (told.rows, told.first_id, told.last_id, told.rejects) if was_read else (None, None, None, None)
     detail = seen.detail or one.detail
-    feed = feed_of(one.month)
-    return (file.key, seen.sha256, one.month.dataset, *feed, file.first, file.last, seen.bytes, *counts, verdict, detail, now)
+    return (
+        file.key,
+        seen.sha256,
+        one.month.dataset,
+        *one.month.series,
+        file.first,
+        file.last,
+        seen.bytes,
+        *counts,
+        verdict,
+        detail,
+        now,
+    )
 
 
 def _of_files(one: "Loaded", now: datetime) -> Values:
@@ -206,7 +217,7 @@ def _of_files(one: "Loaded", now: datetime) -> Values:
     made = [{"object": seen.file.key, "sha256": seen.sha256} for seen in one.files if seen.verdict == "loaded"]
     ids = (found.first_id, found.last_id)  # Nones of candles
     ends = (found.rows, *ids, missing, found.duplicates)
-    return (*_key(one.month), one.month.key, one.sha256, one.bytes, *ends, made, runs, None, now)
+    return (one.month.dataset, *one.month.values, one.month.key, one.sha256, one.bytes, *ends, made, runs, None, now)
 
 
 def _run(run: Range) -> Mapping[str, Any]:
@@ -226,11 +237,7 @@ def _of_minutes(one: Wanted, put: Put, now: datetime) -> Values:
     trades = one.trades
     ends = (put.rows, trades.first_id, trades.last_id, put.missing, 0)
     made = [{"object": trades.object, "sha256": trades.sha256}]
-    return (*_key(one.month), one.month.key, put.sha256, put.bytes, *ends, made, None, one.made_with, now)
-
-
-def _key(month: Month) -> Values:
-    return (month.dataset, *feed_of(month), month.year, month.month)
+    return (one.month.dataset, *one.month.values, one.month.key, put.sha256, put.bytes, *ends, made, None, one.made_with, now)
 
 
 def _month(row: Row) -> Month:

@@ -28,7 +28,7 @@ _NARROW = pa.decimal128(19, 10), pa.decimal128(18, 8)  # the product of these is
 _WIDE = pa.decimal256(20, 10), pa.decimal256(22, 8)
 _EXACT = Context(prec=60)
 SEEN = ("void", "overflow")  # reasons that tell of an id: it is not missing
-Told = TypeVar("Told")  # where what stands in a row
+Places = TypeVar("Places")  # where what stands in a row
 _WORDS = {"true": True, "false": False}
 _SIGN = {True: ("True", "true"), False: ("False", "false")}
 _ID = re.compile(r"[0-9]{1,18}")
@@ -60,11 +60,11 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Form(Generic[Told]):
+class Form(Generic[Places]):
     """How rows stand in a file, and when they can have happened: microseconds since 1970, the end excluded."""
 
     dump: Dump
-    reading: Told
+    reading: Places
     since: int
     until: int
     unit: int  # microseconds that a trade's time is floored to

@@ -1,6 +1,7 @@
 """Live and history as one: a published month of a feed is read from history, every other one from the live table."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from pyspark.errors import PySparkException
@@ -33,15 +34,16 @@ class Object(NamedTuple):
     sha256: str
 
 
-def objects(spark: SparkSession, where: Place, dataset: str, at: At | None) -> list[Object]:
+def objects(spark: SparkSession, where: Place, dataset: str, at: At | None) -> Sequence[Object]:
     """The published months of a table, at a version of `published`. None: there is none of that."""
-    if at is None:
-        return []
+    return () if at is None else _objects(spark, where, dataset, at)
+
+
+@lru_cache(maxsize=16)  # each look at a table asks, `quality` once a day and table; what a version holds never changes
+def _objects(spark: SparkSession, where: Place, dataset: str, at: At) -> Sequence[Object]:
     told = changes.read(spark, where, NAME, at).where(F.col("dataset") == dataset)
-    return [
-        Object(Month(*(row[name] for name in Month._fields)), row["object"], row["sha256"])
-        for row in keys(told.select(*Month._fields, "object", "sha256").orderBy("object"))
-    ]
+    rows = keys(told.select(*Month._fields, "object", "sha256").orderBy("object"))
+    return tuple(Object(Month(*(row[name] for name in Month._fields)), row["object"], row["sha256"]) for row in rows)
 
 
 def read(spark: SparkSession, where: Place, table: Table, found: Sequence[str]) -> DataFrame:

@@ -115,6 +115,14 @@ def test_pages_become_months_each_trade_once(there: Inbox):
     assert rejects == [(2, 1, None, "price"), (4, 0, 20, "void"), (4, 3, None, "conflict")]
     assert there.run() == there.told(2)
 
+    third = file(there.lake, [one.line([told(15, times[15])], received=RECEIVED + 9, **COINBASE)], "2026-01-01", "2026-01-01")
+    again = there.run()  # January alone; the first file has days of December, too
+    assert (again["published"], again["rows"], again["refused"]) == (1, 8, 0)
+    check(there, dict([first, second, third]), 8)
+    assert [
+        (row["line"], row["item"], row["trade_id"], row["reason"]) for row in there.table("rejects", "line", "item")
+    ] == rejects
+
 
 @pytest.mark.long
 def test_where_ids_are_not_dense_nothing_is_said_of_holes_and_live_trades_are_looked_for_by_name(there: Inbox):
