@@ -174,8 +174,7 @@ class Run:
         made = 0
         for months in _portions(new):
             portion = {one.month: one for one in months}
-            read = history.read(self.spark, self.where, TRADES, [one.trades.object for one in portion.values()])
-            told = put(rows(read, list(portion.values()), self.now), self.settings.lake)
+            told = put(rows(self.spark, self.settings.lake, list(portion.values()), self.now), self.settings.lake)
             self.register.with_minutes([(portion[one.month], one) for one in told])
             made += sum(one.rows for one in told)
         return made

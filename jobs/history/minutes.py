@@ -1,15 +1,18 @@
-"""The minutes of months of history: the stream's own functions over their trades, its flags by the runs of all ids of a feed."""
+"""The minutes of months of history: the stream's own values of what their trades come to, its flags by the runs of all ids of a feed.
+
+What the trades of a minute come to is added up by Arrow in the workers: Spark takes ten times as long for the same sums.
+"""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from ingest import landing
@@ -20,12 +23,13 @@ from jobs.runtime.frames import frame, keys
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.transforms import feeds, spans
 from jobs.transforms.feeds import Feed
-from jobs.transforms.minutes import minutes
+from jobs.transforms.minutes import SUMS, valued
 from jobs.transforms.ranges import Range, Ranges
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+OBJECTS = "venue STRING, market STRING, feed STRING, pair STRING, object STRING"
 FLAGS = "venue STRING, market STRING, feed STRING, pair STRING, minute TIMESTAMP, missing BIGINT"
 MONTHS = "venue STRING, market STRING, feed STRING, pair STRING, year INT, month INT, is_dense BOOLEAN, is_newest BOOLEAN"
 PUT = (
@@ -90,16 +94,17 @@ def wanted(published: Iterable[Held], live: Mapping[Feed, Sequence[Range]]) -> l
     return found
 
 
-def rows(trades: DataFrame, months: Sequence[Wanted], now: datetime) -> DataFrame:
-    """The rows of `minute_aggregates` of these months' trades, and `is_newest`."""
-    spark = trades.sparkSession
+def rows(spark: SparkSession, lake: Lake, months: Sequence[Wanted], now: datetime) -> DataFrame:
+    """The rows of `minute_aggregates` of these months' trades."""
+    objects = frame(spark, [(*one.month.series, one.trades.object) for one in months], OBJECTS).repartition(len(months))
+    sums = objects.mapInArrow(_adder(lake), ", ".join(f"{name} {kind}" for name, kind in SUMS.items()))
     told = frame(
         spark,
         [(*one.month.series, spans.time_of(minute), missing) for one in months for minute, missing in (one.flags or {}).items()],
         FLAGS,
     )
     known = frame(spark, [(*one.month.values, one.flags is not None, one.is_newest) for one in months], MONTHS)
-    made = minutes(trades, EXCHANGES).join(F.broadcast(told), on=["venue", "market", "feed", "pair", "minute"], how="left")
+    made = valued(sums, EXCHANGES).join(F.broadcast(told), on=["venue", "market", "feed", "pair", "minute"], how="left")
     dated = made.withColumns({"year": F.year("minute"), "month": F.month("minute")})
     joined = dated.join(F.broadcast(known), on=list(OF_MONTH))
     last = F.max("minute").over(Window.partitionBy(*OF_MONTH))
@@ -110,6 +115,23 @@ def rows(trades: DataFrame, months: Sequence[Wanted], now: datetime) -> DataFram
         "updated_at": F.lit(now),
     }
     return joined.select(*(values.get(name, F.col(name)).alias(name) for name in MINUTE_AGGREGATES.names))
+
+
+def _adder(lake: Lake) -> Callable[[Iterable["pa.RecordBatch"]], Iterable["pa.RecordBatch"]]:
+    def work(objects: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
+        import pyarrow as pa  # noqa: PLC0415 - not every driver has it
+
+        from jobs.history.sums import sums  # noqa: PLC0415 - see above
+
+        pa.set_cpu_count(1)  # Spark has as many workers as cores
+        for *series, name in (row.values() for batch in objects for row in batch.to_pylist()):
+            with TemporaryDirectory() as folder:
+                for table in sums(landing.store(lake).local(name, Path(folder))):
+                    for number, value in enumerate(series):
+                        table = table.add_column(number, list(SUMS)[number], pa.repeat(pa.scalar(value), len(table)))  # noqa: PLW2901 - grows
+                    yield from table.to_batches()
+
+    return work
 
 
 def put(made: DataFrame, lake: Lake) -> list[Put]:

@@ -16,45 +16,71 @@ TOLD = ("missing_trades", "is_complete", "revision", "updated_at")  # what the t
 VALUES = tuple(name for name in MINUTE_AGGREGATES.names if name not in (*KEY, *TOLD, "year", "month"))
 
 SUMMED = {"volume": "", "quote_volume": "quote_"}
+# What the trades of a minute come to, and of which types: enough for its values, whoever adds them up.
+SUMS = {
+    **dict.fromkeys(("venue", "market", "feed", "pair"), "STRING"),
+    "minute": "TIMESTAMP",
+    **dict.fromkeys(("open", "high", "low", "close"), PRICE),
+    **dict.fromkeys(("bought", "sold"), "DECIMAL(32,8)"),
+    **dict.fromkeys(("quote_bought", "quote_sold"), AMOUNT),  # NULL where it does not fit
+    **dict.fromkeys(("least_id", "greatest_id", "least_first", "greatest_last"), "BIGINT"),
+    **dict.fromkeys(("first_ts", "last_ts"), "TIMESTAMP"),
+    **dict.fromkeys(("ticks", "buy_ticks", "told", "spanned", "buy_spanned"), "BIGINT"),
+}
 
 
 def minutes(trades: DataFrame, exchanges: Mapping[tuple[str, str], Exchange]) -> DataFrame:
     """One row a minute: the key and `VALUES`, exact, the same for a batch, a minute read again and a whole table."""
-    is_buy = F.col("taker_side") == "buy"
-    counted = trades.select(
+    return valued(summed(trades), exchanges)
+
+
+def summed(trades: DataFrame) -> DataFrame:
+    """One row a minute: `SUMS`."""
+    told = trades.select(
         *("venue", "market", "feed", "pair"),
         F.date_trunc("minute", "ts").alias("minute"),
         *("trade_id", "price", "quantity", "quote_quantity", "ts", "first_id", "last_id"),
-        is_buy.alias("is_buy"),
-        F.when(counts_trades(exchanges), F.col("last_id") - F.col("first_id") + 1)
-        .otherwise(F.lit(1).cast("BIGINT"))
-        .alias("count"),
+        (F.col("taker_side") == "buy").alias("is_buy"),
+        (F.col("last_id") - F.col("first_id") + 1).alias("span"),
     )
-    return counted.groupBy(*KEY).agg(*_sums()).select(*KEY, *(column.alias(name) for name, column in _values().items()))
+    return told.groupBy(*KEY).agg(*_sums())
 
 
 @cache  # an expression is some hundred calls into the JVM, and every batch needs the same one
 def _sums() -> Sequence[Column]:
-    return (
-        F.min_by("price", "trade_id").alias("open"),
-        F.max("price").alias("high"),
-        F.min("price").alias("low"),
-        F.max_by("price", "trade_id").alias("close"),
-        F.sum("count").alias("trades"),
-        F.sum(F.when(F.col("is_buy"), F.col("count")).otherwise(0)).alias("buy_trades"),
-        F.try_sum(F.when(F.col("is_buy"), F.col("quantity"))).alias("bought"),
-        F.try_sum(F.when(~F.col("is_buy"), F.col("quantity"))).alias("sold"),
-        F.try_sum(F.when(F.col("is_buy"), F.col("quote_quantity"))).alias("quote_bought"),
-        F.try_sum(F.when(~F.col("is_buy"), F.col("quote_quantity"))).alias("quote_sold"),
-        F.min("trade_id").alias("least_id"),
-        F.max("trade_id").alias("greatest_id"),
-        F.min("first_id").alias("least_first"),
-        F.max("last_id").alias("greatest_last"),
-        F.count("first_id").alias("told"),
-        F.min("ts").alias("first_ts"),
-        F.max("ts").alias("last_ts"),
-        F.count(F.lit(1)).alias("ticks"),
-    )
+    sums = {
+        "open": F.min_by("price", "trade_id"),
+        "high": F.max("price"),
+        "low": F.min("price"),
+        "close": F.max_by("price", "trade_id"),
+        "bought": F.try_sum(F.when(F.col("is_buy"), F.col("quantity"))),
+        "sold": F.try_sum(F.when(~F.col("is_buy"), F.col("quantity"))),
+        "quote_bought": F.try_sum(F.when(F.col("is_buy"), F.col("quote_quantity"))),
+        "quote_sold": F.try_sum(F.when(~F.col("is_buy"), F.col("quote_quantity"))),
+        "least_id": F.min("trade_id"),
+        "greatest_id": F.max("trade_id"),
+        "least_first": F.min("first_id"),
+        "greatest_last": F.max("last_id"),
+        "first_ts": F.min("ts"),
+        "last_ts": F.max("ts"),
+        "ticks": F.count(F.lit(1)),
+        "buy_ticks": F.count_if("is_buy"),
+        "told": F.count("first_id"),
+        "spanned": F.sum("span"),
+        "buy_spanned": F.sum(F.when(F.col("is_buy"), F.col("span")).otherwise(0)),
+    }
+    assert (*KEY, *sums) == tuple(SUMS), "what is added up is not what is said of it"
+    return [column.alias(name) for name, column in sums.items()]
+
+
+def valued(sums: DataFrame, exchanges: Mapping[tuple[str, str], Exchange]) -> DataFrame:
+    """The key and `VALUES`, of rows of `SUMS`."""
+    spans = counts_trades(exchanges)
+    counts = {
+        "trades": F.when(spans, F.col("spanned")).otherwise(F.col("ticks")),
+        "buy_trades": F.when(spans, F.col("buy_spanned")).otherwise(F.col("buy_ticks")),
+    }
+    return sums.withColumns(counts).select(*KEY, *(column.alias(name) for name, column in _values().items()))
 
 
 @cache

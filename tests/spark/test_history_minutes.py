@@ -8,11 +8,17 @@ from random import Random
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from ingest.exchanges import EXCHANGES
+from jobs.history.sums import sums as added
 from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
+from jobs.tables.trades import TRADES
+from jobs.transforms.minutes import SUMS, summed
+from tests.support import sums
 from tests.support.inbox import Inbox
 from tests.support.lines import EPOCH, Collector, micros, put
 from tests.support.oracle import minutes
@@ -156,3 +162,24 @@ def test_what_is_published_or_comes_live_beside_a_month_is_told_by_its_flags(the
         ("not_published", f"withdrawn: {why}"),
         ("loaded", ""),
     ]
+
+
+def test_arrow_adds_up_what_spark_adds_up(spark: SparkSession, tmp_path: Path):
+    """Over amounts of which two do not fit, ids that do not rise with the time, and aggregates that do not tell their first id."""
+    path = tmp_path / "month.parquet"
+    sums.write(sums.trades(3, 3000), path)
+    columns = ", ".join(f"{column.name} {column.type}" for column in TRADES.columns if column.name not in TRADES.partitioned_by)
+    trades_ = spark.read.schema(columns).parquet(str(path)).withColumn("pair", F.lit("BTC-USDT"))
+    by_spark = [
+        {**row.asDict(), "minute": row["us"]} for row in summed(trades_).withColumn("us", F.unix_micros("minute")).collect()
+    ]
+    by_arrow = pa.concat_tables(added(path, 100))
+    assert by_arrow.num_rows > 500
+    names = [name for name in by_arrow.column_names if not name.endswith("_ts")]
+    arrow = [
+        {name: row[name] for name in names}
+        for row in by_arrow.set_column(0, "minute", by_arrow["minute"].cast(pa.int64())).to_pylist()
+    ]
+    assert arrow == [{name: row[name] for name in names} for row in sorted(by_spark, key=lambda row: row["minute"])]
+    assert any(row["quote_sold"] is None and row["ticks"] - row["buy_ticks"] > 1 for row in arrow)
+    assert {name: kind.upper() for name, kind in summed(trades_).dtypes} == dict(SUMS)
