@@ -20,7 +20,7 @@ from ingest.settings import Lake, Settings
 from jobs.history import lines, live
 from jobs.history.files import CHECKSUM, ROOT, Files, Held, Inbox, Month, inbox, sha256_in
 from jobs.history.lines import is_lines
-from jobs.history.minutes import put, rows, wanted
+from jobs.history.minutes import put, wanted
 from jobs.history.register import Register, register
 from jobs.history.replaced import Replaced
 from jobs.readers.told import follow
@@ -174,7 +174,7 @@ class Run:
         made = 0
         for months in _portions(new):
             portion = {one.month: one for one in months}
-            told = put(rows(self.spark, self.settings.lake, list(portion.values()), self.now), self.settings.lake)
+            told = put(self.spark, self.settings.lake, months, self.now)
             self.register.with_minutes([(portion[one.month], one) for one in told])
             made += sum(one.rows for one in told)
         return made

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ingest import landing
@@ -30,21 +30,30 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 OBJECTS = "venue STRING, market STRING, feed STRING, pair STRING, object STRING"
-FLAGS = "venue STRING, market STRING, feed STRING, pair STRING, minute TIMESTAMP, missing BIGINT"
-MONTHS = "venue STRING, market STRING, feed STRING, pair STRING, year INT, month INT, is_dense BOOLEAN, is_newest BOOLEAN"
 PUT = (
     "venue STRING, market STRING, feed STRING, pair STRING, year BIGINT, month BIGINT, "
     "sha256 STRING, bytes BIGINT, rows BIGINT, missing BIGINT"
 )
 
+Work = Callable[[Iterable["pa.RecordBatch"]], Iterable["pa.RecordBatch"]]  # of a worker
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What is said of a month's minutes besides their values."""
+
+    missing: (
+        Mapping[int, int] | None
+    )  # minute -> ids missing below its trades, where a run begins or ends. None: ids are not dense
+    is_newest: bool  # has the feed no later trade?
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """The minutes of a month of trades, and what their flags are to say. None: ids are not dense."""
+    """The minutes of a month of trades, and what their flags are to say."""
 
     trades: Held
-    flags: Mapping[int, int] | None  # minute -> ids missing below its trades, where a run begins or ends
-    is_newest: bool  # has the feed no later trade?
+    flags: Flags
 
     @property
     def month(self) -> Month:
@@ -53,7 +62,8 @@ class Wanted:
     @property
     def made_with(self) -> str:
         """Changes with the object, and with what its neighbours have to say of its flags."""
-        told = [self.trades.sha256, self.is_newest, None if self.flags is None else sorted(self.flags.items())]
+        missing = self.flags.missing
+        told = [self.trades.sha256, self.flags.is_newest, None if missing is None else sorted(missing.items())]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
@@ -90,34 +100,20 @@ def wanted(published: Iterable[Held], live: Mapping[Feed, Sequence[Range]]) -> l
             low, high = spans.month(one.month.year, one.month.month)
             mine = None if flags is None else {minute: gap for minute, gap in flags.items() if low <= minute <= high}
             is_newest = one.month == newest and later < (high + 1) * 60_000_000
-            found.append(Wanted(one, mine, is_newest))
+            found.append(Wanted(one, Flags(mine, is_newest)))
     return found
 
 
-def rows(spark: SparkSession, lake: Lake, months: Sequence[Wanted], now: datetime) -> DataFrame:
-    """The rows of `minute_aggregates` of these months' trades."""
+def put(spark: SparkSession, lake: Lake, months: Sequence[Wanted], now: datetime) -> list[Put]:
+    """Each month as one object, by a worker: in one pass, for what is added up stays in order."""
     objects = frame(spark, [(*one.month.series, one.trades.object) for one in months], OBJECTS).repartition(len(months))
     sums = objects.mapInArrow(_adder(lake), ", ".join(f"{name} {kind}" for name, kind in SUMS.items()))
-    told = frame(
-        spark,
-        [(*one.month.series, spans.time_of(minute), missing) for one in months for minute, missing in (one.flags or {}).items()],
-        FLAGS,
-    )
-    known = frame(spark, [(*one.month.values, one.flags is not None, one.is_newest) for one in months], MONTHS)
-    made = valued(sums, EXCHANGES).join(F.broadcast(told), on=["venue", "market", "feed", "pair", "minute"], how="left")
-    dated = made.withColumns({"year": F.year("minute"), "month": F.month("minute")})
-    joined = dated.join(F.broadcast(known), on=list(OF_MONTH))
-    last = F.max("minute").over(Window.partitionBy(*OF_MONTH))
-    values: Mapping[str, Column] = {
-        "missing_trades": F.when(F.col("is_dense"), F.coalesce("missing", F.lit(0))),
-        "is_complete": F.when(F.col("is_dense"), F.col("missing").isNull()),
-        "revision": F.when(F.col("is_newest") & (F.col("minute") == last), 0).otherwise(1).cast("BIGINT"),
-        "updated_at": F.lit(now),
-    }
-    return joined.select(*(values.get(name, F.col(name)).alias(name) for name in MINUTE_AGGREGATES.names))
+    dated = valued(sums, EXCHANGES).withColumns({"year": F.year("minute"), "month": F.month("minute")})
+    told = dated.mapInArrow(_putter(lake, {one.month: one for one in months}, now), PUT)
+    return [Put(_month(row), row["sha256"], row["bytes"], row["rows"], row["missing"]) for row in keys(told)]
 
 
-def _adder(lake: Lake) -> Callable[[Iterable["pa.RecordBatch"]], Iterable["pa.RecordBatch"]]:
+def _adder(lake: Lake) -> Work:
     def work(objects: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         import pyarrow as pa  # noqa: PLC0415 - not every driver has it
 
@@ -134,39 +130,32 @@ def _adder(lake: Lake) -> Callable[[Iterable["pa.RecordBatch"]], Iterable["pa.Re
     return work
 
 
-def put(made: DataFrame, lake: Lake) -> list[Put]:
-    """Each month as one object, by a worker."""
-    told = made.groupBy(*OF_MONTH).applyInArrow(_putter(lake), PUT)
-    return [
-        Put(
-            Month(MINUTE_AGGREGATES.name, *(row[name] for name in OF_MONTH)),
-            row["sha256"],
-            row["bytes"],
-            row["rows"],
-            row["missing"],
-        )
-        for row in keys(told)
-    ]
-
-
-def _putter(lake: Lake) -> Callable[["pa.Table"], "pa.Table"]:
-    def work(month: "pa.Table") -> "pa.Table":
+def _putter(lake: Lake, months: Mapping[Month, Wanted], now: datetime) -> Work:
+    def work(values: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         import pyarrow as pa  # noqa: PLC0415 - not every driver has it
         import pyarrow.compute as pc  # noqa: PLC0415 - see above
         import pyarrow.parquet as pq  # noqa: PLC0415 - see above
 
-        from jobs.history.columns import schema, writing  # noqa: PLC0415 - see above
+        from jobs.history.columns import writing  # noqa: PLC0415 - see above
+        from jobs.history.flags import flagged  # noqa: PLC0415 - see above
+        from jobs.history.load import sha256_of  # noqa: PLC0415 - see above
+        from jobs.history.month import cut  # noqa: PLC0415 - see above
 
-        key = {name: month.column(name)[0].as_py() for name in OF_MONTH}
-        shape = schema(MINUTE_AGGREGATES)
-        into = month.select(shape.names).cast(shape).sort_by("minute")
+        store = landing.store(lake)
         with TemporaryDirectory() as folder:
             path = Path(folder) / "minutes.parquet"
-            pq.write_table(into, path, **writing(shape))
-            data = path.read_bytes()
-            landing.store(lake).put(Month(MINUTE_AGGREGATES.name, *key.values()).key, path)
-        missing = pa.array([pc.sum(into.column("missing_trades")).as_py()], pa.int64())  # a null has no type
-        told = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "rows": len(into)}
-        return pa.Table.from_pylist([{**key, **told}]).append_column("missing", missing)
+            for key, tables in cut(values, OF_MONTH):
+                named = dict(zip(OF_MONTH, key, strict=True))
+                month = _month(named)
+                rows = flagged(pa.concat_tables(tables), months[month].flags, now)
+                pq.write_table(rows, path, **writing(rows.schema))
+                store.put(month.key, path)
+                missing = pa.array([pc.sum(rows.column("missing_trades")).as_py()], pa.int64())  # a null has no type
+                told = {"sha256": sha256_of(path), "bytes": path.stat().st_size, "rows": len(rows)}
+                yield from pa.Table.from_pylist([{**named, **told}]).append_column("missing", missing).to_batches()
 
     return work
+
+
+def _month(row: Any) -> Month:  # noqa: ANN401 - a row of a query, or of a table
+    return Month(MINUTE_AGGREGATES.name, *(row[name] for name in OF_MONTH))
