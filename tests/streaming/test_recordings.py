@@ -5,9 +5,11 @@ And to the exchange's own candles of the same minutes.
 
 import csv
 import gzip
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,11 @@ from jobs.tables.minute_aggregates import MINUTE_AGGREGATES
 from jobs.tables.reconciliation import RECONCILIATION
 from jobs.tables.trades import TRADES
 from tests.support import channels
-from tests.support.lines import Collector, landed, moment
+from tests.support.desk import Desk, ended
+from tests.support.dumps import site
+from tests.support.lines import EPOCH, Collector, landed, moment
 from tests.support.oracle import Oracle
+from tests.support.processes import ingest
 from tests.support.readers import delta_rs
 from tests.support.replay import replay
 from tests.support.stream import driver
@@ -36,9 +41,11 @@ USDM = "pairs/usdm_btcusdt_20240808/trades_only.frames.jsonl.gz"
 USDM_2021 = "cryptofeed/BINANCE_FUTURES.ws.head2000.gz"
 COINBASE = "cryptofeed/COINBASE.ws.head2000.gz"
 COINM = "binance/cm_btcusd_perp_20240808.head2000.frames.jsonl.gz"
+FILE = "dumps/BTCUSDT-aggTrades-2026-01-01.first2500.csv.gz"
 KLINES = "pairs/usdm_btcusdt_20240808/exchange_klines_1m.csv"
 PLACES = {SPOT: ("binance", "spot"), USDM: ("binance", "usdm"), USDM_2021: ("binance", "usdm"), COINBASE: ("coinbase", "spot")}
 Rows = list[dict[str, Any]]
+LIVE = Collector("a-1-1")
 # (venue, market, feed, pair) -> rows, first id, last id, sum of quantity, sum of price times quantity, taker bought, taker sold
 FACTS: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("binance", "spot", "trade", "BTC-USDT"): (
@@ -164,6 +171,68 @@ def test_a_recording_of_which_a_part_is_lost_and_found_again(spark: SparkSession
     assert holes(lake) == [(first - 1, last + 1, 0, "repaired_late", last - first + 1) for first, last in LOST]
     assert reconcile.main(["--conf", str(conf)]) == 0
     assert verdicts(lake) == {"23:54": "missing_trades"} | {f"23:5{at}": "equal" for at in range(5, 10)}
+
+
+# of the venue's file, by ids: inside a minute, over an edge, and one alone
+UNSEEN = ((3800397600, 3800397649), (3800398000, 3800398999), (3800399990, 3800399990))
+
+
+@pytest.mark.long
+def test_holes_of_years_ago_are_filled_from_the_venues_own_file(spark: SparkSession, recordings: Path, tmp_path: Path):
+    """A collector missed three parts of a day that REST tells of no more. The file of the day has them: they come by the landing zone."""
+    text = gzip.decompress((recordings / FILE).read_bytes()).decode()
+    rows = [row.split(",") for row in text.splitlines()]
+    desk, oracle = Desk(tmp_path), Oracle()
+    seen = dict([landed([frame_of(row) for row in rows if not is_unseen(row)], day="2026-01-01")])
+    land(desk.lake, seen)
+    with site() as venue:
+        data = venue.publish_csv("/data/spot/daily/aggTrades/BTCUSDT/BTCUSDT-aggTrades-2026-01-01.zip", text)
+        conf = str(desk.conf(9, feeds="[]", dumps=venue.address))  # nobody answers there but the files
+        with driver(spark, desk.lake) as query:
+            query.start()
+            feed(query, oracle, seen, [list(seen)])
+            query.close()
+        assert gaps.main(["--conf", conf]) == 3
+        assert holes(desk.lake) == [(first - 1, last + 1, last - first + 1, "open", 0) for first, last in UNSEEN]
+        with ingest("repair", "--conf", conf, "--once") as process:
+            code, summary, _ = ended(process, 60)
+        assert (code, " gaps=3 repaired=3 left_open=0 left_alone=0 " in summary) == (0, True), summary
+    told = {
+        path.relative_to(desk.lake).as_posix(): path.read_bytes() for path in desk.lake.glob("landing/channel=trades/**/*.gz")
+    }
+    told = {key: data for key, data in told.items() if key not in seen}
+    with driver(spark, desk.lake) as query:
+        query.start()
+        feed(query, oracle, told, [list(told)])
+        query.close()
+    assert gaps.main(["--conf", conf]) == 0
+    assert [row[2:] for row in holes(desk.lake)] == [(0, "repaired_dump", last - first + 1) for first, last in UNSEEN]
+    conn = f"file-{hashlib.sha256(data).hexdigest()[:12]}"
+    trades = sorted(delta_rs(desk.lake / "tables/trades", TRADES)[1], key=lambda row: row["trade_id"])
+    names = ("trade_id", "price", "quantity", "first_id", "last_id", "ts", "taker_side", "source", "conn")
+    assert [(*(row[name] for name in names), row["seq"] if row["source"] == "dump" else 0) for row in trades] == [
+        (
+            *(int(row[0]), Decimal(row[1]), Decimal(row[2]), int(row[3]), int(row[4])),
+            *(EPOCH + timedelta(milliseconds=int(row[5]) // 1000), "sell" if row[6] == "True" else "buy"),
+            *(("dump", conn, number) if is_unseen(row) else ("ws", "a-1-1", 0)),
+        )
+        for number, row in enumerate(rows, 1)
+    ]
+    assert sum(row["quantity"] for row in trades) == Decimal("42.96015")
+    minutes = sorted(delta_rs(desk.lake / "tables/minute_aggregates", MINUTE_AGGREGATES)[1], key=lambda row: row["minute"])
+    assert [(row["missing_trades"], row["is_complete"]) for row in minutes] == [(0, False), *[(0, True)] * 4, (0, False)]
+
+
+def frame_of(row: Sequence[str]) -> bytes:
+    """What a collector would have landed of a row of the file, live."""
+    id_, price, quantity, first, last, at, sells, _ = row
+    time = f"{EPOCH + timedelta(microseconds=int(at)):%H:%M:%S.%f}"
+    said = {"taker": "sell" if sells == "True" else "buy", "fills": (int(first), int(last))}
+    return LIVE.aggregate(int(id_), time, price, quantity, day="2026-01-01", **said)  # type: ignore[arg-type]  # of these types
+
+
+def is_unseen(row: Sequence[str]) -> bool:
+    return any(first <= int(row[0]) <= last for first, last in UNSEEN)
 
 
 def trade(line: bytes) -> Mapping[str, Any]:
