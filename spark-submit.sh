@@ -132,14 +132,23 @@ else
     command+=(--jars "$(printf '%s\n' "$jars"/*.jar | paste -sd, -)")
   fi
 fi
+# some jobs need wheels that no cluster has: setup/environment.sh packs them. Executors run no Python of ours but that of these two
+extra=""
+[[ $job != quality || $mode != cluster ]] || extra=quality
+[[ ($job != compact && $job != adopt) || $master == local* ]] || extra=history
+if [[ -n $extra ]]; then
+  packed=./environment/bin/python
+  command+=(--archives "$there/$extra-environment.tar.gz#environment" --conf "spark.pyspark.python=$packed")
+  # set, the one for all wins over the driver's in the environment
+  [[ $mode == cluster ]] || command+=(--conf "spark.pyspark.driver.python=$python")
+  [[ $master != yarn || $mode != cluster ]] || command+=(--conf "spark.yarn.appMasterEnv.PYSPARK_PYTHON=$packed")
+  [[ -z $target ]] || command+=(--conf "spark.emr-serverless.driverEnv.PYSPARK_DRIVER_PYTHON=$packed"
+    --conf "spark.emr-serverless.driverEnv.PYSPARK_PYTHON=$packed")
+  [[ -z $target || $extra != history ]] || command+=(--conf "spark.executorEnv.PYSPARK_PYTHON=$packed")
+fi
 if [[ $mode == cluster ]]; then
   travels=("$conf")
   if [[ $job == quality ]]; then
-    # its driver needs wheels that no cluster has: setup/environment.sh packs them. Executors run no Python of ours
-    command+=(--archives "$there/quality-environment.tar.gz#environment" --conf spark.pyspark.python=./environment/bin/python)
-    [[ $master != yarn ]] || command+=(--conf spark.yarn.appMasterEnv.PYSPARK_PYTHON=./environment/bin/python)
-    [[ -z $target ]] || command+=(--conf spark.emr-serverless.driverEnv.PYSPARK_DRIVER_PYTHON=./environment/bin/python
-      --conf spark.emr-serverless.driverEnv.PYSPARK_PYTHON=./environment/bin/python)
     suites=${conf%/*}/expectations
     [[ -d $suites ]] || suites=$home/conf/expectations
     travels+=("$suites"/*.json)
@@ -178,10 +187,10 @@ fi
 
 # --- do it
 
-packed=$home/dist/quality-environment.tar.gz
-if [[ $job == quality && $mode == cluster && (! -f $packed || $packed -ot $home/requirements.lock) ]]; then
-  echo "spark-submit.sh: packing what quality needs beside Spark into dist/; it runs on machines like this one" >&2
-  "$home/setup/environment.sh" >&2
+archived=$home/dist/$extra-environment.tar.gz
+if [[ -n $extra && (! -f $archived || $archived -ot $home/requirements.lock) ]]; then
+  echo "spark-submit.sh: packing what $job needs beside Spark into dist/; it runs on machines like this one" >&2
+  "$home/setup/environment.sh" "$extra" >&2
 fi
 if [[ $master == local* ]]; then
   faults=()

@@ -154,14 +154,31 @@ def test_emr_serverless_is_shown_what_it_would_be_asked_for(project: Path):
     assert words[-5:] == ["s3://bucket/ticklake/quality.py", "--conf", "local.yaml", "--expectations", "."]
 
 
+@pytest.mark.parametrize("job", ["compact", "adopt"])
+def test_executors_that_make_history_get_a_python_that_has_arrow(project: Path, job: str):
+    conf = (job, "--conf", f"{project}/conf/local.yaml", "--show")
+    assert ENVIRONMENT not in submit(project, *conf).stdout
+    sent = ("--archives", f"{project}/dist/history-environment.tar.gz#environment", f"spark.pyspark.python=./{ENVIRONMENT}")
+    near = shlex.split(submit(project, *conf, MASTER="spark://127.0.0.1:7077").stdout)
+    assert {*sent, f"spark.pyspark.driver.python={project}/.venv/bin/python"} <= {*near}  # the driver's is this machine's
+    far = shlex.split(submit(project, *conf, MASTER="yarn", DEPLOY_MODE="cluster").stdout)
+    assert {*sent, f"spark.yarn.appMasterEnv.PYSPARK_PYTHON=./{ENVIRONMENT}"} <= {*far}
+    asked = submit(project, *conf, "--target", "emr-serverless", TICKLAKE_ARTIFACTS="s3://bucket/ticklake")
+    assert {
+        "s3://bucket/ticklake/history-environment.tar.gz#environment",
+        f"spark.executorEnv.PYSPARK_PYTHON=./{ENVIRONMENT}",
+        f"spark.emr-serverless.driverEnv.PYSPARK_PYTHON=./{ENVIRONMENT}",
+    } <= {*shlex.split(asked.stdout)}
+
+
 def test_what_a_far_quality_needs_is_packed_where_it_is_missing_or_older_than_the_lock(project: Path):
     (project / "requirements.lock").touch()
-    packing = '#!/usr/bin/env bash\ncd "$(dirname "$0")/.."\necho packed\nmkdir -p dist\ntouch dist/quality-environment.tar.gz\n'
+    packing = '#!/usr/bin/env bash\ncd "$(dirname "$0")/.."\necho packed $1\nmkdir -p dist\ntouch dist/$1-environment.tar.gz\n'
     (project / "setup/environment.sh").write_text(packing)
 
     def packs(**environment: str) -> int:
         done = submit(project, "quality", "--conf", f"{project}/conf/local.yaml", MASTER="yarn", **environment)
-        return done.stderr.count("packed")
+        return done.stderr.count("packed quality")
 
     far = {"DEPLOY_MODE": "cluster"}
     assert [packs(), packs(**far), packs(**far)] == [0, 1, 0]

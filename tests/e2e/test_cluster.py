@@ -19,6 +19,8 @@ from ingest.simulator.wire import Frame
 from setup import sparkconf
 from tests.support import readings
 from tests.support.cluster import Cluster, cluster
+from tests.support.history import agg_csv, meant
+from tests.support.inbox import OBJECT, Inbox
 from tests.support.project import HOME
 
 START = int(datetime(2026, 11, 20, 10, tzinfo=UTC).timestamp()) * 1_000_000
@@ -91,3 +93,34 @@ def test_two_workers_make_the_same_tables_out_of_the_zip_alone(workers: Cluster,
     jars = {path.name for path in sparkconf.JARS.iterdir()}
     assert workers.sent() == jars | {"ticklake-0.1.0.zip"}
     assert len(list(workers.work.glob("worker-*/app-*"))) == 2  # both worked
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)  # the wrapper packs the archive where there is none: as long again
+def test_two_workers_make_history_with_the_python_that_is_sent_to_them(workers: Cluster, lake: Path, tmp_path: Path):
+    inbox = Inbox(None, lake)  # type: ignore[arg-type]  # it is not asked to run
+    texts = {
+        month: agg_csv(
+            (n, f"61000.{n % 10}", "0.5", int(datetime(2024, month, 2, tzinfo=UTC).timestamp()) * 1000 + n * 7000, n % 3 == 0)
+            for n in range(100, 400)
+        )
+        for month in (1, 2)
+    }
+    keys = {month: inbox.put(f"BTCUSDT-aggTrades-2024-{month:02}", text) for month, text in texts.items()}
+    conf = tmp_path / "conf.yaml"
+    conf.write_text(f"lake: {lake}\ningest: {{collector: simulated}}\n")
+    command = [HOME / "spark-submit.sh", "compact", "--conf", "conf.yaml", "--", "--conf=spark.ui.enabled=false"]
+    environment = {**os.environ, "MASTER": workers.master, "SPARK_LOCAL_IP": "127.0.0.1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-4000:]
+    for month, text in texts.items():
+        told = meant(text, "agg_trade", 8, datetime(2024, month, 1, tzinfo=UTC), datetime(2024, month + 1, 1, tzinfo=UTC)).rows
+        names = ("trade_id", "price", "quantity", "quote_quantity", "taker_side")
+        expected = [
+            (*(row[name] for name in names), int(row["ts"].timestamp() * 1_000_000), keys[month], row["seq"]) for row in told
+        ]
+        assert inbox.rows(month) == expected
+        minutes = str(lake / OBJECT.format(month)).replace("/trades/", "/minute_aggregates/")
+        assert duckdb.execute("SELECT sum(ticks), count(DISTINCT minute) FROM read_parquet(?)", [minutes]).fetchall() == [
+            (len(told), len({row["ts"].replace(second=0, microsecond=0) for row in told}))
+        ]
