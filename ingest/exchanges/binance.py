@@ -34,6 +34,7 @@ STREAMS = 4096  # whose channel is remembered; a venue that makes up more costs 
 PAGE = 1000  # trades or candles in a response at most
 WIDTHS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
 _PUBLISHED = {"1M": "1mo"}  # how files spell a width, where it is not as REST does
+_BY_MONTH = ("3d", "1w", "1M")  # candles wider than a day have no files of days
 _CANDLES = (
     *("open_time", "open", "high", "low", "close", "volume", "close_time"),
     *("quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume", "ignore"),
@@ -329,7 +330,7 @@ def dump(  # noqa: PLR0913 - what differs between two kinds of files, by keyword
     def monthly(pair: str, day: date) -> str:
         return f"{symbols('monthly')}{symbol(pair)}/{below}{symbol(pair)}-{what}-{day:%Y-%m}.zip"
 
-    return Dump(name, symbols, daily, monthly, fields, time, header)
+    return Dump(name, symbols, daily, monthly, fields, time, header, has_days=width not in _BY_MONTH)
 
 
 def dumps(folder: str, symbol: Callable[[str], str], kinds: Mapping[str, Dump], *, widths: Sequence[str], header: bool) -> Dumps:
