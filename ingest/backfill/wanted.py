@@ -41,11 +41,11 @@ class Wanted:
 
 
 def wanted(dump: Dump, pair: str, first: date, last: date, listed: AbstractSet[str]) -> Wanted:
-    """The files among those `listed` (paths) that have the days from `first` to `last`, and no other days."""
+    """The files among those `listed` (paths) that have the days from `first` to `last`; no other days, where days have files."""
     parts, without, day = list[Part](), list[date](), first
     while day <= last:
         whole, part = monthly(dump, pair, day), daily(dump, pair, day)
-        if whole.first == day and whole.last <= last and whole.path in listed:
+        if (not dump.has_days or (whole.first == day and whole.last <= last)) and whole.path in listed:
             part = whole
         if part.path in listed:
             parts.append(part)

@@ -34,6 +34,10 @@ STREAMS = 4096  # whose channel is remembered; a venue that makes up more costs 
 PAGE = 1000  # trades or candles in a response at most
 WIDTHS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
 _PUBLISHED = {"1M": "1mo"}  # how files spell a width, where it is not as REST does
+_BY_MONTH = ("3d", "1w", "1M")  # candles wider than a day have no files of days
+# how files of USD-M name their columns
+AGGREGATE_NAMES = ("agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id", "transact_time", "is_buyer_maker")
+TRADE_NAMES = ("id", "price", "qty", "quote_qty", "time", "is_buyer_maker")
 _CANDLES = (
     *("open_time", "open", "high", "low", "close", "volume", "close_time"),
     *("quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume", "ignore"),
@@ -329,14 +333,13 @@ def dump(  # noqa: PLR0913 - what differs between two kinds of files, by keyword
     def monthly(pair: str, day: date) -> str:
         return f"{symbols('monthly')}{symbol(pair)}/{below}{symbol(pair)}-{what}-{day:%Y-%m}.zip"
 
-    return Dump(name, symbols, daily, monthly, fields, time, header)
+    return Dump(name, symbols, daily, monthly, fields, time, header, has_days=width not in _BY_MONTH)
 
 
-def dumps(folder: str, symbol: Callable[[str], str], kinds: Mapping[str, Dump], *, widths: Sequence[str], header: bool) -> Dumps:
-    """All markets publish at one address, and candles in the same columns; `header`: a row of names may stand before them."""
-    names = _CANDLES if header else ()
+def dumps(folder: str, symbol: Callable[[str], str], kinds: Mapping[str, Dump], *, widths: Sequence[str]) -> Dumps:
+    """All markets publish at one address, and candles in the same columns."""
     candles = {
-        width: dump(folder, "klines", symbol, fields=_CANDLES, time="open_time", header=names, width=width) for width in widths
+        width: dump(folder, "klines", symbol, fields=_CANDLES, time="open_time", header=_CANDLES, width=width) for width in widths
     }
     return Dumps(
         ("https://data.binance.vision",), ("https://s3-ap-northeast-1.amazonaws.com/data.binance.vision",), kinds, candles

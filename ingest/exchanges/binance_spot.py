@@ -3,8 +3,10 @@
 from functools import partial
 
 from ingest.exchanges.binance import (
+    AGGREGATE_NAMES,
     KLINES,
     LISTING,
+    TRADE_NAMES,
     WIDTHS,
     aside,
     book,
@@ -61,14 +63,22 @@ _ALWAYS = {
 _SOMETIMES = {"trade": "b a"}  # the ids of the orders, until June 2024
 
 _SYMBOL = partial(symbol_of, quotes=QUOTES)
-_DUMPS = {  # no file of this market begins with a row of names
-    "agg_trade": dump("/data/spot", "aggTrades", _SYMBOL, fields=("a", "p", "q", "f", "l", "T", "m", "M"), time="T"),
+_DUMPS = {  # none has been seen with a row of names; those of USD-M began to have one without a word
+    "agg_trade": dump(
+        "/data/spot",
+        "aggTrades",
+        _SYMBOL,
+        fields=("a", "p", "q", "f", "l", "T", "m", "M"),
+        time="T",
+        header=(*AGGREGATE_NAMES, "is_best_match"),
+    ),
     "trade": dump(
         "/data/spot",
         "trades",
         _SYMBOL,
         fields=("id", "price", "qty", "quoteQty", "time", "isBuyerMaker", "isBestMatch"),
         time="time",
+        header=(*TRADE_NAMES, "is_best_match"),
     ),
 }
 _HOSTS = ("api", "api-gcp", "api1", "api2", "api3", "api4")
@@ -115,6 +125,6 @@ BINANCE_SPOT = Exchange(
         time=time("/api/v3/time"),
         used_header="x-mbx-used-weight-1m",
     ),
-    dumps=dumps("/data/spot", _SYMBOL, _DUMPS, widths=("1s", *WIDTHS), header=False),
+    dumps=dumps("/data/spot", _SYMBOL, _DUMPS, widths=("1s", *WIDTHS)),
     readings=readings(dict.fromkeys(("agg_trade", "trade"), ("ws", "rest", "dump", "adopted"))),
 )

@@ -5,8 +5,10 @@ from datetime import timedelta
 from functools import partial
 
 from ingest.exchanges.binance import (
+    AGGREGATE_NAMES,
     KLINES,
     LISTING,
+    TRADE_NAMES,
     WIDTHS,
     aside,
     book,
@@ -55,7 +57,7 @@ _DUMPS = {  # files before August 2022 have no row of names, and are never made 
         _SYMBOL,
         fields=("a", "p", "q", "f", "l", "T", "m"),
         time="T",
-        header=("agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id", "transact_time", "is_buyer_maker"),
+        header=AGGREGATE_NAMES,
     ),
     "trade": dump(
         "/data/futures/um",
@@ -63,7 +65,7 @@ _DUMPS = {  # files before August 2022 have no row of names, and are never made 
         _SYMBOL,
         fields=("id", "price", "qty", "quoteQty", "time", "isBuyerMaker"),
         time="time",
-        header=("id", "price", "qty", "quote_qty", "time", "is_buyer_maker"),
+        header=TRADE_NAMES,
     ),
 }
 
@@ -109,6 +111,6 @@ BINANCE_USDM = Exchange(
         time=time("/fapi/v1/time"),
         used_header="x-mbx-used-weight-1m",
     ),
-    dumps=dumps("/data/futures/um", _SYMBOL, _DUMPS, widths=WIDTHS, header=True),
+    dumps=dumps("/data/futures/um", _SYMBOL, _DUMPS, widths=WIDTHS),
     readings=readings({"agg_trade": ("ws", "rest", "dump", "adopted"), "trade": ("ws", "rest", "dump")}, order_type="data.X"),
 )

@@ -279,6 +279,7 @@ class Dump:
     fields: Sequence[str]  # the columns in their order, under the names that REST gives them where it does; ids stand first
     time: str  # which of the fields tells when it was traded; milliseconds or microseconds, told apart by their digits
     header: Sequence[str] = ()  # the columns' names, where a file begins with them; (): none is known to
+    has_days: bool = True  # or are there files of months alone?
 
 
 @dataclass(frozen=True)

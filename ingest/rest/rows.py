@@ -12,6 +12,7 @@ from ingest.packed import UnreadableError, opened
 PIECE = 1 << 20  # bytes that are in memory at a time
 LONGEST = 10_000  # bytes of a line
 DIGITS = 19  # of an id at most: a BIGINT
+_NO_ID = (b"NA", b",")  # so a row may begin that the venue has put in the place of a trade
 _LOG = logging.getLogger(__name__)
 
 
@@ -31,17 +32,19 @@ def check(path: Path) -> None:
 
 
 def rows(path: Path, dump: Dump) -> Iterator[Row]:
-    """Every line with an id, in the order of the file; a row of names must be the one that is known."""
+    """Every line with an id, in the order of the file, without quotes; a row of names must be the one that is known."""
     header = ",".join(dump.header).encode()
     with opened(path) as file:
-        for number, text in enumerate(_lines(path, file), 1):
+        for number, line in enumerate(_lines(path, file), 1):
+            text = line.replace(b'"', b"")
             digits = text.partition(b",")[0]
             if digits.isdigit() and len(digits) <= DIGITS:
                 yield Row(number, int(digits), text)
-            elif number == 1 and (not header or text != header):
-                names = f"the names {header.decode()}, or an id," if header else "an id"
-                raise UnreadableError(f"{path.name}: begins with {text[:100]!r}; {names} would be right")
-            elif number > 1 and text:
+            elif number == 1 and text and not text.startswith(_NO_ID):
+                if text != header:
+                    names = f"the names {header.decode()}, or an id," if header else "an id"
+                    raise UnreadableError(f"{path.name}: begins with {text[:100]!r}; {names} would be right")
+            elif text:
                 _LOG.warning("event=odd_row file=%s line=%d text=%r", path.name, number, text[:100])
 
 

@@ -423,6 +423,13 @@ REFUSED = {
     "ticks of another venue": ("x.csv", TICK, {"venue": "bitso"}, "x.csv: has events of Binance, and --venue says bitso"),
     "ticks of another pair": ("x.csv", TICK, {"pair": "ETH-USDT"}, "x.csv: has ticks of BTC-USDT, and --pair says ETH-USDT"),
     "candles of no market": ("BTCUSDT.csv", CANDLE, {}, "BTCUSDT.csv: its candles do not tell of which market they are"),
+    "candles of another market": ("BTCUSDT.csv", CANDLE, {"market": "coinm"}, "BTCUSDT.csv: --market is coinm; spot or usdm"),
+    "candles of contracts": (
+        "BTCUSD_PERP-1m-2024-01.csv",
+        CANDLE,
+        {"market": "usdm"},
+        "BTCUSD_PERP-1m-2024-01.csv: its candles do not tell of which pair they are",
+    ),
     "candles of no pair": (
         "x.csv",
         CANDLE,

@@ -92,6 +92,20 @@ def test_months_that_are_over_and_the_days_after_them(desk):
     assert end.got_bytes > size  # checksums and listings, too
 
 
+def test_files_come_side_by_side(desk):
+    """Each waits for the other one before its first byte."""
+    both, real = threading.Barrier(2), desk.fetch
+
+    def get(url, headers):
+        if url.endswith(".zip"):
+            both.wait(timeout=10)
+        return real(url, headers)
+
+    desk.fetch = get
+    end = desk.run(first=date(2024, 2, 1))
+    assert (end.ends, end.failures, both.broken) == ({"fetched": 2}, [], False)
+
+
 def test_what_is_there_is_not_asked_for_again(desk, venue):
     desk.run()
     venue.asked.clear()
@@ -270,6 +284,25 @@ def test_candles_of_a_width(desk, venue):
     venue.publish(f"/data/spot/{name}", data(name))
     end = desk.run(last=date(2024, 1, 31), dump=SPOT.dumps.candles["1M"])
     assert (end.ends, sorted(desk.files())) == ({"fetched": 1}, ["monthly/klines/BTCUSDT/BTCUSDT-1mo-2024-01.zip"])
+
+
+def test_candles_of_a_week_come_though_only_a_part_of_their_month_is_asked_for(desk, venue):
+    name = "monthly/klines/BTCUSDT/1w/BTCUSDT-1w-2024-01.zip"
+    venue.publish(f"/data/spot/{name}", data(name))
+    end = desk.run(first=date(2024, 1, 15), last=date(2024, 1, 20), dump=SPOT.dumps.candles["1w"])
+    assert (end.ends, end.absent, end.failures) == ({"fetched": 1}, [], [])
+    assert sorted(desk.files()) == ["monthly/klines/BTCUSDT/BTCUSDT-1w-2024-01.zip"]
+
+
+@pytest.mark.parametrize("status", [403, 451, 500, 503])
+def test_an_answer_that_is_no_file_is_a_failure_and_no_file(desk, venue, status):
+    """And no day that the venue has nothing of."""
+    venue.faults[f"/data/spot/{DAYS[2]}"] = [status] * 20
+    desk.stop.wait = lambda *_: False  # no pause
+    end = desk.run(first=date(2024, 2, 1))
+    assert (end.ends, end.absent, end.is_good, sorted(desk.files())) == ({"fetched": 1, "failed": 1}, [], False, [DAYS[1]])
+    (failure,) = end.failures
+    assert failure.startswith(f"BTCUSDT-aggTrades-2024-02-02.zip: BTCUSDT-aggTrades-2024-02-02.zip: HTTP {status}")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from ingest.exchanges import find_exchange
 from ingest.rest.parts import Part
 
 SPOT = find_exchange("binance", "spot").dumps
-TRADES, HOURS = SPOT.kinds["agg_trade"], SPOT.candles["1M"]
+TRADES, MONTHS = SPOT.kinds["agg_trade"], SPOT.candles["1M"]
 DAY = timedelta(days=1)
 
 
@@ -60,8 +60,38 @@ def test_days_without_a_file_are_told_with_where_they_are():
 
 def test_candles_of_a_month_are_only_published_by_the_month():
     path = "/data/spot/monthly/klines/BTCUSDT/1mo/BTCUSDT-1mo-2024-01.zip"
-    assert wanted(HOURS, "BTC-USDT", date(2024, 1, 1), date(2024, 2, 1), {path}) == Wanted(
+    assert wanted(MONTHS, "BTC-USDT", date(2024, 1, 1), date(2024, 2, 1), {path}) == Wanted(
         [Part(path, date(2024, 1, 1), date(2024, 1, 31))], [Absent(date(2024, 2, 1), date(2024, 2, 1), "after")]
+    )
+
+
+@pytest.mark.parametrize(("width", "spelled"), [("3d", "3d"), ("1w", "1w"), ("1M", "1mo")])
+def test_candles_wider_than_a_day_come_with_whole_months_for_they_have_no_files_of_days(width, spelled):
+    below = f"/data/spot/monthly/klines/BTCUSDT/{spelled}/BTCUSDT-{spelled}"
+    parts = [
+        Part(f"{below}-2024-01.zip", date(2024, 1, 1), date(2024, 1, 31)),
+        Part(f"{below}-2024-02.zip", date(2024, 2, 1), date(2024, 2, 29)),
+    ]
+    listed = {part.path for part in parts}
+    assert wanted(SPOT.candles[width], "BTC-USDT", date(2024, 1, 15), date(2024, 3, 3), listed) == Wanted(
+        parts, [Absent(date(2024, 3, 1), date(2024, 3, 3), "after")]
+    )
+
+
+def test_candles_of_a_day_have_files_of_days():
+    below = "/data/spot/{}/klines/BTCUSDT/1d/BTCUSDT-1d-2024-01{}.zip"
+    day, month = below.format("daily", "-15"), below.format("monthly", "")
+    found = wanted(SPOT.candles["1d"], "BTC-USDT", date(2024, 1, 15), date(2024, 1, 15), {day, month})
+    assert found == Wanted([Part(day, date(2024, 1, 15), date(2024, 1, 15))], [])
+
+
+@pytest.mark.parametrize("year", [2017, 2020, 2025, 2026, 2031])
+def test_no_year_is_too_early_or_too_late(year):
+    """Of its scripts the venue names a few years; a file that is listed is fetched."""
+    month = f"/data/spot/monthly/aggTrades/BTCUSDT/BTCUSDT-aggTrades-{year}-09.zip"
+    day = f"/data/spot/daily/aggTrades/BTCUSDT/BTCUSDT-aggTrades-{year}-10-01.zip"
+    assert wanted(TRADES, "BTC-USDT", date(year, 9, 1), date(year, 10, 1), {month, day}) == Wanted(
+        [Part(month, date(year, 9, 1), date(year, 9, 30)), Part(day, date(year, 10, 1), date(year, 10, 1))], []
     )
 
 

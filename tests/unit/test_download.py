@@ -107,6 +107,13 @@ def test_what_is_not_what_the_checksum_says_is_refused_and_not_kept(tmp_path, th
     assert desk.left() == []
 
 
+@pytest.mark.parametrize("write", ["{}  {}\n", "{} *{}\n", "{}  {}", "{}  {}\r\n"])
+@pytest.mark.parametrize("case", [str.lower, str.upper])
+def test_a_checksum_is_read_as_sha256sum_reads_it(tmp_path, there, write, case):
+    there.publish(PATH, DATA, write.format(case(SHA), NAME).encode())
+    assert Desk(tmp_path, there.address).file() == whole(tmp_path)
+
+
 @pytest.mark.parametrize("missing", [PATH, f"{PATH}.CHECKSUM"])
 def test_a_file_counts_as_published_when_its_checksum_is(tmp_path, there, missing):
     del there.there[missing]

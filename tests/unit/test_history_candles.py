@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import zipfile
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -13,7 +14,9 @@ import pytest
 
 from ingest.exchanges import EXCHANGES
 from ingest.landing import store
+from ingest.packed import UnreadableError
 from ingest.settings import Lake
+from jobs.history import candles as history
 from jobs.history.candles import batches, write
 from jobs.history.files import Files, Month, file_of
 from jobs.history.load import Task, load
@@ -80,7 +83,59 @@ def test_candles_of_both_units_of_time_are_the_same_rows(tmp_path, unit):
     assert rows[0][6] == (T + MINUTE - 1) * 1000  # to the millisecond, as the venue says it live
 
 
+TITLES = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n"
+
+
+@pytest.mark.parametrize("market", ["spot", "usdm"])
+@pytest.mark.parametrize("is_quoted", [False, True])
+@pytest.mark.parametrize("titles", ["", TITLES])
+def test_names_or_none_and_quotes_or_none_are_the_same_rows_and_arrow_alone_reads_them(
+    tmp_path, monkeypatch, market, is_quoted, titles
+):
+    def slow(*_):
+        raise AssertionError("row by row, which takes a hundred times as long")
+
+    monkeypatch.setattr(history, "_judged", slow)
+    exchange = EXCHANGES["binance", market]
+    form = Form(exchange.dumps.candles["1m"], exchange.klines["rest"], FORM.since, FORM.until, 1000)
+    text = "".join(candle(number, price=f"6100{number}.25") for number in range(3))
+    told = titles + text
+    if is_quoted:
+        told = "".join(",".join(f'"{value}"' for value in line.split(",")) + "\n" for line in told.splitlines())
+    found, rows = made(tmp_path, told, month=replace(JANUARY, market=market), form=form)
+    assert [row[:11] for row in rows] == plain(text)
+    assert ([row[14] for row in rows], found.rejects) == ([n + bool(titles) for n in (1, 2, 3)], [])
+
+
+def test_a_quoted_row_that_is_no_candle_changes_nothing_of_those_beside_it(tmp_path):
+    text = '"NA","1"\n' + "".join(",".join(f'"{value}"' for value in candle(n).strip().split(",")) + "\n" for n in (0, 1))
+    found, rows = made(tmp_path, text)
+    assert [row[:11] for row in rows] == plain(candle(0) + candle(1))
+    assert found.rejects == [("inbox/0.zip", Reject(1, "columns", '"NA","1"'))]
+
+
+def test_other_names_than_the_known_ones_are_no_candles(tmp_path):
+    with pytest.raises(
+        UnreadableError, match=r"a: begins with b'open_time,high,.*'; the names open_time,open,.*, or an id, would be"
+    ):
+        made(tmp_path, TITLES.replace("open,high", "high,open") + candle(0))
+
+
+def test_the_ends_of_candles_are_the_same_before_and_after_the_files_went_over_to_microseconds(tmp_path):
+    """The end is that of a published file; REST and the stream tell it in milliseconds."""
+    january = replace(JANUARY, year=2025)
+    form = replace(FORM, since=midnight(date(2025, 1, 1)), until=midnight(date(2025, 2, 1)))
+    hour = "{},1,3,1,2,10,{},20,5,4,8,0\n"
+    rows = [
+        made(tmp_path, hour.format(at, until), month=january, form=form)[1]
+        for at, until in ((1735689600000000, 1735693199999999), (1735689600000, 1735693199999))
+    ]
+    assert rows[0] == rows[1]
+    assert (rows[0][0][0], rows[0][0][6]) == (1735689600000000, 1735693199999000)
+
+
 BAD = [
+    (candle(7, open_time="NA", open="NA", close_time="NA"), "ts"),
     (candle(7, open="NA"), "kline"),
     (candle(7, volume="-1"), "kline"),
     (candle(7, close="1.00000000001"), "kline"),
@@ -96,6 +151,9 @@ BAD = [
 @pytest.mark.parametrize(("bad", "reason"), BAD)
 def test_a_row_that_is_no_candle_is_told_and_the_others_are_read(tmp_path, bad, reason):
     good = [candle(number) for number in (0, 1, 3)]
+    if bad.startswith("NA"):
+        first, _ = made(tmp_path, bad + good[0])
+        assert (first.rows, first.rejects) == (1, [("inbox/0.zip", Reject(1, reason, bad.removesuffix("\n")))])
     found, rows = made(tmp_path, good[0] + good[1] + bad + good[2])
     assert [row[:11] for row in rows] == plain("".join(good))
     assert [row[14] for row in rows] == [1, 2, 4]

@@ -52,6 +52,10 @@ ODD = [
         "inbox/binance/coinm/daily/aggTrades/BTCUSDT/BTCUSDT-aggTrades-2024-01-01.zip",
         "binance coinm publishes no files that we know",
     ),
+    (
+        "inbox/binance/usdm/daily/klines/BTCUSD_PERP/BTCUSD_PERP-1m-2024-01-01.zip",
+        "'BTCUSD_PERP': a COIN-M perpetual; its quantities are contracts",
+    ),
     ("inbox/bitso/spot/daily/trades/BTCMXN/BTCMXN-trades-2024-01-01.zip", "bitso spot publishes no files that we know"),
     ("inbox/binance/spot/daily/bookDepth/BTCUSDT/BTCUSDT-bookDepth-2024-01-01.zip", "binance spot publishes no bookDepth"),
     ("inbox/binance/spot/daily/klines/BTCUSDT/BTCUSDT-7m-2024-01-01.zip", "no candles are as wide as 7m"),

@@ -113,7 +113,7 @@ def test_the_same_files_make_the_same_object_and_others_take_its_place(lake):
         (b"<html>", None, "unreadable", "BTCUSDT-aggTrades-2024-01-02.zip: no zip that can be read"),
         (zipped("a.csv", "0" * 20_000_000), None, "unreadable", "100 times as many at most would be right"),
         (zipped("../../a.csv", text(2, 6, 5)), None, "unreadable", "'../../a.csv' in it; a CSV would be right"),
-        ("id,price\n", None, "unreadable", "begins with b'id,price'; an id would be right"),
+        ("id,price\n", None, "unreadable", "begins with b'id,price'; the names agg_trade_id,"),
     ],
 )
 def test_a_file_that_cannot_be_believed_leaves_what_is_there(lake, content, told, verdict, detail):
@@ -125,6 +125,17 @@ def test_a_file_that_cannot_be_believed_leaves_what_is_there(lake, content, told
     assert detail in found.detail
     assert "BTCUSDT-aggTrades-2024-01-02.zip" in found.detail
     assert lake.get(MONTH.key) == before
+
+
+@pytest.mark.parametrize("write", ["{}  {}\n", "{} *{}\n", "{}  {}", "{}\n"])
+@pytest.mark.parametrize("case", [str.lower, str.upper])
+def test_a_checksum_as_the_tools_write_it_that_people_copy_files_with(lake, write, case):
+    """`sha256sum -b` puts a star before the name."""
+    file = put(lake, 1, text(1, 1, 5))
+    sum_ = hashlib.sha256(lake.get(file.key)[0]).hexdigest()
+    lake.delete(f"{file.key}.CHECKSUM")
+    lake.create(f"{file.key}.CHECKSUM", write.format(case(sum_), file.name).encode())
+    assert run(lake, file).verdict == "published"
 
 
 def test_a_file_that_vanished_is_an_error_and_no_empty_one(lake):

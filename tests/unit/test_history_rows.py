@@ -1,7 +1,8 @@
 """Rows of files of the past: each as a plain computation has it, or told with its line and what is wrong."""
 
 import io
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -21,11 +22,9 @@ PLAIN = agg_csv(
 )
 
 
-def form(market="spot", kind="agg_trade"):
+def form(market="spot", kind="agg_trade", first=date(2024, 1, 1), until=date(2024, 2, 1)):
     exchange = find_exchange("binance", market)
-    return Form(
-        exchange.dumps.kinds[kind], exchange.readings[kind, "dump"], midnight(date(2024, 1, 1)), midnight(date(2024, 2, 1)), 1000
-    )
+    return Form(exchange.dumps.kinds[kind], exchange.readings[kind, "dump"], midnight(first), midnight(until), 1000)
 
 
 def read(text, how=None):
@@ -72,8 +71,58 @@ def test_a_row_of_names_is_known_by_its_names():
         UnreadableError, match=r"A.csv: begins with b'time,price'; the names agg_trade_id,.*, or an id, would be right"
     ):
         read("time,price\n", form("usdm"))
-    with pytest.raises(UnreadableError, match=r"A.csv: begins with b'agg_trade_id,.*'; an id would be right"):
+    with pytest.raises(
+        UnreadableError, match=r"A.csv: begins with b'agg_trade_id,.*'; the names agg_trade_id,.*,is_best_match, or an"
+    ):
         read(f"{NAMES}\n{PLAIN}")
+    nameless = replace(form(), dump=replace(form().dump, header=()))
+    with pytest.raises(UnreadableError, match=r"A.csv: begins with b'agg_trade_id,.*'; an id would be right"):
+        read(f"{NAMES}\n{PLAIN}", nameless)
+
+
+# written out here, and not by way of the exchange's value: what stands in a file
+PUBLISHED = {
+    ("spot", "agg_trade"): (
+        f"{NAMES},is_best_match",
+        "7,61000.5,0.01,14,15,{at},True,True\n8,61000.6,0.02,16,16,{at},False,True\n",
+    ),
+    ("spot", "trade"): (
+        "id,price,qty,quote_qty,time,is_buyer_maker,is_best_match",
+        "7,61000.5,0.01,610.005,{at},True,True\n8,61000.6,0.02,1220.012,{at},False,True\n",
+    ),
+    ("usdm", "agg_trade"): (NAMES, "7,61000.5,0.01,14,15,{at},true\n8,61000.6,0.02,16,16,{at},false\n"),
+    ("usdm", "trade"): (
+        "id,price,qty,quote_qty,time,is_buyer_maker",
+        "7,61000.5,0.01,610.005,{at},true\n8,61000.6,0.02,1220.012,{at},false\n",
+    ),
+}
+
+
+def quoted(text):
+    return "".join(",".join(f'"{value}"' for value in line.split(",")) + "\n" for line in text.splitlines())
+
+
+@pytest.mark.parametrize(("market", "kind"), PUBLISHED)
+@pytest.mark.parametrize("day", [date(2019, 12, 31), date(2022, 8, 10), date(2022, 8, 11), date(2025, 1, 1), date(2031, 7, 1)])
+@pytest.mark.parametrize("is_named", [False, True])
+@pytest.mark.parametrize("write", [str, quoted])
+def test_names_or_none_quotes_or_none_at_any_date_and_arrow_alone_reads_them(monkeypatch, market, kind, day, is_named, write):
+    """Names came in 2022, microseconds in 2025, each to some files: the day tells neither."""
+
+    def slow(*_):
+        raise AssertionError("row by row, which takes a hundred times as long")
+
+    monkeypatch.setattr(history, "_judged", slow)
+    names, rows = PUBLISHED[market, kind]
+    since, until = (datetime(one.year, one.month, one.day, tzinfo=UTC) for one in (day, day + timedelta(days=1)))
+    milliseconds = int(since.timestamp()) * 1000 + 10
+    for at in (milliseconds, milliseconds * 1000 + 866):
+        text = write(f"{names}\n" * is_named + rows.format(at=at))
+        columns = rows.partition("\n")[0].count(",") + 1
+        found = read(text, form(market, kind, day, until.date()))
+        assert found == meant(text, kind, columns, since, until, named=is_named)
+        assert [(row["taker_side"], row["seq"]) for row in found.rows] == [("sell", 1 + is_named), ("buy", 2 + is_named)]
+        assert {row["ts"] for row in found.rows} == {since + timedelta(milliseconds=10)}
 
 
 def test_microseconds_are_told_by_their_digits_and_floored_to_what_the_stream_tells():
@@ -81,6 +130,47 @@ def test_microseconds_are_told_by_their_digits_and_floored_to_what_the_stream_te
     found = read(text)
     assert found == meant(text, "agg_trade", 8, SINCE, UNTIL)
     assert [row["ts"].microsecond for row in found.rows] == [1000, 3000]
+
+
+@pytest.mark.parametrize("write", [str, quoted])
+@pytest.mark.parametrize(("market", "kind"), PUBLISHED)
+def test_a_row_that_is_no_trade_changes_nothing_of_those_beside_it(market, kind, write):
+    """They are read another way then, row by row."""
+    rows = PUBLISHED[market, kind][1].format(at=T * 1000 + 866)
+    text = write("NA,0\n" + rows)
+    found = read(text, form(market, kind))
+    assert found.rejects == [(1, "columns", text.partition("\n")[0], None)]
+    assert found.rows == [{**row, "seq": row["seq"] + 1} for row in read(rows, form(market, kind)).rows]
+    assert [row["ts"] for row in found.rows] == [SINCE, SINCE]
+
+
+def test_the_day_on_which_spot_went_over_to_microseconds_and_usdm_did_not():
+    """The times are those of published files."""
+    before = "9,1,1,1,1,1735689599999,True,True\n"
+    after = "10,1,1,1,1,1735689600010866,True,True\n"
+    future = "10,1,1,1,1,1735689600010,true\n"
+    year, last = datetime(2025, 1, 1, tzinfo=UTC), form(first=date(2024, 12, 31), until=date(2025, 1, 1))
+    first = {market: form(market, first=date(2025, 1, 1), until=date(2025, 1, 2)) for market in ("spot", "usdm")}
+    assert [row["ts"] for row in read(before, last).rows] == [year - timedelta(milliseconds=1)]
+    assert [row["ts"] for row in read(after, first["spot"]).rows] == [year + timedelta(milliseconds=10)]
+    assert [row["ts"] for row in read(future, first["usdm"]).rows] == [year + timedelta(milliseconds=10)]
+    assert [reject[:2] for reject in read(before, first["spot"]).rejects] == [(1, "ts")]
+    assert [reject[:2] for reject in read(after, last).rejects] == [(1, "ts")]
+
+
+def test_rows_in_the_place_of_trades_are_told_and_those_with_an_id_leave_no_hole():
+    text = f"{NAMES}\nNA,NA,NA,NA,NA,NA,NA\n,,,,,,\n7,0,0,-1,-1,{T},false\n8,1.5,0,9,9,{T},false\n9,1.5,2,9,9,{T},false\n"
+    found = read(text, form("usdm"))
+    assert found == meant(text, "agg_trade", 7, SINCE, UNTIL, named=True)
+    assert [row["trade_id"] for row in found.rows] == [9]
+    lines = text.splitlines()
+    assert found.rejects == [
+        (2, "trade_id", lines[1], None),
+        (3, "trade_id", lines[2], None),
+        (4, "void", lines[3], 7),
+        (5, "void", lines[4], 8),
+    ]
+    assert read(text.partition("\n")[2], form("usdm")).rejects[0] == (1, "trade_id", lines[1], None)
 
 
 ODD = [

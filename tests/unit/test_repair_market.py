@@ -386,9 +386,11 @@ def test_without_any_time_no_file_is_looked_for(tmp_path, there):
     assert there.asked == []
 
 
-def test_ids_that_were_given_twice_are_told_apart_by_their_times(tmp_path, there):
-    rows = [(number, 1730894400000 + number) for number in range(1, 100)]
-    again = [(number, 1730894500000 + number) for number in range(1, 40)]
+@pytest.mark.parametrize("unit", [1, 1000])
+def test_ids_that_were_given_twice_are_told_apart_by_their_times(tmp_path, there, unit):
+    """In milliseconds, or in microseconds, as files of spot have them since 2025."""
+    rows = [(number, (1730894400000 + number) * unit) for number in range(1, 100)]
+    again = [(number, (1730894500000 + number) * unit) for number in range(1, 40)]
     there.publish_csv(DAY, NAMES + "".join(f"{number},1,1,{number},{number},{at},true\n" for number, at in rows + again))
     since = datetime(2024, 11, 6, 12, 1, tzinfo=UTC)
     epoch = Epoch("binance", "usdm", "agg_trade", "BTC-USDT", 2, since)

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 import zlib
+from dataclasses import replace
 
 import pytest
 
@@ -43,6 +44,25 @@ def test_a_row_of_names_is_a_line_that_is_not_told(file, end):
     assert list(rows(file(FUTURE + end), USDM["agg_trade"])) == [Row(1, 5933015, FUTURE.encode())]
 
 
+NAMED = {
+    ("spot", "agg_trade"): f"{NAMES.strip()},is_best_match",
+    ("spot", "trade"): "id,price,qty,quote_qty,time,is_buyer_maker,is_best_match",
+    ("usdm", "agg_trade"): NAMES.strip(),
+    ("usdm", "trade"): "id,price,qty,quote_qty,time,is_buyer_maker",
+}
+
+
+@pytest.mark.parametrize(("market", "kind"), NAMED)
+def test_names_or_none_and_quotes_or_none_in_the_files_of_every_kind(file, market, kind):
+    names, dump = NAMED[market, kind], find_exchange("binance", market).dumps.kinds[kind]
+    text = ",".join(["5", *"1" * (len(dump.fields) - 1)])
+    for top in ([], [names]):
+        lines = [*top, text]
+        quoted = ['"' + line.replace(",", '","') + '"' for line in lines]
+        for written in (lines, quoted):
+            assert list(rows(file("\n".join(written)), dump)) == [Row(len(lines), 5, text.encode())]
+
+
 def test_a_file_of_a_day_without_trades_has_no_rows(file):
     assert list(rows(file(""), SPOT["agg_trade"])) == []
     assert list(rows(file(NAMES), USDM["agg_trade"])) == []
@@ -52,6 +72,14 @@ def test_rows_with_something_else_than_an_id_are_left_out(file, caplog):
     found = list(rows(file(f"{FIRST}\nNA,0,0,-1,-1,0,False,True\n{'9' * 20},1\n\n{SECOND}\n"), SPOT["agg_trade"]))
     assert [row.line for row in found] == [1, 5]
     assert caplog.text.count("event=odd_row") == 2
+
+
+@pytest.mark.parametrize("names", ["", NAMES])
+@pytest.mark.parametrize("odd", ["NA,0,0,-1,-1,0,false", ",,,,,,"])
+def test_a_row_in_the_place_of_a_trade_is_left_out_where_it_is_the_first_one_too(file, caplog, names, odd):
+    found = list(rows(file(f"{names}{odd}\n{FUTURE}\n"), USDM["agg_trade"]))
+    assert found == [Row(3 if names else 2, 5933015, FUTURE.encode())]
+    assert caplog.text.count("event=odd_row") == 1
 
 
 def test_lines_are_whole_wherever_a_piece_ends(file):
@@ -118,7 +146,16 @@ def test_what_is_no_published_file_is_refused_by_name_before_any_row_is_told(fil
 @pytest.mark.parametrize(
     ("kind", "text", "message"),
     [
-        (SPOT["agg_trade"], f"{NAMES}{FIRST}\n", r"A.zip: begins with b'agg_trade_id,.*'; an id would be right"),
+        (
+            SPOT["agg_trade"],
+            f"{NAMES}{FIRST}\n",
+            r"A.zip: begins with b'agg_trade_id,.*'; the names agg_trade_id,.*,is_best_match, or an id, would be right",
+        ),
+        (
+            replace(SPOT["agg_trade"], header=()),
+            f"{NAMES}{FIRST}\n",
+            r"A.zip: begins with b'agg_trade_id,.*'; an id would be right",
+        ),
         (
             USDM["agg_trade"],
             f"time,{FUTURE}\n",
