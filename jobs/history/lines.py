@@ -21,7 +21,7 @@ from jobs.runtime.changes import At
 from jobs.runtime.frames import frame, keys, told_by_workers
 from jobs.runtime.lake import Place
 from jobs.tables.quarantine import SEEN
-from jobs.tables.trades import TRADES
+from jobs.tables.trades import SAME, TRADES
 from jobs.transforms import feeds
 from jobs.transforms.fresh import ARRIVAL
 from jobs.transforms.lines import Projection, items
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from jobs.history.load import Loaded
 
 
-SAID = ("price", "quantity", "taker_side", "ts")
 MONTHS = "venue STRING, market STRING, feed STRING, pair STRING, year INT, month INT"
 PUT = "venue STRING, market STRING, feed STRING, pair STRING, year BIGINT, month BIGINT, sha256 STRING, bytes BIGINT"
 LONGEST = 10_000  # characters of a line that `rejects` keeps
@@ -103,12 +102,12 @@ def _judged(told: DataFrame, months: Sequence[Month]) -> DataFrame:
     )
     base = known.where("is_wanted OR reason IS NOT NULL")
     of_trade = Window.partitionBy(*OF_MONTH, "trade_id").orderBy(F.col("reason").isNotNull(), *ARRIVAL)
-    first = base.withColumns({"place": F.row_number().over(of_trade), **{f"{n}_1": F.first(n).over(of_trade) for n in SAID}})
+    first = base.withColumns({"place": F.row_number().over(of_trade), **{f"{n}_1": F.first(n).over(of_trade) for n in SAME}})
     is_same: Column = F.lit(True)
-    for name in SAID:
+    for name in SAME:
         is_same = is_same & F.col(name).eqNullSafe(F.col(f"{name}_1"))
     again = F.when(F.col("place") > 1, F.when(is_same, "duplicate").otherwise("conflict"))
-    return first.withColumn("reason", F.coalesce("reason", again)).drop("place", *(f"{name}_1" for name in SAID))
+    return first.withColumn("reason", F.coalesce("reason", again)).drop("place", *(f"{name}_1" for name in SAME))
 
 
 def _found(judged: DataFrame, months: Sequence[Files]) -> Mapping[Month, Any]:

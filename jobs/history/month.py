@@ -20,11 +20,11 @@ from ingest.packed import UnreadableError
 from jobs.history.columns import TRADE_SCHEMA, writing
 from jobs.history.files import Month
 from jobs.history.rows import DAY, Batch, Reject, midnight
+from jobs.tables.trades import SAME
 from jobs.transforms.ranges import Mark, Range, Ranges
 
 GROUP = 131_072  # rows: an hour or two of a busy pair, so that a question for an hour reads little
 HOLES = 100_000  # of a month: one with more is not what it says it is
-SAID = ("price", "quantity", "taker_side", "ts")  # by the exchange of a trade: two copies of one say the same
 Span = tuple[int, int]  # ids, both included
 
 
@@ -179,7 +179,7 @@ def _once(table: pa.Table, found: Found) -> pa.Table:
         while again[first].as_py():
             first -= 1
         other = table.slice(first, 1).to_pylist()[0]
-        if all(one[name] == other[name] for name in SAID):
+        if all(one[name] == other[name] for name in SAME):
             found.duplicates += 1
         else:
             found.rejects.append((one["object"], Reject(one["seq"], "conflict", f"trade {one['trade_id']}")))

@@ -8,10 +8,10 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.frames import keys
 from jobs.tables.quarantine import QUARANTINE, SEEN
+from jobs.tables.trades import SAME
 from jobs.transforms.fresh import ARRIVAL, BAD, CANDIDATE, CONTROL, COVERED, FEED, LATE, MINUTE_OF, marks
 from jobs.transforms.items import DAY, object_day
 
-SAME = ("price", "quantity", "taker_side", "ts")
 LINEAGE = ("object", "conn", "seq", "item")
 TRADE, DUPLICATE, CONFLICT, QUARANTINED, EMPTY = "trade", "duplicate", "conflict", "quarantined", "empty"
 

@@ -2,6 +2,8 @@
 
 from jobs.tables.table import AMOUNT, FEED, MARKET, MONTH, PAIR, PRICE, QUANTITY, VENUE, YEAR, Column, Table
 
+SAME = ("price", "quantity", "taker_side", "ts")  # of two copies of a trade: by these the exchange says what it was
+
 TRADES = Table(
     name="trades",
     comment="Every trade that reached us, once. The first committed copy wins; one that differs is in quarantine as conflict.",
