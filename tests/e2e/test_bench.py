@@ -80,6 +80,32 @@ def test_the_profile_tells_of_each_phase_and_stage():
     assert " samples of tasks" in done.stdout or "no samples: jcmd and jfr" in done.stdout
 
 
+def layout(*engines: str) -> dict[str, Any]:
+    """The last line of what these engines answer."""
+    only = [word for engine in engines for word in ("--only", engine)]
+    command = [sys.executable, "-m", "tests.benchmarks.layout", "--smoke", *only]
+    done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert (found["bench"], found["rows"]) == ("layout", 200_000)
+    assert 0 < found["mb_ours"] < found["mb_naive"]
+    assert all(value > 0 for value in found.values() if isinstance(value, float))
+    return found
+
+
+def test_the_benchmark_of_the_layout_by_duckdb_alone():
+    told = layout("duckdb")
+    assert {name for name, value in told.items() if value is None} == {name for name in told if name.startswith("trino_")}
+    assert told["duckdb_hour_bytes"] > 1  # even where an hour is in a row group of two weeks
+
+
+@pytest.mark.timeout(900)  # an S3, a Glue and a Trino
+@pytest.mark.long
+def test_the_benchmark_of_the_layout():
+    told = layout("duckdb", "trino")
+    assert len([name for name, value in told.items() if isinstance(value, float)]) == 2 * 5 * 2 + 2
+
+
 @pytest.mark.timeout(1200)  # four starts of a JVM
 @pytest.mark.long
 def test_the_benchmark_of_history():

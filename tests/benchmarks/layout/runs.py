@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.benchmarks.history.data import CACHE, Inbox, inbox
 from tests.benchmarks.layout.data import LAYOUTS, Lakes, Size, lakes
 from tests.benchmarks.layout.engines import athena, duck
-from tests.benchmarks.layout.questions import PAIR, QUESTIONS
+from tests.benchmarks.layout.questions import PAIR, QUESTIONS, place
 from tests.benchmarks.layout.reading import Ask, Found, Reading, Rows
 from tests.benchmarks.runs import tell
 
@@ -33,25 +33,27 @@ class Bench:
 
     def __init__(self, sizes: Sizes, files: Inbox) -> None:
         self.sizes, self.rows = sizes, files.rows
-        self.id = _some_id(files)
-        self.answers: dict[str, Rows] = {}
+        self.month = next(file for file in files.files if file.pair == PAIR)
+        self.answers: dict[str, Rows] = {}  # by the SQL
         self.found: Found = {}
         self.layouts: dict[str, Size] = {}
 
     def measure(self, engine: str, ask: Ask) -> None:
         """Each question of each layout, in turns, forth and back; the first round only warms up."""
         for number in range(1 + self.sizes.repeats):
+            where = place(number, self.month.first, self.month.rows)
             for name, question in QUESTIONS.items():
+                sql = question.sql.format_map(where._asdict())
                 for layout in LAYOUTS[:: -1 if number % 2 else 1]:
-                    reading = ask(layout, question.sql.format(id=self.id))
-                    self.check(f"{engine}, {layout}: {name}", name, reading)
+                    reading = ask(layout, sql)
+                    self.check(f"{engine}, {layout}: {name}", sql, reading)
                     if number:
                         self.found.setdefault((engine, name, layout), []).append(reading)
                     tell(f"{engine} {name} {layout} {number}: {reading.seconds * 1000:.0f} ms, {reading.bytes:,} bytes")
 
-    def check(self, who: str, name: str, reading: Reading) -> None:
+    def check(self, who: str, sql: str, reading: Reading) -> None:
         """The first answer is right where all others are the same."""
-        right = self.answers.setdefault(name, reading.rows)
+        right = self.answers.setdefault(sql, reading.rows)
         if not right or reading.rows != right:
             raise AssertionError(f"{who}: {reading.rows[:3]} of {len(reading.rows)} rows, and before {right[:3]} of {len(right)}")
 
@@ -78,9 +80,3 @@ def run(sizes: Sizes, engines: Sequence[str]) -> Bench:
 def opened(engine: str, made: Lakes, folder: Path) -> AbstractContextManager[Ask]:
     """The engine, ready to be asked."""
     return duck(made) if engine == "duckdb" else athena(made, folder)
-
-
-def _some_id(files: Inbox) -> int:
-    """Of a trade in the middle of a month."""
-    file = next(file for file in files.files if file.pair == PAIR)
-    return file.first + file.rows // 2
