@@ -33,10 +33,10 @@ COSTS = {
 }
 
 
-def bench(*parts: str) -> dict[str, Any]:
-    """The last line of a run of these parts."""
+def bench(*parts: str, of: str = "") -> dict[str, Any]:
+    """The last line of a run of these parts, of the stream's benchmark or of another one."""
     only = [word for part in parts for word in ("--only", part)]
-    command = [sys.executable, "-m", "tests.benchmarks", "--smoke", *only]
+    command = [sys.executable, "-m", f"tests.benchmarks{of}", "--smoke", *only]
     done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -81,12 +81,8 @@ def test_the_profile_tells_of_each_phase_and_stage():
 
 
 def layout(*engines: str) -> dict[str, Any]:
-    """The last line of what these engines answer."""
-    only = [word for engine in engines for word in ("--only", engine)]
-    command = [sys.executable, "-m", "tests.benchmarks.layout", "--smoke", *only]
-    done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    """The same of what these engines answer."""
+    found = bench(*engines, of=".layout")
     assert (found["bench"], found["rows"]) == ("layout", 200_000)
     assert 0 < found["mb_ours"] < found["mb_naive"]
     assert all(value > 0 for value in found.values() if isinstance(value, float))
@@ -109,10 +105,7 @@ def test_the_benchmark_of_the_layout():
 @pytest.mark.timeout(1200)  # four starts of a JVM
 @pytest.mark.long
 def test_the_benchmark_of_history():
-    command = [sys.executable, "-m", "tests.benchmarks.history", "--smoke"]
-    done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = bench(of=".history")
     assert (told["bench"], told["rows"], told["equal"]["trades"]) == (
         "history",
         200_000,

@@ -112,13 +112,14 @@ ratio: ours is the worse one.
 - {rows} generated aggregates of four pairs in two months, as `make bench-history` has them. Prices are drawn by chance, so that
   no layout can make them small: real ones lie closer together.
 - *ours*: `history/trades` as the workers of `compact` make it, anew in each run.
-- *naive*: the same rows in the same columns, types and folders. Within a month their order is chance's; {files} files a month as as many
-  tasks leave them, written by pyarrow with what it does where it is told nothing (snappy, dictionaries wherever they fit, row groups
-  of up to 1,048,576 rows: one a file, no page index), and times as INT96, which is Spark's way.
+- *naive*: the same rows in the same columns, types and folders. Within a month their order is chance's, in {files} files, as if so many
+  tasks had appended what they had. pyarrow writes them as it does where it is told nothing (snappy, dictionaries wherever they fit, row
+  groups of up to 1,048,576 rows: one a file, no page index), but for times as INT96, which is Spark's way.
 - Before a figure counts, every row of the two is compared, every column; and the answers of all engines and layouts are the same.
 - *DuckDB*: two threads, a process of its own, files on this machine in the memory of the system; its bytes are what the process read by
   whatever call (`rchar` of /proc/self/io). *Trino*: one node, 2 GB, by Glue's records from an S3 on this machine; its bytes are its own
-  `physicalInputBytes`, the kind that Athena bills.
+  `physicalInputBytes`, which is what the S3 serves, but for the ends of files of which nothing else is read. Athena, which bills what it
+  reads, was not tried.
 - Medians of the rounds after the first one, each of which asks for another hour, id and day, of both layouts in turns; nothing is cached
   by the engines. Milliseconds are those of a person who waits, with an S3 next door: where it is farther away each megabyte costs more,
   and each file.
