@@ -69,6 +69,11 @@ bench-costs: setup ## What a batch of the stream costs: a batch, a tick, an obje
 bench-history: setup ## How fast `compact` is, beside DuckDB and polars; writes its part of docs/benchmarks.md
 	@$(PY) -m tests.benchmarks.history
 
+.PHONY: bench-layout
+bench-layout: setup ## What the history's layout is worth to DuckDB and Trino; writes its part of docs/benchmarks.md
+	@$(PY) -m setup.trino
+	@$(PY) -m tests.benchmarks.layout
+
 .PHONY: bench-ingest
 bench-ingest: $(VENV) ## How fast the collector is, beside others; CRYPTOFEED=PYTHON names one that has cryptofeed
 	@$(PY) -m tests.benchmarks.receive $(if $(CRYPTOFEED),--cryptofeed $(CRYPTOFEED))

@@ -3,10 +3,26 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 Found = Mapping[str, Sequence[Any]]
 NOTES = "## Notes"
+
+
+class Section(NamedTuple):
+    """A part of the page that a benchmark of its own writes."""
+
+    begin: str
+    end: str
+    below: str  # what it stands before, the first time
+
+    def placed(self, part: str, page: str) -> str:
+        """The page with the part in the place of the former one; the first time, before what it is to stand before, or at the end."""
+        if self.begin in page:
+            start = page.index(self.begin)
+            return page[:start] + part + page[page.index(self.end, start) + len(self.end) :]
+        above, found, rest = page.partition(self.below)
+        return f"{above.rstrip()}\n\n{part}\n{found}{rest}" if found else f"{above.rstrip()}\n\n{part}"
 
 
 @dataclass(frozen=True)
@@ -153,19 +169,26 @@ def verdicts(told: Mapping[str, Any], goals: Sequence[Goal] = GOALS) -> list[tup
 def page(found: Found, told: Mapping[str, Any], machine: Mapping[str, str], before: str, costs: str) -> str:
     """docs/benchmarks.md; `costs` is the section about what a batch costs, and the notes that people wrote into the former page stay."""
     notes = before[before.index(NOTES) :] if NOTES in before else f"{NOTES}\n"
-    goals = "\n".join("| " + " | ".join(row) + " |" for row in verdicts(told))
-    measured = "\n".join("| " + " | ".join(row) + " |" for row in table(found))
-    where = "\n".join(f"- {name}: {value}" for name, value in machine.items())
     return PAGE.format(
-        goals=goals,
-        measured=measured,
-        where=where,
+        goals=lines(verdicts(told)),
+        measured=lines(table(found)),
+        where=listed(machine),
         costs=costs,
         notes=notes,
         ticks=f"{told['ticks']:,}",
         wall=_text(told["ratio_wall_warm"]),
         head=" | ".join(HEAD),
     )
+
+
+def lines(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of a table on the page."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def listed(machine: Mapping[str, str]) -> str:
+    """What it ran on, on the page."""
+    return "\n".join(f"- {name}: {value}" for name, value in machine.items())
 
 
 def _text(value: float | None) -> str:

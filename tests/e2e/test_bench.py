@@ -33,10 +33,10 @@ COSTS = {
 }
 
 
-def bench(*parts: str) -> dict[str, Any]:
-    """The last line of a run of these parts."""
+def bench(*parts: str, of: str = "") -> dict[str, Any]:
+    """The last line of a run of these parts, of the stream's benchmark or of another one."""
     only = [word for part in parts for word in ("--only", part)]
-    command = [sys.executable, "-m", "tests.benchmarks", "--smoke", *only]
+    command = [sys.executable, "-m", f"tests.benchmarks{of}", "--smoke", *only]
     done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -80,13 +80,32 @@ def test_the_profile_tells_of_each_phase_and_stage():
     assert " samples of tasks" in done.stdout or "no samples: jcmd and jfr" in done.stdout
 
 
+def layout(*engines: str) -> dict[str, Any]:
+    """The same of what these engines answer."""
+    found = bench(*engines, of=".layout")
+    assert (found["bench"], found["rows"]) == ("layout", 200_000)
+    assert 0 < found["mb_ours"] < found["mb_naive"]
+    assert all(value > 0 for value in found.values() if isinstance(value, float))
+    return found
+
+
+def test_the_benchmark_of_the_layout_by_duckdb_alone():
+    told = layout("duckdb")
+    assert {name for name, value in told.items() if value is None} == {name for name in told if name.startswith("trino_")}
+    assert told["duckdb_hour_bytes"] > 1  # even where an hour is in a row group of two weeks
+
+
+@pytest.mark.timeout(900)  # an S3, a Glue and a Trino
+@pytest.mark.long
+def test_the_benchmark_of_the_layout():
+    told = layout("duckdb", "trino")
+    assert len([name for name, value in told.items() if isinstance(value, float)]) == 2 * 5 * 2 + 2
+
+
 @pytest.mark.timeout(1200)  # four starts of a JVM
 @pytest.mark.long
 def test_the_benchmark_of_history():
-    command = [sys.executable, "-m", "tests.benchmarks.history", "--smoke"]
-    done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = bench(of=".history")
     assert (told["bench"], told["rows"], told["equal"]["trades"]) == (
         "history",
         200_000,

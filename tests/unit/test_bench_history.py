@@ -206,9 +206,9 @@ def test_our_part_of_the_page_takes_the_place_of_the_former_one():
     assert "- Memory: 16 GB\n" in part
     assert "20,000,000 generated aggregates" in part
     above, below = "# Benchmarks\n\n## Notes\n\nWhat was tried.\n", "## Ingest\n\nFast.\n"
-    first = report.placed(part, f"{above}\n{below}")
+    first = report.SECTION.placed(part, f"{above}\n{below}")
     assert first == f"{above}\n{part}\n{below}"
-    assert report.placed(part, first) == first
+    assert report.SECTION.placed(part, first) == first
     other = report.section(FOUND, told, {"Memory": "17 GB"})
-    assert report.placed(other, first) == f"{above}\n{other}\n{below}"
-    assert report.placed(part, above) == f"{above}\n{part}"
+    assert report.SECTION.placed(other, first) == f"{above}\n{other}\n{below}"
+    assert report.SECTION.placed(part, above) == f"{above}\n{part}"

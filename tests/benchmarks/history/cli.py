@@ -55,5 +55,5 @@ def write(bench: Bench, told: dict[str, object], load: float, seconds: float) ->
     where["Versions"] += f", polars {version('polars')}, Arrow {version('pyarrow')}"
     where["Took"] = f"{seconds / 60:.0f} minutes"
     before = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(report.placed(report.section(bench.found, told, where), before), encoding="utf-8")
+    PAGE.write_text(report.SECTION.placed(report.section(bench.found, told, where), before), encoding="utf-8")
     tell(f"written: {PAGE.relative_to(HOME)}")

@@ -1,14 +1,13 @@
 """What the measurements of history mean: figures, goals, the table, our part of the page. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
 
 from tests.benchmarks import report
-from tests.benchmarks.report import Found, Goal, ratio
+from tests.benchmarks.report import Found, Goal, Section, lines, listed, ratio
 
-BEGIN, END = "## History\n", "<!-- the end of what `make bench-history` writes -->\n"
-BEFORE = "## Ingest\n"  # what we stand before
+SECTION = Section("## History\n", "<!-- the end of what `make bench-history` writes -->\n", "## Ingest\n")
 GOALS = (
     Goal("ratio_cpu_warm", 1.6, 1.2, "trades and minutes of months, processor time, warm, in DuckDB's for both"),
     Goal("ratio_cpu_trades", 1.6, 1.2, "the trades alone"),
@@ -109,27 +108,14 @@ def verdicts(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 def section(found: Found, told: Mapping[str, Any], machine: Mapping[str, str]) -> str:
     """Our part of the page."""
     return PART.format(
-        begin=BEGIN,
-        end=END,
-        goals=_lines(verdicts(told)),
+        begin=SECTION.begin,
+        end=SECTION.end,
+        goals=lines(verdicts(told)),
         head=" | ".join(report.HEAD),
-        measured=_lines(table(found)),
-        where="\n".join(f"- {name}: {value}" for name, value in machine.items()),
+        measured=lines(table(found)),
+        where=listed(machine),
         **{name: f"{told[name]:,}" for name in ("rows", "text_mb")},
     )
-
-
-def placed(part: str, before: str) -> str:
-    """The page with our part in the place of the former one, or before what is measured at the socket."""
-    if BEGIN in before:
-        start = before.index(BEGIN)
-        return before[:start] + part + before[before.index(END, start) + len(END) :]
-    rest, ingest, own = before.partition(BEFORE)
-    return f"{rest.rstrip()}\n\n{part}\n{ingest}{own}" if ingest else f"{rest.rstrip()}\n\n{part}"
-
-
-def _lines(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 PART = """{begin}
