@@ -2,12 +2,15 @@
 
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 STARTED = 19  # which of the fields says when, in ticks since the machine did
+LOOK = 0.2  # seconds between two looks: a worker ends when it has had nothing to do for a minute
 PAGE = os.sysconf("SC_PAGE_SIZE")
 # a thread's name (the kernel keeps 15 letters of it) -> what it does; the first that fits
 GROUPS = {
@@ -45,6 +48,48 @@ def of_threads(process: int) -> Mapping[str, float]:
 def of_session(leader: int) -> float:
     """The same of all processes of a session, and of those they have started that ended."""
     return sum(sum(map(int, fields[11:15])) * TICK for _, fields in _session(leader))
+
+
+@contextmanager
+def watched(leader: int) -> Iterator["Spent"]:
+    """What a session's processes take until the block ends, those that end meanwhile with what they had when they were last seen.
+
+    Not by the parent's word: the one that starts Spark's Python workers does not wait for them, and what they took is gone with them.
+    """
+    spent, enough = Spent(leader), threading.Event()
+
+    def look() -> None:
+        while not enough.wait(LOOK):
+            spent.look()
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield spent
+    finally:
+        enough.set()
+        thread.join()
+        spent.look()
+
+
+class Spent:
+    """Processor seconds of each process, by when it was first and when it was last seen."""
+
+    def __init__(self, leader: int) -> None:
+        self._leader = leader
+        self._first = dict(self._seen())
+        self._last = dict(self._first)
+
+    def look(self) -> None:
+        self._last |= self._seen()
+
+    @property
+    def seconds(self) -> float:
+        return sum(used - self._first.get(process, 0) for process, used in self._last.items())
+
+    def _seen(self) -> Iterator[tuple[tuple[int, str], float]]:
+        for process, fields in _session(self._leader):
+            yield (process, fields[STARTED]), sum(map(int, fields[11:13])) * TICK
 
 
 def resident_of_session(leader: int, of: Callable[[int], int] = resident) -> int:

@@ -4,6 +4,8 @@
 import gzip
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -133,6 +135,31 @@ def test_processor_time_is_counted_for_the_process_and_its_threads():
         pass
     assert 0.25 < cpu.seconds(os.getpid()) - before < 1.0
     assert 0.25 < sum(cpu.of_threads(os.getpid()).values()) - threads < 1.0
+
+
+UNMINDFUL = """
+import os, signal, sys, time
+def burn():
+    until = time.process_time() + 0.5
+    while time.process_time() < until:
+        pass
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+burn()
+if os.fork() == 0:
+    burn()
+    print("burnt", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_what_a_child_took_that_nobody_waited_for_counts():
+    command = [sys.executable, "-c", UNMINDFUL]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, start_new_session=True) as process, cpu.watched(process.pid) as spent:
+        assert process.stdout.readline() == b"burnt\n"
+        spent.look()
+        process.communicate(b"go\ngo\n")
+    assert 0.95 < spent.seconds < 1.3
 
 
 def test_figures_are_ratios_of_medians():

@@ -37,9 +37,11 @@ class Job:
         return minutes
 
     def measured(self, work: Callable[[], Any]) -> Cost:
-        used, began = cpu.of_session(os.getpid()), time.monotonic()
-        work()
-        return {"cpu": cpu.of_session(os.getpid()) - used, "wall": time.monotonic() - began}
+        began = time.monotonic()
+        with cpu.watched(os.getpid()) as spent:
+            work()
+            wall = time.monotonic() - began
+        return {"cpu": spent.seconds, "wall": wall}
 
     def round(self, lake: str, months: int) -> Mapping[str, Cost]:
         """The whole run, and the minutes in it."""

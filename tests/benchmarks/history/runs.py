@@ -145,9 +145,9 @@ def _timed(command: Sequence[str], env: Mapping[str, str], log: Path, says: str)
         began = time.monotonic()
         process = subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
         try:
-            with peak(process.pid) as held:
-                used = _waited(process, began + PATIENCE)
-            passed = time.monotonic() - began
+            with peak(process.pid) as held, cpu.watched(process.pid) as spent:
+                _wait(process, began + PATIENCE)
+                passed = time.monotonic() - began
         finally:
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -158,19 +158,14 @@ def _timed(command: Sequence[str], env: Mapping[str, str], log: Path, says: str)
         raise RuntimeError(
             f"{command[0]}: ended with {process.returncode}, and {says!r} would be right. The end of its output:\n{tail}"
         )
-    return {"cpu": used, "wall": passed, "peak_mb": max(held) / 1e6}
+    return {"cpu": spent.seconds, "wall": passed, "peak_mb": max(held) / 1e6}
 
 
-def _waited(process: subprocess.Popen[bytes], until: float) -> float:
-    """Processor seconds of it and of all that it has started and waited for."""
-    while True:
-        ended, status, used = os.wait4(process.pid, os.WNOHANG)
-        if ended:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            return used.ru_utime + used.ru_stime
-        if time.monotonic() > until:
-            raise RuntimeError(f"{process.args!r}: not at its end after {PATIENCE:.0f} s")
-        time.sleep(LOOK / 5)
+def _wait(process: subprocess.Popen[bytes], until: float) -> None:
+    try:
+        process.wait(until - time.monotonic())
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"{process.args!r}: not at its end after {PATIENCE:.0f} s") from None
 
 
 @contextmanager
