@@ -244,7 +244,10 @@ def work(lake: Lake, task: tuple[Files, Sequence[tuple[int, int]]]) -> "Loaded":
     from jobs.history.load import Task, load  # noqa: PLC0415 - see above
 
     pa.set_cpu_count(1)  # Spark has as many workers as cores
-    return load(Task(*task), landing.store(lake), Path(gettempdir()))
+    try:
+        return load(Task(*task), landing.store(lake), Path(gettempdir()))
+    finally:
+        pa.default_memory_pool().release_unused()  # the worker waits for more, beside others
 
 
 if __name__ == "__main__":

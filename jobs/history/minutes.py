@@ -128,6 +128,7 @@ def _adder(lake: Lake) -> Work:
                     for number, value in enumerate(series):
                         table = table.add_column(number, list(SUMS)[number], pa.repeat(pa.scalar(value), len(table)))  # noqa: PLW2901 - grows
                     yield from table.to_batches()
+        pa.default_memory_pool().release_unused()  # the worker waits for more, beside others
 
     return work
 
