@@ -154,6 +154,11 @@ def test_emr_serverless_is_shown_what_it_would_be_asked_for(project: Path):
     assert words[-5:] == ["s3://bucket/ticklake/quality.py", "--conf", "local.yaml", "--expectations", "."]
 
 
+def test_the_jvm_of_compact_leaves_memory_to_its_workers(project: Path):
+    shown = {job: submit(project, job, "--conf", f"{project}/conf/local.yaml", "--show").stdout for job in ("compact", "stream")}
+    assert {job: "-XX:MaxNewSize=512m" in command for job, command in shown.items()} == {"compact": True, "stream": False}
+
+
 @pytest.mark.parametrize("job", ["compact", "adopt"])
 def test_executors_that_make_history_get_a_python_that_has_arrow(project: Path, job: str):
     conf = (job, "--conf", f"{project}/conf/local.yaml", "--show")
