@@ -43,9 +43,8 @@ Work = Callable[[Iterable["pa.RecordBatch"]], Iterable["pa.RecordBatch"]]  # of 
 class Flags:
     """What is said of a month's minutes besides their values."""
 
-    missing: (
-        Mapping[int, int] | None
-    )  # minute -> ids missing below its trades, where a run begins or ends. None: ids are not dense
+    # minute -> ids missing below its trades, where a run begins or ends. None: ids are not dense
+    missing: Mapping[int, int] | None
     is_newest: bool  # has the feed no later trade?
 
 

@@ -29,7 +29,10 @@ def schema() -> pa.Schema:
 
 def sums(month: Path, at_once: int = GROUP) -> Iterator[pa.Table]:
     """Each minute once, in their order, of a file in the order of time."""
-    file, rest = pq.ParquetFile(month, read_dictionary=["taker_side"], pre_buffer=False), None  # or it has the whole file in memory
+    file, rest = (
+        pq.ParquetFile(month, read_dictionary=["taker_side"], pre_buffer=False),
+        None,
+    )  # or it has the whole file in memory
     for batch in file.iter_batches(at_once, columns=list(READ), use_threads=False):
         rows = pa.Table.from_batches([batch])
         rows = pa.concat_tables([rest, rows]) if rest is not None else rows
