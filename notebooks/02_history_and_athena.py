@@ -89,13 +89,14 @@ def local() -> duckdb.DuckDBPyConnection:
     made = duckdb.connect()
     made.execute("SET TimeZone = 'UTC'")
     there = {}
-    for place in sorted((LAKE / "tables").iterdir()):
+    for place in sorted((LAKE / "tables").glob("*")):
         files = [unquote(uri) for uri in DeltaTable(place).file_uris()]
         if files:
             there[place.name] = f"SELECT * FROM read_parquet({files}, hive_partitioning = true)"
     if "published" not in there:
         raise SystemExit(
-            f"There is no history in {LAKE} yet: `python -m ingest backfill` fetches files, `./spark-submit.sh compact` makes it of them."
+            f"There is no history in {LAKE} yet: `python -m ingest backfill` fetches files, `./spark-submit.sh compact` makes it of them. "
+            "TICKLAKE_LAKE names another lake."
         )
     made.execute(f"CREATE TABLE published AS {there.pop('published')}")
     for name, sql in there.items():
@@ -192,6 +193,7 @@ for row, (_, one) in enumerate(series):
     axis.scatter(one["day"], [row] * len(one), c=color, marker="s", s=36)
 axis.set_yticks(range(len(series)), [f"{pair}  {venue} {market}, {feed}" for venue, market, feed, pair in series.groups])
 axis.margins(y=0.4)
+axis.set_xlim(days["day"].min() - pd.Timedelta(days=5), days["day"].max() + pd.Timedelta(days=5))
 axis.invert_yaxis()
 axis.set_title("Days with trades, live and history; orange: trades are missing", loc="left", fontweight="bold")
 figure.autofmt_xdate(rotation=0, ha="center")

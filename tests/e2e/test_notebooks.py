@@ -267,7 +267,9 @@ def test_history_is_shown_beside_what_came_live(with_all: Path, tmp_path: Path):
     ]
 
 
-def test_history_says_what_makes_it_where_there_is_none(lake: Path):
+@pytest.mark.parametrize("name", ["", "absent"])
+def test_history_says_what_makes_it_where_there_is_none(lake: Path, name: str):
+    lake = lake / name
     said = script(lake, HISTORY)
     assert said.returncode == 1
     assert said.stderr.startswith(f"There is no history in {lake} yet: `python -m ingest backfill`")
