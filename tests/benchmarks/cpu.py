@@ -56,20 +56,28 @@ def watched(leader: int) -> Iterator["Spent"]:
 
     Not by the parent's word: the one that starts Spark's Python workers does not wait for them, and what they took is gone with them.
     """
-    spent, enough = Spent(leader), threading.Event()
+    spent = Spent(leader)
+    with looking(LOOK, spent.look):
+        yield spent
+    spent.look()
 
-    def look() -> None:
-        while not enough.wait(LOOK):
-            spent.look()
 
-    thread = threading.Thread(target=look, daemon=True)
+@contextmanager
+def looking(every: float, look: Callable[[], None]) -> Iterator[None]:
+    """Have a thread look every so many seconds, until the block ends."""
+    enough = threading.Event()
+
+    def again() -> None:
+        while not enough.wait(every):
+            look()
+
+    thread = threading.Thread(target=again, daemon=True)
     thread.start()
     try:
-        yield spent
+        yield
     finally:
         enough.set()
         thread.join()
-        spent.look()
 
 
 class Spent:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -171,20 +170,14 @@ def _wait(process: subprocess.Popen[bytes], until: float) -> None:
 @contextmanager
 def peak(leader: int) -> Iterator[list[int]]:
     """Bytes that the processes of a session held, what they share counted once: each time that it was more than ever before."""
-    found, enough = [0], threading.Event()
+    found, most = [0], 0
 
     def look() -> None:
-        most = 0
-        while not enough.wait(LOOK):
-            held = cpu.resident_of_session(leader)
-            if held > most * 1.005:
-                most = held
-                found.append(cpu.resident_of_session(leader, cpu.its_part))
+        nonlocal most
+        held = cpu.resident_of_session(leader)
+        if held > most * 1.005:
+            most = held
+            found.append(cpu.resident_of_session(leader, cpu.its_part))
 
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
+    with cpu.looking(LOOK, look):
         yield found
-    finally:
-        enough.set()
-        thread.join()
