@@ -46,16 +46,17 @@ OF_FILES = ("loaded_at", "published_at", "bytes", "made_with")
 
 
 def files() -> Mapping[str, bytes]:
-    """Of the inbox: one in order but for a row, one that is not its checksum."""
+    """Of the inbox: a month's in order but for a row, and of the next month one that is not its checksum."""
     found = {}
-    at, below = 1772323200000, "inbox/binance/spot/daily/aggTrades/BTCUSDT/BTCUSDT-aggTrades-2026-03-0"
+    at, below = 1772323200000, "inbox/binance/spot/daily/aggTrades/BTCUSDT/BTCUSDT-aggTrades"
     for day, text in (
-        (1, f"1,111.5,2,1,2,{at},True,True\n2,0,0,3,3,{at},True,True\n3,7,1,4,4,{at + 1},False,True\n"),
-        (2, "what?\n"),
+        ("2026-03-01", f"1,111.5,2,1,2,{at},True,True\n2,0,0,3,3,{at},True,True\n3,7,1,4,4,{at + 1},False,True\n"),
+        ("2026-04-01", "what?\n"),
     ):
-        found[f"{below}{day}.csv"] = text.encode()
-        sha256 = hashlib.sha256(text.encode()).hexdigest() if day == 1 else "0" * 64
-        found[f"{below}{day}.csv.CHECKSUM"] = f"{sha256}  BTCUSDT-aggTrades-2026-03-0{day}.csv\n".encode()
+        name = f"{below}-{day}.csv"
+        sha256 = hashlib.sha256(text.encode()).hexdigest() if text[0] == "1" else "0" * 64
+        found[name] = text.encode()
+        found[f"{name}.CHECKSUM"] = f"{sha256}  {name.rpartition('/')[2]}\n".encode()
     return found
 
 
