@@ -1,6 +1,7 @@
 """What becomes of each item of files of lines: which one counts, which are told as rejects, and what is said of a month."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -88,6 +89,8 @@ OF_JANUARY = {
 def test_the_first_that_is_right_counts_and_of_a_month_that_is_not_made_now_nothing(spark: SparkSession):
     assert judged(spark, ITEMS, JANUARY)[1] == OF_JANUARY
     assert judged(spark, ITEMS, DECEMBER, JANUARY)[1] == {1: (7, None), **OF_JANUARY}
+    anew = replace(JANUARY, feed="trade.2")  # the same id is another trade
+    assert judged(spark, ITEMS, JANUARY, anew)[1] == {**OF_JANUARY, 13: (8, None)}
 
 
 def files(month: Month, *keys: str) -> Files:
