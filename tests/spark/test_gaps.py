@@ -14,6 +14,7 @@ from jobs.tables import MINUTE_AGGREGATES, QUARANTINE, TRADES
 from jobs.tables.gaps import GAPS
 from jobs.tables.quarantine import REASONS
 from jobs.transforms import gaps
+from jobs.transforms.published import Month
 from tests.support.bars import minute
 from tests.support.ledgers import BITCOIN, COINBASE, SERIES, Series, time_of, trade, trades
 from tests.support.lines import moment
@@ -137,6 +138,34 @@ def test_a_halt_is_where_ids_go_on_and_the_time_jumps_by_more(spark: SparkSessio
         | {"before_id": 9, "after_id": 10, "missing": 0, "before_ts": exactly - TEN, "after_ts": longer}
         | {"detected_by": "minutes", "state": "exchange_halt", "repaired_rows": 0, "detected_at": NOW, "closed_at": NOW}
         | {"year": 2026, "month": 4}
+    ]
+
+
+def test_a_border_is_where_live_minutes_begin_after_history_and_ids_lie_between(spark: SparkSession):
+    """Of each pair the last minute of April and the first of May: history has April of all but one, and May of one."""
+    pairs: Mapping[str, tuple[int, int]] = {  # the first id of May, and what its minute misses
+        "ONE": (11, 0),
+        "SOME": (20, 0),
+        "ADJOINS": (10, 0),
+        "SHARED": (9, 0),
+        "KNOWN": (20, 10),
+        "PUBLISHED": (20, 0),
+        "LIVE": (20, 0),
+    }
+    rows = [minute("23:59", 1, 9, pair=f"{name}-USD") for name in pairs]
+    for name, (first, missing) in pairs.items():
+        rows.append(minute("00:00", first, 29, pair=f"{name}-USD", day="2026-05-01", missing_trades=missing))
+        rows.append(minute("00:01", 40, 49, pair=f"{name}-USD", day="2026-05-01"))
+    rows.append(minute("00:00", 20, 29, pair="SOME-USD", day="2026-05-01", market="usdm"))
+    of_history = [Month("binance", "spot", "trade", f"{name}-USD", 2026, 4) for name in pairs if name != "LIVE"]
+    of_history += [Month("binance", "spot", "trade", f"{name}-USD", 2026, 5) for name in ("PUBLISHED", "LIVE")]
+    found = gaps.borders(gaps.with_neighbours(minutes(spark, *rows)), of_history)
+    names = (*SERIES, "low", "high", "before_id", "before_ts", "after_id", "after_ts")
+    last, first = moment("23:59:59"), moment("00:00:01", "2026-05-01")
+    assert found.columns == list(names)
+    assert told(rows_of(found), *names) == [
+        ("binance", "spot", "trade", "ONE-USD", 10, 10, 9, last, 11, first),
+        ("binance", "spot", "trade", "SOME-USD", 10, 19, 9, last, 20, first),
     ]
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from jobs.gaps import Seen, judged
-from jobs.queries.holes import Located, Suspect, span
+from jobs.queries.holes import Holes, Located, Suspect, span
 from jobs.transforms import spans
 from jobs.transforms.feeds import Feed
 from jobs.transforms.ledger import Filling, Gap, Run, Word
-from tests.support.ledgers import BITCOIN, COINBASE, MEXICO, time_of
+from jobs.transforms.published import Month
+from tests.support.ledgers import BEGIN, BITCOIN, COINBASE, MEXICO, time_of
 from tests.support.lines import moment
 
 NOW = moment("20:00:00")
@@ -333,6 +334,7 @@ def test_what_nobody_was_to_have_stays_so_until_it_is_there_whatever_is_said_of_
         "not_collected",
         NOW,
     )
+    assert judged(tables([]), Seen([], [], [border]), [gap], BEGIN) == []  # a later look sees it again
     near = [Suspect(FEED, (1, 20_000_010), [0])]
     told = Word(FEED, "repair", 3, 20_000_005, None, None, None, None, 0, "absent", "dump", NOW)
     part = border._replace(low=10)
@@ -340,6 +342,33 @@ def test_what_nobody_was_to_have_stays_so_until_it_is_there_whatever_is_said_of_
     assert (less.first_missing_id, less.missing, less.state, less.repaired_rows) == (10, 19_999_995, "not_collected", 6)
     (filled,) = judged(tables([], Filling(20_000_001, "dump")), Seen([], near), [less], NOW)
     assert (filled.missing, filled.state, filled.closed_at) == (0, "repaired_dump", NOW)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("2026-01-31", "2026-03-01", True),  # February is not there
+        ("2025-12-31", "2026-02-01", True),
+        ("2026-01-31", "2026-02-01", False),  # they adjoin: what is missing, files lack
+        ("2025-11-30", "2025-12-01", False),
+        ("2025-12-31", "2026-01-01", False),
+        ("2026-01-01", "2026-01-31", False),
+        ("2026-01-31", "2026-05-01", False),  # of May nothing is published
+        ("2025-10-31", "2026-01-01", False),
+    ],
+)
+def test_what_lies_between_two_months_of_history_that_do_not_adjoin_nobody_was_to_have(
+    before: str, after: str, *, expected: bool
+):
+    known = [(2025, 11), (2025, 12), (2026, 1), (2026, 2), (2026, 3)]
+    tables: Any = SimpleNamespace(published=frozenset(Month(*FEED, *one) for one in known))
+    first = Run(FEED, 4, 5, 3, moment("23:59:59", before), 6, None)
+    last = Run(FEED, 7, 8, 6, None, 9, moment("00:00:00", after))
+    assert Holes.is_unasked(tables, first, last) is expected
+    assert not Holes.is_unasked(tables, first._replace(before_ts=None), last)
+    assert not Holes.is_unasked(tables, first, last._replace(after_ts=None))
+    other = FEED._replace(pair="ETH-USDT")
+    assert not Holes.is_unasked(tables, first._replace(feed=other), last._replace(feed=other))
 
 
 def test_ten_million_ids_are_believed_by_nobody():
