@@ -12,6 +12,7 @@ from ingest.packed import UnreadableError, opened
 PIECE = 1 << 20  # bytes that are in memory at a time
 LONGEST = 10_000  # bytes of a line
 DIGITS = 19  # of an id at most: a BIGINT
+BOM = b"\xef\xbb\xbf"  # so some editors begin a text
 _NO_ID = (b"NA", b",")  # so a row may begin that the venue has put in the place of a trade
 _LOG = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def rows(path: Path, dump: Dump) -> Iterator[Row]:
     header = ",".join(dump.header).encode()
     with opened(path) as file:
         for number, line in enumerate(_lines(path, file), 1):
-            text = line.replace(b'"', b"")
+            text = (line.removeprefix(BOM) if number == 1 else line).replace(b'"', b"")
             digits = text.partition(b",")[0]
             if digits.isdigit() and len(digits) <= DIGITS:
                 yield Row(number, int(digits), text)

@@ -60,7 +60,8 @@ def test_names_or_none_and_quotes_or_none_in_the_files_of_every_kind(file, marke
         lines = [*top, text]
         quoted = ['"' + line.replace(",", '","') + '"' for line in lines]
         for written in (lines, quoted):
-            assert list(rows(file("\n".join(written)), dump)) == [Row(len(lines), 5, text.encode())]
+            for mark in ("", "\ufeff"):
+                assert list(rows(file(mark + "\n".join(written)), dump)) == [Row(len(lines), 5, text.encode())]
 
 
 def test_a_file_of_a_day_without_trades_has_no_rows(file):
