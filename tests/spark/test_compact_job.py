@@ -241,6 +241,33 @@ def test_a_file_that_says_no_such_thing_is_refused_by_name(there: Inbox):
     assert found["refusals"][0].startswith(f"{key}: ")
 
 
+def test_what_is_withdrawn_lies_there_until_its_readers_are_told(there: Inbox, monkeypatch: pytest.MonkeyPatch):
+    """Athena's views name it until then: a query of theirs would find the file gone."""
+    april = micros("10:00:00") // 1000
+    there.put("BTCUSDT-aggTrades-2026-04-30", agg_csv([(id_, "100.5", "1", april, True) for id_ in (10, 11)]))
+    assert there.run()["published"] == 1
+    with driver(there.spark, there.lake) as query:
+        query.start()
+        take(query, [put(there.lake, [Collector("a-1-1").aggregate(12, "10:00:05", "100.5")])])
+        query.close()
+
+    def away(*_: object) -> None:
+        raise ConnectionError("Athena is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(compact, "follow", away)
+        with pytest.raises(ConnectionError):
+            there.run()
+    objects = [there.lake / APRIL, there.lake / APRIL.replace("trades", "minute_aggregates", 1)]
+    assert (there.table("published", "dataset"), [path.exists() for path in objects]) == ([], [True, True])
+    told: list[object] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(compact, "follow", lambda *asked: told.append((asked[2], [path.exists() for path in objects])))
+        there.run()
+    assert told == [({}, [True, True])]
+    assert [path.exists() for path in objects] == [False, False]
+
+
 def test_a_month_that_has_less_than_the_live_table_is_not_published(there: Inbox):
     """Ids 11, 12, 14 and 15 came live, on the last of April 2026; another market's and another month's do not count."""
     one = Collector("a-1-1")
