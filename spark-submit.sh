@@ -132,7 +132,7 @@ else
     command+=(--jars "$(printf '%s\n' "$jars"/*.jar | paste -sd, -)")
   fi
 fi
-# some jobs need wheels that no cluster has: setup/environment.sh packs them. Executors run no Python of ours but that of these two
+# some jobs need wheels that no cluster has: setup/environment.sh packs them. Of `quality` the driver alone
 extra=""
 [[ $job != quality || $mode != cluster ]] || extra=quality
 [[ ($job != compact && $job != adopt) || $master == local* ]] || extra=history
@@ -170,10 +170,10 @@ while IFS= read -r setting; do
     # quoted within the value: Spark splits it at spaces, and a folder's name may have one
     setting+=" \"-Dlog4j2.configurationFile=$home/conf/log4j2-local.properties\""
     [[ ! -f $archive ]] || setting+=" \"-XX:SharedArchiveFile=$archive\" -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off"
-    # its workers want the memory: 0.1 GB of the JVM's is in use, but the space for what is new grows to all that it may have
-    [[ $job != compact ]] || setting+=" -XX:MaxNewSize=512m"
     # what both options are for: see setup/sparkconf.py
     [[ ${TICKLAKE_JIT:-} != c1 ]] || setting+=" -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+    # its workers want the memory: 0.1 GB of the JVM's is in use, but the space for what is new grows to all that it may have
+    [[ $job != compact ]] || setting+=" -XX:MaxNewSize=512m"
   fi
   command+=(--conf "$setting")
 done < <(settings "${files[@]}")

@@ -1,6 +1,6 @@
 """The minutes of months of history: the stream's own values of what their trades come to, its flags by the runs of all ids of a feed.
 
-What the trades of a minute come to is added up by Arrow in the workers: Spark takes ten times as long for the same sums.
+What the trades of a minute come to is added up by Arrow in the workers: Spark takes five times as long for the same sums.
 """
 
 import hashlib
@@ -124,9 +124,8 @@ def _adder(lake: Lake) -> Work:
         for *series, name in (row.values() for batch in objects for row in batch.to_pylist()):
             with TemporaryDirectory() as folder:
                 for table in sums(landing.store(lake).local(name, Path(folder))):
-                    for number, value in enumerate(series):
-                        table = table.add_column(number, list(SUMS)[number], pa.repeat(pa.scalar(value), len(table)))  # noqa: PLW2901 - grows
-                    yield from table.to_batches()
+                    named = [pa.repeat(pa.scalar(value), len(table)) for value in series]
+                    yield from pa.table([*named, *table.columns], [*SUMS]).to_batches()
         pa.default_memory_pool().release_unused()  # the worker waits for more, beside others
 
     return work

@@ -18,6 +18,11 @@ from jobs.transforms.minutes import SUMS
 MINUTE = 60_000_000  # microseconds
 READ = ("trade_id", "price", "quantity", "quote_quantity", "taker_side", "ts", "first_id", "last_id")
 ADDED = [name for name in SUMS if name not in ("venue", "market", "feed", "pair")]
+ASKED: list[tuple[str | list[str], str]] = [
+    *((name, end) for name in ("price", "trade_id", "ts") for end in ("min", "max")),
+    *(("first_id", "min"), ("last_id", "max"), ("first_id", "count"), ([], "count_all")),
+    *((name, "sum") for name in ("bought", "sold", "quote_bought", "quote_sold", "buy_ticks", "spanned", "buy_spanned")),
+]
 LARGEST = 10**20  # an amount of so much does not fit
 _EXACT = pa.decimal256(38, 18)  # a sum of amounts has room, then
 
@@ -29,16 +34,14 @@ def schema() -> pa.Schema:
 
 def sums(month: Path, at_once: int = GROUP) -> Iterator[pa.Table]:
     """Each minute once, in their order, of a file in the order of time."""
-    file, rest = (
-        pq.ParquetFile(month, read_dictionary=["taker_side"], pre_buffer=False),
-        None,
-    )  # or it has the whole file in memory
+    rest: pa.Table | None = None
+    file = pq.ParquetFile(month, read_dictionary=["taker_side"], pre_buffer=False)  # else it reads all of the file ahead
     for batch in file.iter_batches(at_once, columns=list(READ), use_threads=False):
         rows = pa.Table.from_batches([batch])
         rows = pa.concat_tables([rest, rows]) if rest is not None else rows
         rows = rows.combine_chunks()
-        newest = _minutes(rows)
-        place = pc.index(newest, newest[-1]).as_py()  # the last minute may go on in the next batch
+        minute = _minutes(rows)
+        place = pc.index(minute, minute[-1]).as_py()  # the last minute may go on in the next batch
         if place:
             yield _added(rows.slice(0, place))
         rest = rows.slice(place)
@@ -68,20 +71,7 @@ def _added(rows: pa.Table) -> pa.Table:
             "buy_spanned": pc.if_else(is_buy, span, 0),
         }
     )
-    found = asked.group_by("minute", use_threads=False).aggregate(
-        [
-            *(
-                ("price", "max"),
-                ("price", "min"),
-                ("trade_id", "min"),
-                ("trade_id", "max"),
-                ("first_id", "min"),
-                ("last_id", "max"),
-            ),
-            *(("ts", "min"), ("ts", "max"), ([], "count_all"), ("first_id", "count")),
-            *((name, "sum") for name in ("bought", "sold", "quote_bought", "quote_sold", "buy_ticks", "spanned", "buy_spanned")),
-        ]
-    )
+    found = asked.group_by("minute", use_threads=False).aggregate(ASKED)
     made = {
         "minute": pc.multiply(found.column("minute"), MINUTE),
         "open": _price_of(column, found.column("trade_id_min")),

@@ -1,6 +1,6 @@
 """The figures of a batch's cost, their goals, and the section of the page. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
@@ -46,12 +46,12 @@ def section(found: Found, sizes: Sizes, machine: Mapping[str, str]) -> str:
     of_files = zip(*(steps_of_files(costs[unit], written, sizes) for unit in UNITS), strict=True)
     return PART.format(
         begin=BEGIN,
-        goals=_lines(verdicts(figures(found, sizes))),
-        terms=_lines([_terms(unit, fits[unit]) for unit in UNITS]),
+        goals=report.lines(verdicts(figures(found, sizes))),
+        terms=report.lines([_terms(unit, fits[unit]) for unit in UNITS]),
         worst="; ".join(f"{unit} {off:+.0%} at {point}" for unit, (point, off) in ((u, fits[u].worst()) for u in UNITS)),
-        points=_lines(table(found)),
-        steps=_lines([_step(cpu, wall) for cpu, wall in steps]),
-        ends=_lines(
+        points=report.lines(table(found)),
+        steps=report.lines([_step(cpu, wall) for cpu, wall in steps]),
+        ends=report.lines(
             [
                 *(("objects read", f"{cpu.low.objects:,}", f"{cpu.high.objects:,}", *_ms(cpu, wall)) for cpu, wall in objects),
                 *(
@@ -144,10 +144,6 @@ def _step(cpu: Step, wall: Step) -> tuple[str, ...]:
 
 def _ms(cpu: Step, wall: Step) -> tuple[str, ...]:
     return tuple(f"{each.each * SCALES['file'][1]:.2f}" for each in (cpu, wall))
-
-
-def _lines(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 PART = """{begin}

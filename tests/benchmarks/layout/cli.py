@@ -11,7 +11,8 @@ from importlib.metadata import version
 from setup import trino
 from tests.benchmarks.cli import PAGE, machine
 from tests.benchmarks.layout import report
-from tests.benchmarks.layout.runs import ENGINES, SMOKE, Bench, Sizes, run
+from tests.benchmarks.layout.report import ENGINES
+from tests.benchmarks.layout.runs import SMOKE, Bench, Sizes, run
 from tests.benchmarks.runs import tell
 from tests.benchmarks.submit import HOME
 
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser().parse_args(arguments)
     sizes = SMOKE if chosen.smoke else Sizes()
     sizes = replace(sizes, rows=chosen.rows or sizes.rows, repeats=chosen.repeats or sizes.repeats)
-    asked = chosen.only or ENGINES
+    asked = chosen.only or tuple(ENGINES)
     load, began = os.getloadavg()[0], time.monotonic()
     bench = run(sizes, asked)
     print(report.plain(bench.found))

@@ -124,8 +124,8 @@ ratio: ours is the worse one.
   by the engines. Milliseconds are those of a person who waits, with an S3 next door: where it is farther away each megabyte costs more,
   and each file.
 - Times of ours are UTC's and say so, INT96 says nothing; so to DuckDB they have a zone, and `date_trunc` asks a calendar for each. That is
-  all of the time that it loses day by day: `date_trunc('day', make_timestamp(epoch_us(ts)))` does without, and takes as long as the
-  other layout's.
+  most of the time that it loses day by day: with `date_trunc('day', make_timestamp(epoch_us(ts)))` the answer took 67 ms in place of 214,
+  by hand on the same files, and the other layout's 57.
 - Trino passes over the pages that the index excludes, DuckDB over row groups alone. But where less than 1 MB lies between two pieces
   that it wants, Trino reads that, too.
 {end}"""

@@ -12,9 +12,8 @@ from tests.benchmarks.layout.data import LAYOUTS, Lakes, Size, lakes
 from tests.benchmarks.layout.engines import athena, duck
 from tests.benchmarks.layout.questions import PAIR, QUESTIONS, place
 from tests.benchmarks.layout.reading import Ask, Found, Reading, Rows
+from tests.benchmarks.layout.report import ENGINES
 from tests.benchmarks.runs import tell
-
-ENGINES = ("duckdb", "trino")
 
 
 @dataclass(frozen=True)
